@@ -1,0 +1,235 @@
+/* bert4c.h - the one public header.
+ *
+ *     b4c_error err = {0};
+ *     b4c_model *model = b4c_model_open("bge-small-zh-v1.5", NULL, &err);
+ *     b4c_session *s = b4c_session_new(model, NULL, &err);
+ *     float v[512];
+ *     const char *text[] = { "今天天气很好" };
+ *     b4c_encode(s, text, NULL, 1, NULL, v, &err);
+ *
+ * A model is what a folder holds: weights, tokenizer, defaults. It never changes after it was
+ * opened and any number of threads may share it. A session is one thread's work: its memory, its
+ * threads, its options. Strings are UTF-8. Functions that can fail return a negative code or NULL
+ * and fill `err`, which may be NULL. What a function allocates has a matching _free, which takes
+ * NULL. Nothing here prints, exits or keeps global state.
+ */
+#ifndef BERT4C_H
+#define BERT4C_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#if defined(__GNUC__)
+#define B4C_API __attribute__((visibility("default")))
+#else
+#define B4C_API
+#endif
+
+#define B4C_VERSION "0.1.0"
+
+/* ---- errors ------------------------------------------------------------------------------- */
+
+enum {
+    B4C_OK = 0,
+    B4C_E_ARG = -1,      /* an argument or option is wrong or contradicts another */
+    B4C_E_IO = -2,       /* a file could not be opened, read or written */
+    B4C_E_FORMAT = -3,   /* a file is not what it should be */
+    B4C_E_SHAPE = -4,    /* a tensor has another shape than the architecture wants */
+    B4C_E_MISSING = -5,  /* a needed tensor, file, key or head is absent */
+    B4C_E_MEMORY = -6,   /* no memory, or over a stated limit */
+    B4C_E_TEXT = -7,     /* text is not UTF-8, or too long where truncation is off */
+    B4C_E_UNSUPPORTED = -8, /* well-formed, but bert4c does not do it */
+    B4C_E_NUMBER = -9,   /* NaN or infinity where a number was needed */
+    B4C_E_STOPPED = -10  /* the caller asked to stop */
+};
+
+typedef struct b4c_error {
+    int code;
+    char message[1000];  /* "WHAT: WHERE: found X, wanted Y; TRY", one line, UTF-8 */
+} b4c_error;
+
+/* ---- numbers ------------------------------------------------------------------------------ */
+
+/* How weights are kept and multiplied. AUTO: bf16 where the machine multiplies it faster than
+ * f32, else f32. I8: one scale an output channel for weights, one a row for activations. */
+typedef enum b4c_dtype { B4C_AUTO, B4C_F32, B4C_BF16, B4C_I8 } b4c_dtype;
+
+B4C_API const char *b4c_dtype_name(b4c_dtype);
+
+/* The kernels this process uses ("scalar", "avx2", "avx512", "amx", "neon"); chosen at first use from
+ * what the machine has, or forced by the environment variable BERT4C_ISA. */
+B4C_API const char *b4c_isa_name(void);
+
+/* Cores this process may use: affinity mask and cgroup quota. >= 1 */
+B4C_API int b4c_cpu_count(void);
+
+/* Major.minor.patch of the Unicode tables in use. */
+B4C_API const char *b4c_unicode_version(void);
+
+/* ---- tokenizer ---------------------------------------------------------------------------- */
+
+typedef struct b4c_tokenizer b4c_tokenizer;
+
+typedef enum b4c_truncate { B4C_TRUNCATE_RIGHT, B4C_TRUNCATE_LEFT, B4C_TRUNCATE_MIDDLE, B4C_TRUNCATE_ERROR } b4c_truncate;
+
+/* WordPiece in two dialects (docs/pitfalls.md): the hub's fast tokenizer, and the original
+ * BERT / bert4keras rules. AUTO decides from the model's files. */
+typedef enum b4c_dialect { B4C_DIALECT_AUTO, B4C_DIALECT_HUB, B4C_DIALECT_BERT4KERAS } b4c_dialect;
+
+typedef struct b4c_tokenize_options {
+    int max_length;          /* tokens, special ones included; 0: no limit */
+    b4c_truncate truncate;
+    bool no_special;         /* leave out [CLS] and [SEP] */
+    bool plain_text;         /* do not recognise special and added tokens inside the text */
+} b4c_tokenize_options;
+#define B4C_TOKENIZE_DEFAULT ((b4c_tokenize_options){ 0, B4C_TRUNCATE_RIGHT, false, false })
+
+/* One text or pair as tokens. Arrays have n entries and belong to the encoding. Offsets are
+ * [begin, end) into the caller's own text (text a or b by segment): in bytes and in code points. Special
+ * tokens that were added, not found, have begin == end. */
+typedef struct b4c_encoding {
+    int n;
+    int32_t *ids;
+    int32_t *segments;       /* 0 first text, 1 second */
+    uint32_t *begin, *end;   /* bytes */
+    uint32_t *char_begin, *char_end;
+    uint8_t *added;          /* 1: [CLS], [SEP]: not from the text */
+    int unknown;             /* how many are the unknown token */
+    int cut;                 /* tokens that truncation removed */
+    int n_dropped;           /* code points of the text that no token covers because the rules drop */
+    uint32_t *dropped;       /* them (controls, U+FFFD, ...): byte offset of each; blanks are not listed */
+} b4c_encoding;
+
+/* path: a model folder, a vocab.txt or a tokenizer.json. */
+B4C_API b4c_tokenizer *b4c_tokenizer_open(const char *path, b4c_dialect, b4c_error *);
+B4C_API void b4c_tokenizer_free(b4c_tokenizer *);
+B4C_API int b4c_tokenizer_count(const b4c_tokenizer *);
+/* Bytes of token id as the vocabulary spells it, or NULL. */
+B4C_API const char *b4c_tokenizer_token(const b4c_tokenizer *, int id);
+/* Id of a token spelt exactly so, or -1. */
+B4C_API int b4c_tokenizer_find(const b4c_tokenizer *, const char *token);
+
+/* Encode a, or the pair (a, b). len_a, len_b: bytes; SIZE_MAX: up to the NUL. b may be NULL.
+ * The encoding is reused: start from {0}, free once at the end. Thread-safe on one tokenizer.
+ * Fails with B4C_E_TEXT on bytes that are not UTF-8, naming the byte. */
+B4C_API int b4c_tokenize(const b4c_tokenizer *, const char *a, size_t len_a, const char *b, size_t len_b,
+                         const b4c_tokenize_options *, b4c_encoding *, b4c_error *);
+B4C_API void b4c_encoding_free(b4c_encoding *);
+
+/* Text of ids, by the dialect's rules. Returns a NUL-ended string that the caller frees with free(), or NULL. */
+B4C_API char *b4c_detokenize(const b4c_tokenizer *, const int32_t *ids, int n, bool keep_special, b4c_error *);
+
+/* ---- model -------------------------------------------------------------------------------- */
+
+typedef struct b4c_model b4c_model;
+
+typedef enum b4c_pooling {
+    B4C_POOL_AUTO,           /* what the model's files say; an error when they say nothing */
+    B4C_POOL_CLS,            /* first token of the last layer */
+    B4C_POOL_LINEAR,         /* pooler on the first token without its tanh: SimBERT, RoFormer-Sim */
+    B4C_POOL_TANH,           /* pooler with tanh, as BERT was trained */
+    B4C_POOL_MEAN, B4C_POOL_MAX,
+    B4C_POOL_FIRST_LAST      /* mean of (mean of the first layer, mean of the last) */
+} b4c_pooling;
+
+B4C_API const char *b4c_pooling_name(b4c_pooling);
+
+typedef struct b4c_model_options {
+    b4c_dtype dtype;
+    b4c_dialect dialect;
+    bool need_mlm;           /* load the masked-LM head; its absence is then an error */
+    bool allow_missing;      /* load although tensors are missing: they are zero. For inspection only */
+    bool check_numbers;      /* look for NaN and infinity in every tensor (default in the command) */
+    bool weights_only;       /* no tokenizer wanted */
+} b4c_model_options;
+#define B4C_MODEL_DEFAULT ((b4c_model_options){ B4C_AUTO, B4C_DIALECT_AUTO, false, false, true, false })
+
+/* Open a folder in the hub's layout, a TF1 checkpoint's folder or prefix, or one file (.safetensors,
+ * pytorch_model.bin, .onnx) with its config.json beside it. options NULL: the default. */
+B4C_API b4c_model *b4c_model_open(const char *path, const b4c_model_options *, b4c_error *);
+B4C_API void b4c_model_free(b4c_model *);
+
+typedef struct b4c_model_info {
+    const char *architecture;  /* "bert", "roformer", "albert", "nezha" */
+    const char *layout;        /* "safetensors", "torch", "tf1", "onnx" */
+    int layers, width, heads, inner, vocabulary, embedding_width, max_positions /* 0: no limit */;
+    b4c_dtype dtype;
+    b4c_pooling pooling;       /* AUTO when the files do not say */
+    bool normalize;            /* the files ask for unit vectors */
+    bool has_pooler, has_mlm;
+    int max_length;            /* tokens: the smallest limit the files state, or 0 */
+    int64_t parameters;
+    size_t packed_bytes;       /* memory the weights take */
+} b4c_model_info;
+
+B4C_API void b4c_model_describe(const b4c_model *, b4c_model_info *);
+B4C_API const b4c_tokenizer *b4c_model_tokenizer(const b4c_model *);
+/* What loading found, as JSON: tensors read with shape and type, unexpected ones, missing ones, name
+ * mapping, files. Belongs to the model. */
+B4C_API const char *b4c_model_report(const b4c_model *);
+/* Prompt the model's files name so ("query", "document"), or NULL. */
+B4C_API const char *b4c_model_prompt(const b4c_model *, const char *name);
+
+/* ---- session ------------------------------------------------------------------------------ */
+
+typedef struct b4c_session b4c_session;
+
+typedef struct b4c_session_options {
+    int threads;             /* 0: b4c_cpu_count() */
+    int batch_tokens;        /* tokens one thread takes through the layers at once; 0: chosen */
+} b4c_session_options;
+
+/* One session serves one caller at a time; sessions of one model may run side by side. */
+B4C_API b4c_session *b4c_session_new(const b4c_model *, const b4c_session_options *, b4c_error *);
+B4C_API void b4c_session_free(b4c_session *);
+
+typedef struct b4c_encode_options {
+    b4c_pooling pooling;
+    int normalize;           /* 1 unit length, 0 as they are, -1 what the model's files say (no: 0) */
+    const char *prompt;      /* put before every text; NULL: none */
+    int max_length;          /* 0: the model's */
+    b4c_truncate truncate;
+    int dim;                 /* keep the first dim components (before normalising); 0: all */
+} b4c_encode_options;
+#define B4C_ENCODE_DEFAULT ((b4c_encode_options){ B4C_POOL_AUTO, -1, NULL, 0, B4C_TRUNCATE_RIGHT, 0 })
+
+/* Components of a vector that b4c_encode will write, or a negative code. */
+B4C_API int b4c_encode_width(const b4c_session *, const b4c_encode_options *, b4c_error *);
+
+/* out [n, width]: one vector a text. lens [n]: bytes, or NULL for NUL-ended texts. A vector does
+ * not depend on the other texts, on their order or on the number of threads, to the bit. */
+B4C_API int b4c_encode(b4c_session *, const char *const *texts, const size_t *lens, int n,
+                       const b4c_encode_options *, float *out, b4c_error *);
+
+/* Tokens read, tokens cut by truncation, unknown tokens: of the last call. */
+typedef struct b4c_encode_stats { int64_t tokens, cut, unknown; int texts_cut; } b4c_encode_stats;
+B4C_API void b4c_session_stats(const b4c_session *, b4c_encode_stats *);
+
+/* Already tokenized input, sequences end to end: ids, segments (NULL: zeros) [rows], lengths [n].
+ * out [n, width]. Same result as b4c_encode on the same ids. */
+B4C_API int b4c_encode_ids(b4c_session *, const int32_t *ids, const int32_t *segments, const int *lengths, int n,
+                           const b4c_encode_options *, float *out, b4c_error *);
+
+/* The best `top` tokens for every mask token in one text. */
+typedef struct b4c_candidate { int32_t id; float p; } b4c_candidate;
+typedef struct b4c_fill_result {
+    int masks, top;
+    int *position;           /* [masks] token index */
+    uint32_t *begin;         /* [masks] byte offset of the mask in the text */
+    b4c_candidate *best;     /* [masks, top], falling p; softmax over the whole vocabulary */
+} b4c_fill_result;
+B4C_API int b4c_fill(b4c_session *, const char *text, size_t len, int top, b4c_fill_result *, b4c_error *);
+B4C_API void b4c_fill_result_free(b4c_fill_result *);
+
+/* Cosine of two vectors of n components, summed in double; 0 when one of them is all zero. */
+B4C_API double b4c_cosine(const float *a, const float *b, int n);
+
+#ifdef __cplusplus
+}
+#endif
+#endif
