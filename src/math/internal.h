@@ -1,0 +1,46 @@
+/* internal.h - how the files of math/ find one another.
+ *
+ * Each instruction set has two parts, each filling its share of a table: products and conversions (gemm_<isa>.c, from
+ * gemm_body.h and its kin) and everything that works on vectors (vector_<isa>.c, from vec words and its bodies). dispatch.c
+ * composes a table by letting the parts write over one another, weakest instruction set first, so a part only sets what
+ * it does better. Files that end in _avx2.c, _avx512.c, _amx.c, _neon.c are the only ones compiled with the flags of that set.
+ */
+#ifndef B4C_MATH_INTERNAL_H
+#define B4C_MATH_INTERNAL_H
+#include "math/kernels.h"
+
+/* Gradient tests build math/ in double: then the scalar table stands alone. */
+#if defined(__x86_64__) && !defined(B4C_DOUBLE)
+#define B4C_X86 1
+#endif
+#if defined(__aarch64__) && !defined(B4C_DOUBLE)
+#define B4C_ARM64 1
+#endif
+
+/* What the processor has beyond the name of its table. Filled by dispatch.c before the parts run. */
+typedef struct b4c_cpu {
+    bool avx2;               /* with FMA and F16C, and the system saves the registers */
+    bool avx_vnni;
+    bool avx512;             /* F, CD, BW, DQ, VL: x86-64-v4 */
+    bool avx512_vnni, avx512_bf16;
+    bool amx;                /* tiles, int8, bf16, and permission to use them */
+    bool dotprod;            /* aarch64: sdot */
+    bool fast_bf16;          /* vdpbf16ps is faster than an fp32 FMA (not on Intel's cores) */
+} b4c_cpu;
+
+const b4c_cpu *b4c_cpu_get(void);
+
+void b4c_fill_gemm_scalar(b4c_kernels *);
+void b4c_fill_gemm_avx2(b4c_kernels *);
+void b4c_fill_gemm_avx512(b4c_kernels *);
+void b4c_fill_gemm_amx(b4c_kernels *);
+void b4c_fill_gemm_neon(b4c_kernels *);
+
+void b4c_fill_vector_scalar(b4c_kernels *);
+void b4c_fill_vector_avx2(b4c_kernels *);
+void b4c_fill_vector_avx512(b4c_kernels *);
+void b4c_fill_vector_amx(b4c_kernels *);       /* what writes TILE_* operands */
+void b4c_fill_vector_neon(b4c_kernels *);
+
+static inline size_t b4c_round_up(size_t n, size_t to) { return (n + to - 1) / to * to; }
+#endif
