@@ -17,7 +17,7 @@
 #define B4C_ARM64 1
 #endif
 
-/* What the processor has beyond the name of its table. Filled by dispatch.c before the parts run. */
+/* What the processor has. Filled before the parts run, and only they ask. */
 typedef struct b4c_cpu {
     bool avx2;               /* with FMA and F16C, and the system saves the registers */
     bool avx_vnni;
@@ -41,6 +41,10 @@ void b4c_fill_vector_avx2(b4c_kernels *);
 void b4c_fill_vector_avx512(b4c_kernels *);
 void b4c_fill_vector_amx(b4c_kernels *);       /* what writes TILE_* operands */
 void b4c_fill_vector_neon(b4c_kernels *);
+
+enum { B4C_PANEL = 32 };  /* outputs that a packed panel holds side by side */
+/* An int8 row (of weights or of activations) whose largest value is below this counts as zero: 127 / largest must stay finite. */
+#define B4C_I8_TINY 1e-30f
 
 static inline size_t b4c_round_up(size_t n, size_t to) { return (n + to - 1) / to * to; }
 #endif

@@ -1,0 +1,133 @@
+/* dispatch.c - which table of kernels this process uses.
+ *
+ * The idea: a table is a stack of parts, weakest instruction set first, each writing over what it does better; the strongest
+ * table that processor and system allow is taken, unless BERT4C_ISA names another. Chosen once, before the first use.
+ */
+#include "math/internal.h"
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#ifdef __AVX__
+#error "compile dispatch.c without instruction-set flags: it runs before the processor is known"
+#endif
+#ifdef B4C_X86
+#include <cpuid.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+#endif
+#ifdef B4C_ARM64
+#include <asm/hwcap.h>
+#include <sys/auxv.h>
+#endif
+
+typedef void (*fill_fn)(b4c_kernels *);
+enum { TABLES = 4 };
+
+static pthread_once_t once = PTHREAD_ONCE_INIT;
+static b4c_cpu cpu;
+static b4c_kernels tables[TABLES];     /* weakest first */
+static int n_tables;
+static const b4c_kernels *chosen;
+
+const b4c_cpu *b4c_cpu_get(void) { return &cpu; }
+
+#ifdef B4C_X86
+static uint64_t saved_registers(void)
+{
+    uint32_t low, high;
+    __asm__ volatile("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
+    return (uint64_t)high << 32 | low;
+}
+
+static bool bit(uint32_t word, int n) { return word >> n & 1; }
+
+/* Linux lends the tile registers on request, once a process: arch_prctl(ARCH_REQ_XCOMP_PERM, XFEATURE_XTILEDATA). */
+static bool tiles_permitted(void)
+{
+    enum { REQ_XCOMP_PERM = 0x1023, XTILEDATA = 18 };
+    return syscall(SYS_arch_prctl, REQ_XCOMP_PERM, XTILEDATA) == 0;
+}
+
+static void look_at_processor(void)
+{
+    uint32_t a = 0, b = 0, c = 0, d = 0, top = 0, ext = 0;
+    char vendor[12];
+    if (!__get_cpuid(0, &top, &b, &c, &d)) return;
+    memcpy(vendor, &b, 4);
+    memcpy(vendor + 4, &d, 4);
+    memcpy(vendor + 8, &c, 4);
+    __get_cpuid(1, &a, &b, &c, &d);
+    bool fma = bit(c, 12), f16c = bit(c, 29), xsave = bit(c, 27);
+    if (!xsave || top < 7) return;
+    uint64_t saved = saved_registers();
+    bool ymm = (saved & 0x6) == 0x6, zmm = (saved & 0xe6) == 0xe6, tiles = (saved & 0x60000) == 0x60000;
+
+    __get_cpuid_count(7, 0, &ext, &b, &c, &d);
+    cpu.avx2 = ymm && fma && f16c && bit(b, 5);
+    cpu.avx512 = cpu.avx2 && zmm && bit(b, 16) && bit(b, 17) && bit(b, 28) && bit(b, 30) && bit(b, 31);
+    cpu.avx512_vnni = cpu.avx512 && bit(c, 11);
+    bool amx = bit(d, 24) && bit(d, 25) && bit(d, 22);
+    if (ext >= 1) {
+        __get_cpuid_count(7, 1, &a, &b, &c, &d);
+        cpu.avx_vnni = cpu.avx2 && bit(a, 4);
+        cpu.avx512_bf16 = cpu.avx512 && bit(a, 5);
+    }
+    /* No CPUID bit tells the rate of vdpbf16ps: on AMD's cores it is that of an fp32 FMA (twice the products), on Intel's at most
+     * half of it. */
+    cpu.fast_bf16 = cpu.avx512_bf16 && memcmp(vendor, "AuthenticAMD", 12) == 0;
+    cpu.amx = amx && tiles && cpu.avx512_vnni && cpu.avx512_bf16 && tiles_permitted();
+}
+#elif defined(B4C_ARM64)
+static void look_at_processor(void)
+{
+    cpu.dotprod = (getauxval(AT_HWCAP) & HWCAP_ASIMDDP) != 0;
+}
+#else
+static void look_at_processor(void) { }
+#endif
+
+static void add_table(const char *name, const fill_fn *parts)
+{
+    b4c_kernels *t = &tables[n_tables++];
+    for (; *parts; parts++) (*parts)(t);
+    t->name = name;
+}
+
+static void choose(void)
+{
+    look_at_processor();
+    add_table("scalar", (const fill_fn[]){ b4c_fill_gemm_scalar, b4c_fill_vector_scalar, NULL });
+#ifdef B4C_X86
+    if (cpu.avx2)
+        add_table("avx2", (const fill_fn[]){ b4c_fill_gemm_scalar, b4c_fill_vector_scalar, b4c_fill_gemm_avx2,
+                                             b4c_fill_vector_avx2, NULL });
+    if (cpu.avx512)
+        add_table("avx512", (const fill_fn[]){ b4c_fill_gemm_scalar, b4c_fill_vector_scalar, b4c_fill_gemm_avx512,
+                                               b4c_fill_vector_avx512, NULL });
+    if (cpu.amx)
+        add_table("amx", (const fill_fn[]){ b4c_fill_gemm_scalar, b4c_fill_vector_scalar, b4c_fill_gemm_avx512,
+                                            b4c_fill_vector_avx512, b4c_fill_gemm_amx, b4c_fill_vector_amx, NULL });
+#endif
+#ifdef B4C_ARM64
+    add_table("neon", (const fill_fn[]){ b4c_fill_gemm_scalar, b4c_fill_vector_scalar, b4c_fill_gemm_neon,
+                                         b4c_fill_vector_neon, NULL });
+#endif
+    chosen = &tables[n_tables - 1];
+    const char *wanted = getenv("BERT4C_ISA");
+    for (int i = 0; wanted && i < n_tables; i++)
+        if (strcmp(tables[i].name, wanted) == 0) chosen = &tables[i];
+}
+
+const b4c_kernels *b4c_kernels_get(void)
+{
+    pthread_once(&once, choose);
+    return chosen;
+}
+
+const b4c_kernels *b4c_kernels_find(const char *name)
+{
+    pthread_once(&once, choose);
+    for (int i = 0; i < n_tables; i++)
+        if (strcmp(tables[i].name, name) == 0) return &tables[i];
+    return NULL;
+}

@@ -1,0 +1,142 @@
+/* pack.c - weights in the order that every instruction set's microkernel reads, and the sizes of operands.
+ *
+ * The idea: a product takes 32 outputs at a time and walks down k, so a weight is stored as panels
+ *
+ *     [n/32] [kp/g] [32] [g]        g = 1 (f32), 2 (bf16), 4 (int8)
+ *
+ * and the kernel reads memory from front to back. g neighbours in k stand together because the instructions of that type sum
+ * g products at once; two tiles of AMX are the even and the odd cache lines of the same panel, so one copy serves all.
+ * Invariants: outputs n .. and inputs k .. kp-1 of the padding are zero in every type, with scale and sum128 zero.
+ */
+#include "base/memory.h"
+#include "math/internal.h"
+#include <assert.h>
+#include <math.h>
+#include <string.h>
+
+enum { PANEL = B4C_PANEL };
+
+static int group(b4c_dtype dtype) { return dtype == B4C_I8 ? 4 : dtype == B4C_BF16 ? 2 : 1; }
+
+static size_t element(b4c_dtype dtype)
+{
+    return dtype == B4C_I8 ? 1 : dtype == B4C_BF16 ? 2 : sizeof(b4c_real);
+}
+
+static size_t padded_k(int k, b4c_dtype dtype)
+{
+    return b4c_round_up((size_t)k, dtype == B4C_I8 ? 64 : dtype == B4C_BF16 ? 32 : 1);
+}
+
+size_t b4c_packed_bytes(int n, int k, b4c_dtype dtype)
+{
+    return b4c_round_up((size_t)n, PANEL) * padded_k(k, dtype) * element(dtype);
+}
+
+int b4c_packed_init(b4c_packed *p, int n, int k, b4c_dtype dtype)
+{
+    assert(n > 0 && k > 0 && dtype != B4C_AUTO);
+    size_t outputs = b4c_round_up((size_t)n, PANEL);
+    *p = (b4c_packed){ .n = n, .k = k, .kp = (int)padded_k(k, dtype), .dtype = dtype };
+    p->bytes = b4c_packed_bytes(n, k, dtype);
+    p->panels = b4c_block_new(p->bytes);
+    if (dtype == B4C_I8) {
+        p->scale = b4c_block_new(outputs * sizeof *p->scale);
+        p->sum128 = b4c_block_new(outputs * sizeof *p->sum128);
+    }
+    if (!p->panels || (dtype == B4C_I8 && (!p->scale || !p->sum128))) {
+        b4c_packed_done(p);
+        return B4C_E_MEMORY;
+    }
+    return 0;
+}
+
+void b4c_packed_done(b4c_packed *p)
+{
+    size_t outputs = b4c_round_up((size_t)p->n, PANEL);
+    b4c_block_free(p->panels, p->bytes);
+    b4c_block_free(p->scale, outputs * sizeof *p->scale);
+    b4c_block_free(p->sum128, outputs * sizeof *p->sum128);
+    *p = (b4c_packed){ 0 };
+}
+
+/* Where output n's first element stands; k moves by groups of PANEL * g elements. */
+static size_t column(const b4c_packed *p, int n)
+{
+    int g = group(p->dtype);
+    return (size_t)(n / PANEL) * PANEL * (size_t)p->kp + (size_t)(n % PANEL) * (size_t)g;
+}
+
+static void fill_real(b4c_packed *p, int n, const b4c_real *w)
+{
+    b4c_real *to = (b4c_real *)p->panels + column(p, n);
+    for (int k = 0; k < p->k; k++) to[(size_t)k * PANEL] = w[k];
+}
+
+static void fill_bf16(b4c_packed *p, int n, const b4c_real *w)
+{
+    uint16_t *to = (uint16_t *)p->panels + column(p, n);
+    for (int k = 0; k < p->k; k++)
+        to[(size_t)(k / 2) * PANEL * 2 + (size_t)(k % 2)] = b4c_to_bf16((float)w[k]);
+}
+
+/* Symmetric, one scale an output: the largest value becomes 127. A row with NaN or infinity keeps a NaN scale, so that it shows. */
+static void fill_i8(b4c_packed *p, int n, const b4c_real *w)
+{
+    int8_t *to = (int8_t *)p->panels + column(p, n);
+    b4c_real largest = 0;
+    bool finite = true;
+    for (int k = 0; k < p->k; k++) {
+        b4c_real a = w[k] < 0 ? -w[k] : w[k];
+        if (a > largest) largest = a;
+        if (!isfinite(w[k])) finite = false;
+    }
+    b4c_real inverse = finite && largest > B4C_I8_TINY ? 127 / largest : 0;
+    int32_t sum = 0;
+    for (int k = 0; k < p->k; k++) {
+        int q = inverse > 0 ? (int)lrint((double)(w[k] * inverse)) : 0;
+        q = q > 127 ? 127 : q < -127 ? -127 : q;
+        to[(size_t)(k / 4) * PANEL * 4 + (size_t)(k % 4)] = (int8_t)q;
+        sum += q;
+    }
+    p->scale[n] = !finite ? NAN : inverse > 0 ? (float)(largest / 127) : 0;
+    p->sum128[n] = 128 * sum;
+}
+
+void b4c_packed_fill(b4c_packed *p, int row, int rows, const b4c_real *w, size_t ld)
+{
+    assert(row >= 0 && rows >= 0 && row + rows <= p->n);
+    for (int i = 0; i < rows; i++) {
+        const b4c_real *from = w + (size_t)i * ld;
+        if (p->dtype == B4C_I8) fill_i8(p, row + i, from);
+        else if (p->dtype == B4C_BF16) fill_bf16(p, row + i, from);
+        else fill_real(p, row + i, from);
+    }
+}
+
+void b4c_packed_row(const b4c_packed *p, int row, b4c_real *y)
+{
+    assert(row >= 0 && row < p->n);
+    size_t at = column(p, row), g = (size_t)group(p->dtype);
+    for (size_t k = 0; k < (size_t)p->k; k++) {
+        size_t i = at + k / g * PANEL * g + k % g;
+        if (p->dtype == B4C_I8) y[k] = (b4c_real)(((const int8_t *)p->panels)[i] * p->scale[row]);
+        else if (p->dtype == B4C_BF16) y[k] = b4c_from_bf16(((const uint16_t *)p->panels)[i]);
+        else y[k] = ((const b4c_real *)p->panels)[i];
+    }
+}
+
+size_t b4c_operand_bytes(b4c_form form, int rows, int cols, size_t *ld)
+{
+    size_t n = (size_t)rows, w = (size_t)cols;
+    switch (form) {
+    case B4C_FORM_REAL: *ld = w; return n * w * sizeof(b4c_real);
+    case B4C_FORM_BF16: *ld = b4c_round_up(w, 32) * 2; return n * *ld;
+    case B4C_FORM_I8: *ld = b4c_round_up(w, 64); return n * *ld;
+    case B4C_FORM_TILE_BF16: *ld = b4c_round_up(w, 32) * 2 * 16; return (n + 15) / 16 * *ld;
+    case B4C_FORM_TILE_I8: *ld = b4c_round_up(w, 64) * 16; return (n + 15) / 16 * *ld;
+    case B4C_FORM_NONE: break;
+    }
+    *ld = 0;
+    return 0;
+}
