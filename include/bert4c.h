@@ -229,6 +229,18 @@ B4C_API void b4c_fill_result_free(b4c_fill_result *);
 /* Cosine of two vectors of n components, summed in double; 0 when one of them is all zero. */
 B4C_API double b4c_cosine(const float *a, const float *b, int n);
 
+/* ---- measures ----------------------------------------------------------------------------- */
+
+/* How well scores agree with labels. What is not defined - fewer than two values, a constant side, one class only -
+ * is NaN and no error; a NaN that comes in is B4C_E_NUMBER. Equal values never depend on their order. O(n log n). */
+B4C_API double b4c_pearson(const double *a, const double *b, size_t n);
+/* Pearson of average ranks: equal values share the mean of their ranks. */
+B4C_API int b4c_spearman(const double *a, const double *b, size_t n, double *out, b4c_error *);
+/* Area under the ROC curve: the chance that a random positive scores above a random negative, ties half. Labels are 0 or 1. */
+B4C_API int b4c_auc(const double *score, const double *label, size_t n, double *out, b4c_error *);
+/* The highest F1 over all thresholds (positive: score >= threshold), and the highest threshold that reaches it. Labels are 0 or 1. */
+B4C_API int b4c_best_f1(const double *score, const double *label, size_t n, double *f1, double *threshold, b4c_error *);
+
 #ifdef __cplusplus
 }
 #endif
