@@ -5,7 +5,7 @@
  * stands at each kernel. Results never depend on how units are divided, nor on how many rows a call has (DESIGN law 1).
  *
  * Letters: n rows, w or k width of a row (the summed axis of a product), h heads, d head size. All pointers to rows are row-major
- * with a stride `ld` in elements. Weights and operands are 64-byte aligned.
+ * with a stride `ld` in elements. Weights and operands are 64-byte aligned; REAL rows may be a view, aligned as a b4c_real only.
  */
 #ifndef B4C_MATH_KERNELS_H
 #define B4C_MATH_KERNELS_H
@@ -52,7 +52,8 @@ typedef struct b4c_gemm {
 /* ---- attention ------------------------------------------------------------------------------------ */
 
 /* One sequence's queries against its keys. Query row i (of q_rows) sees keys from[i] .. upto[i]-1 (indices within this
- * sequence's keys); none: its output is zero. Scores = scale * q.k (+ bias[bucket(j - pos[i])]) (+ NEZHA: scale * q.R[j - pos[i]]). */
+ * sequence's keys); none: its output is zero. Scores = scale * q.k (+ bias[bucket(j - pos[i])]) (+ NEZHA: scale * q.R[j - pos[i]]).
+ * Result = sum of weight * v (+ NEZHA: weight * R[j - pos[i]], the same table; SPEC A.4). */
 typedef struct b4c_attention {
     int heads, kv_heads, head_size, q_rows, k_rows;
     b4c_real scale;
