@@ -1,0 +1,103 @@
+/* vec_avx512.h - the vector words (vec_scalar.h says what each means) on 16 floats of x86-64-v4.
+ *
+ * B4C_VEC_BF16, defined by a file that only runs where the processor has it, converts to bf16 by its instruction: the same
+ * bits as the integer form, save that it takes denormal numbers for 0.
+ */
+#ifndef B4C_MATH_VEC_AVX512_H
+#define B4C_MATH_VEC_AVX512_H
+#ifndef __AVX512F__
+#error "this file wants the flags of AVX-512"
+#endif
+#include "math/kernels.h"
+#include <immintrin.h>
+#include <math.h>
+#include <string.h>
+
+#define VEC_LANES 16
+typedef __m512 vec;
+typedef __mmask16 vmask;
+
+static inline vmask v_first(int n) { return (vmask)((1u << n) - 1); }
+static inline vec v_set(float x) { return _mm512_set1_ps(x); }
+static inline vec v_load(const float *p) { return _mm512_loadu_ps(p); }
+static inline void v_store(float *p, vec x) { _mm512_storeu_ps(p, x); }
+static inline vec v_load_n(const float *p, int n) { return _mm512_maskz_loadu_ps(v_first(n), p); }
+static inline void v_store_n(float *p, vec x, int n) { _mm512_mask_storeu_ps(p, v_first(n), x); }
+
+static inline vec v_add(vec a, vec b) { return _mm512_add_ps(a, b); }
+static inline vec v_sub(vec a, vec b) { return _mm512_sub_ps(a, b); }
+static inline vec v_mul(vec a, vec b) { return _mm512_mul_ps(a, b); }
+static inline vec v_div(vec a, vec b) { return _mm512_div_ps(a, b); }
+static inline vec v_fma(vec a, vec b, vec c) { return _mm512_fmadd_ps(a, b, c); }
+static inline vec v_min(vec a, vec b) { return _mm512_min_ps(a, b); }
+static inline vec v_max(vec a, vec b) { return _mm512_max_ps(a, b); }
+static inline vec v_round(vec x) { return _mm512_roundscale_ps(x, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC); }
+static inline vec v_rcp(vec x)
+{
+    vec r = _mm512_rcp14_ps(x);                                  /* 2^-14; one step of Newton squares it */
+    return _mm512_mul_ps(r, _mm512_fnmadd_ps(x, r, _mm512_set1_ps(2)));
+}
+
+static inline vmask v_less(vec a, vec b) { return _mm512_cmp_ps_mask(a, b, _CMP_LT_OQ); }
+static inline vmask v_not_less(vec a, vec b) { return _mm512_cmp_ps_mask(a, b, _CMP_NLT_UQ); }
+static inline vec v_select(vmask m, vec a, vec b) { return _mm512_mask_blend_ps(m, b, a); }
+static inline vec v_keep(vmask m, vec x) { return _mm512_maskz_mov_ps(m, x); }
+static inline vec v_exp2(vec x, vec n) { return _mm512_scalef_ps(x, n); }
+
+static inline float v_sum(vec x)
+{
+    __m256 a = _mm256_add_ps(_mm512_castps512_ps256(x), _mm512_extractf32x8_ps(x, 1));
+    __m128 b = _mm_add_ps(_mm256_castps256_ps128(a), _mm256_extractf128_ps(a, 1));
+    b = _mm_add_ps(b, _mm_movehl_ps(b, b));
+    return _mm_cvtss_f32(_mm_add_ss(b, _mm_movehdup_ps(b)));
+}
+static inline float v_top(vec x)
+{
+    __m256 a = _mm256_max_ps(_mm512_castps512_ps256(x), _mm512_extractf32x8_ps(x, 1));
+    __m128 b = _mm_max_ps(_mm256_castps256_ps128(a), _mm256_extractf128_ps(a, 1));
+    b = _mm_max_ps(b, _mm_movehl_ps(b, b));
+    return _mm_cvtss_f32(_mm_max_ss(b, _mm_movehdup_ps(b)));
+}
+
+/* ---- other forms of rows ------------------------------------------------------------------------ */
+
+static inline vec v_absmax(vec a, vec x)
+{
+    return _mm512_castsi512_ps(_mm512_max_epu32(_mm512_castps_si512(a), _mm512_castps_si512(_mm512_abs_ps(x))));
+}
+
+static inline __m256i v_to_bf16(vec x)
+{
+#ifdef B4C_VEC_BF16
+    return (__m256i)_mm512_cvtneps_pbh(x);
+#else
+    __m512i u = _mm512_castps_si512(x);
+    __m512i odd = _mm512_and_si512(_mm512_srli_epi32(u, 16), _mm512_set1_epi32(1));
+    __m512i up = _mm512_add_epi32(u, _mm512_add_epi32(odd, _mm512_set1_epi32(0x7fff)));
+    vmask nan = _mm512_cmp_ps_mask(x, x, _CMP_UNORD_Q);
+    up = _mm512_mask_or_epi32(up, nan, u, _mm512_set1_epi32(0x400000));
+    return _mm512_cvtepi32_epi16(_mm512_srli_epi32(up, 16));
+#endif
+}
+static inline void v_store_bf16_n(uint16_t *p, vec x, int n)
+{
+    if (n == VEC_LANES) _mm256_storeu_si256((__m256i *)(void *)p, v_to_bf16(x));
+    else _mm256_mask_storeu_epi16(p, v_first(n), v_to_bf16(x));
+}
+static inline vec v_load_bf16_n(const uint16_t *p, int n)
+{
+    __m256i h = _mm256_maskz_loadu_epi16(v_first(n), p);
+    return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(h), 16));
+}
+static inline void v_store_i8_n(uint8_t *p, vec x, uint8_t flip, int n)
+{
+    __m128i q = _mm_xor_si128(_mm512_cvtepi32_epi8(_mm512_cvtps_epi32(x)), _mm_set1_epi8((char)flip));
+    if (n == VEC_LANES) _mm_storeu_si128((__m128i *)(void *)p, q);
+    else _mm_mask_storeu_epi8(p, v_first(n), q);
+}
+static inline vec v_load_i8_n(const uint8_t *p, uint8_t flip, int n)
+{
+    __m128i q = _mm_maskz_loadu_epi8(v_first(n), p);
+    return _mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(_mm_xor_si128(q, _mm_set1_epi8((char)flip))));
+}
+#endif

@@ -1,0 +1,106 @@
+/* vec_neon.h - the vector words (vec_scalar.h says what each means) on 4 floats of AArch64. */
+#ifndef B4C_MATH_VEC_NEON_H
+#define B4C_MATH_VEC_NEON_H
+#ifndef __aarch64__
+#error "this file is for AArch64"
+#endif
+#include "math/kernels.h"
+#include <arm_neon.h>
+#include <math.h>
+#include <string.h>
+
+#define VEC_LANES 4
+typedef float32x4_t vec;
+typedef uint32x4_t vmask;            /* all bits of a lane, or none */
+
+static inline vmask v_first(int n)
+{
+    static const int32_t lane[4] = { 0, 1, 2, 3 };
+    return vcltq_s32(vld1q_s32(lane), vdupq_n_s32(n));
+}
+static inline vec v_set(float x) { return vdupq_n_f32(x); }
+static inline vec v_load(const float *p) { return vld1q_f32(p); }
+static inline void v_store(float *p, vec x) { vst1q_f32(p, x); }
+static inline vec v_load_n(const float *p, int n)
+{
+    float t[VEC_LANES] = {0};
+    if (n == VEC_LANES) return vld1q_f32(p);
+    memcpy(t, p, (size_t)n * sizeof *p);
+    return vld1q_f32(t);
+}
+static inline void v_store_n(float *p, vec x, int n)
+{
+    float t[VEC_LANES];
+    if (n == VEC_LANES) { vst1q_f32(p, x); return; }
+    vst1q_f32(t, x);
+    memcpy(p, t, (size_t)n * sizeof *p);
+}
+
+static inline vec v_add(vec a, vec b) { return vaddq_f32(a, b); }
+static inline vec v_sub(vec a, vec b) { return vsubq_f32(a, b); }
+static inline vec v_mul(vec a, vec b) { return vmulq_f32(a, b); }
+static inline vec v_div(vec a, vec b) { return vdivq_f32(a, b); }
+static inline vec v_fma(vec a, vec b, vec c) { return vfmaq_f32(c, a, b); }
+static inline vec v_min(vec a, vec b) { return vbslq_f32(vcltq_f32(a, b), a, b); }
+static inline vec v_max(vec a, vec b) { return vbslq_f32(vcgtq_f32(a, b), a, b); }
+static inline vec v_round(vec x) { return vrndnq_f32(x); }
+static inline vec v_rcp(vec x) { return vdivq_f32(vdupq_n_f32(1), x); }
+
+static inline vmask v_less(vec a, vec b) { return vcltq_f32(a, b); }
+static inline vmask v_not_less(vec a, vec b) { return vmvnq_u32(vcltq_f32(a, b)); }
+static inline vec v_select(vmask m, vec a, vec b) { return vbslq_f32(m, a, b); }
+static inline vec v_keep(vmask m, vec x) { return vreinterpretq_f32_u32(vandq_u32(m, vreinterpretq_u32_f32(x))); }
+static inline vec v_exp2(vec x, vec n)
+{
+    return vreinterpretq_f32_s32(vaddq_s32(vreinterpretq_s32_f32(x), vshlq_n_s32(vcvtq_s32_f32(n), 23)));
+}
+
+static inline float v_sum(vec x)
+{
+    float32x2_t b = vadd_f32(vget_low_f32(x), vget_high_f32(x));
+    return vget_lane_f32(b, 0) + vget_lane_f32(b, 1);
+}
+static inline float v_top(vec x) { return vmaxvq_f32(x); }
+
+/* ---- other forms of rows ------------------------------------------------------------------------ */
+
+static inline vec v_absmax(vec a, vec x)
+{
+    return vreinterpretq_f32_u32(vmaxq_u32(vreinterpretq_u32_f32(a), vreinterpretq_u32_f32(vabsq_f32(x))));
+}
+static inline void v_store_bf16_n(uint16_t *p, vec x, int n)
+{
+    uint32x4_t u = vreinterpretq_u32_f32(x);
+    uint32x4_t odd = vandq_u32(vshrq_n_u32(u, 16), vdupq_n_u32(1));
+    uint32x4_t up = vaddq_u32(u, vaddq_u32(odd, vdupq_n_u32(0x7fff)));
+    up = vbslq_u32(vceqq_f32(x, x), up, vorrq_u32(u, vdupq_n_u32(0x400000)));
+    uint16x4_t h = vshrn_n_u32(up, 16);
+    if (n == VEC_LANES) vst1_u16(p, h);
+    else {
+        uint16_t t[VEC_LANES];
+        vst1_u16(t, h);
+        memcpy(p, t, (size_t)n * sizeof *p);
+    }
+}
+static inline vec v_load_bf16_n(const uint16_t *p, int n)
+{
+    uint16_t t[VEC_LANES] = {0};
+    if (n < VEC_LANES) { memcpy(t, p, (size_t)n * sizeof *p); p = t; }
+    return vreinterpretq_f32_u32(vshll_n_u16(vld1_u16(p), 16));
+}
+static inline void v_store_i8_n(uint8_t *p, vec x, uint8_t flip, int n)
+{
+    int16x4_t h = vqmovn_s32(vcvtnq_s32_f32(x));
+    uint8x8_t q = veor_u8(vreinterpret_u8_s8(vqmovn_s16(vcombine_s16(h, h))), vdup_n_u8(flip));
+    uint8_t t[8];
+    vst1_u8(t, q);
+    memcpy(p, t, (size_t)n);
+}
+static inline vec v_load_i8_n(const uint8_t *p, uint8_t flip, int n)
+{
+    uint8_t t[8] = {0};
+    memcpy(t, p, (size_t)n);
+    int8x8_t q = vreinterpret_s8_u8(veor_u8(vld1_u8(t), vdup_n_u8(flip)));
+    return vcvtq_f32_s32(vmovl_s16(vget_low_s16(vmovl_s8(q))));
+}
+#endif

@@ -1,0 +1,84 @@
+/* vec_scalar.h - the vector words for one number at a time.
+ *
+ * A body (act_body.h, row_body.h, norm_body.h, attention_body.h, ...) is written once in these words and compiled once per
+ * instruction set, after including that set's vec_<isa>.h. This file is their definition: the others must do the same on
+ * VEC_LANES numbers side by side.
+ *
+ *   vec             VEC_LANES numbers            vmask           a truth value for each
+ *   v_load_n        the first n (0 <= n <= VEC_LANES) are read, the others are 0; memory beyond is not touched
+ *   v_store_n       the first n are written
+ *   v_min, v_max    the second operand where either is NaN
+ *   v_round         nearest integer, ties to even
+ *   v_keep          x where the mask holds, else 0
+ *   v_exp2(x, n)    x * 2^n for whole n in -127 .. 128, results below the least normal number are unspecified
+ *   v_rcp           1 / x, to 2 units in the last place
+ *   v_sum, v_top    over the lanes in one fixed order (halves folded on halves); v_top for numbers without NaN
+ *   v_absmax(a, x)  the larger of a >= 0 and |x| as bit patterns: unlike v_max, a NaN once met stays
+ *   v_store_bf16_n  nearest even; a NaN stays a NaN
+ *   v_store_i8_n    x, already within -127 .. 127, to the nearest even integer as one byte, xor `flip` (0, or 0x80 for q + 128)
+ */
+#ifndef B4C_MATH_VEC_SCALAR_H
+#define B4C_MATH_VEC_SCALAR_H
+#include "math/kernels.h"
+#include <math.h>
+#include <string.h>
+
+#define VEC_LANES 1
+typedef b4c_real vec;
+typedef bool vmask;
+
+static inline vec v_set(b4c_real x) { return x; }
+static inline vec v_load(const b4c_real *p) { return *p; }
+static inline void v_store(b4c_real *p, vec x) { *p = x; }
+static inline vec v_load_n(const b4c_real *p, int n) { return n > 0 ? *p : 0; }
+static inline void v_store_n(b4c_real *p, vec x, int n) { if (n > 0) *p = x; }
+
+static inline vec v_add(vec a, vec b) { return a + b; }
+static inline vec v_sub(vec a, vec b) { return a - b; }
+static inline vec v_mul(vec a, vec b) { return a * b; }
+static inline vec v_div(vec a, vec b) { return a / b; }
+static inline vec v_fma(vec a, vec b, vec c) { return a * b + c; }           /* a b + c, rounded once where the hardware can */
+static inline vec v_min(vec a, vec b) { return a < b ? a : b; }
+static inline vec v_max(vec a, vec b) { return a > b ? a : b; }
+static inline vec v_rcp(vec x) { return 1 / x; }
+#ifdef B4C_DOUBLE
+static inline vec v_round(vec x) { return rint(x); }
+#else
+static inline vec v_round(vec x) { return rintf(x); }
+#endif
+
+static inline vmask v_less(vec a, vec b) { return a < b; }
+static inline vmask v_not_less(vec a, vec b) { return !(a < b); }            /* holds for NaN */
+static inline vec v_select(vmask m, vec a, vec b) { return m ? a : b; }
+static inline vec v_keep(vmask m, vec x) { return m ? x : 0; }
+static inline vmask v_first(int n) { return n > 0; }                         /* the first n lanes */
+
+static inline b4c_real v_sum(vec x) { return x; }
+static inline b4c_real v_top(vec x) { return x; }
+
+#ifndef B4C_DOUBLE
+static inline vec v_exp2(vec x, vec n)
+{
+    union { float f; uint32_t u; } r = { x };
+    r.u += (uint32_t)(int32_t)n << 23;
+    return r.f;
+}
+#endif
+
+/* ---- other forms of rows ------------------------------------------------------------------------ */
+
+static inline vec v_absmax(vec a, vec x)
+{
+    return x != x || a != a ? (vec)NAN : v_max(a, x < 0 ? -x : x);
+}
+static inline vec v_load_bf16_n(const uint16_t *p, int n) { return n > 0 ? b4c_from_bf16(*p) : 0; }
+static inline void v_store_bf16_n(uint16_t *p, vec x, int n) { if (n > 0) *p = b4c_to_bf16((float)x); }
+static inline void v_store_i8_n(uint8_t *p, vec x, uint8_t flip, int n)
+{
+    if (n > 0) *p = (uint8_t)((uint8_t)(int)v_round(x) ^ flip);
+}
+static inline vec v_load_i8_n(const uint8_t *p, uint8_t flip, int n)
+{
+    return n > 0 ? (vec)(int8_t)(*p ^ flip) : 0;
+}
+#endif
