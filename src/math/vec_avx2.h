@@ -64,6 +64,14 @@ static inline vec v_absmax(vec a, vec x)
     __m256 size = _mm256_andnot_ps(_mm256_set1_ps(-0.f), x);
     return _mm256_castsi256_ps(_mm256_max_epu32(_mm256_castps_si256(a), _mm256_castps_si256(size)));
 }
+static inline float v_absmax_top(vec a)
+{
+    __m256i u = _mm256_castps_si256(a);
+    __m128i b = _mm_max_epu32(_mm256_castsi256_si128(u), _mm256_extracti128_si256(u, 1));
+    b = _mm_max_epu32(b, _mm_shuffle_epi32(b, 0x4e));
+    b = _mm_max_epu32(b, _mm_shuffle_epi32(b, 0xb1));
+    return _mm_cvtss_f32(_mm_castsi128_ps(b));
+}
 
 static inline __m128i v_to_bf16(vec x)
 {

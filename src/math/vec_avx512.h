@@ -65,6 +65,11 @@ static inline vec v_absmax(vec a, vec x)
 {
     return _mm512_castsi512_ps(_mm512_max_epu32(_mm512_castps_si512(a), _mm512_castps_si512(_mm512_abs_ps(x))));
 }
+static inline float v_absmax_top(vec a)
+{
+    union { uint32_t u; float f; } r = { _mm512_reduce_max_epu32(_mm512_castps_si512(a)) };
+    return r.f;
+}
 
 static inline __m256i v_to_bf16(vec x)
 {

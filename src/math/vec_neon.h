@@ -68,6 +68,11 @@ static inline vec v_absmax(vec a, vec x)
 {
     return vreinterpretq_f32_u32(vmaxq_u32(vreinterpretq_u32_f32(a), vreinterpretq_u32_f32(vabsq_f32(x))));
 }
+static inline float v_absmax_top(vec a)
+{
+    union { uint32_t u; float f; } r = { vmaxvq_u32(vreinterpretq_u32_f32(a)) };
+    return r.f;
+}
 static inline void v_store_bf16_n(uint16_t *p, vec x, int n)
 {
     uint32x4_t u = vreinterpretq_u32_f32(x);

@@ -13,7 +13,7 @@
  *   v_exp2(x, n)    x * 2^n for whole n in -127 .. 128, results below the least normal number are unspecified
  *   v_rcp           1 / x, to 2 units in the last place
  *   v_sum, v_top    over the lanes in one fixed order (halves folded on halves); v_top for numbers without NaN
- *   v_absmax(a, x)  the larger of a >= 0 and |x| as bit patterns: unlike v_max, a NaN once met stays
+ *   v_absmax(a, x)  the larger of a >= 0 and |x| as bit patterns: unlike v_max, a NaN once met stays; v_absmax_top: of all lanes
  *   v_store_bf16_n  nearest even; a NaN stays a NaN
  *   v_store_i8_n    x, already within -127 .. 127, to the nearest even integer as one byte, xor `flip` (0, or 0x80 for q + 128)
  */
@@ -71,6 +71,7 @@ static inline vec v_absmax(vec a, vec x)
 {
     return x != x || a != a ? (vec)NAN : v_max(a, x < 0 ? -x : x);
 }
+static inline b4c_real v_absmax_top(vec a) { return a; }
 static inline vec v_load_bf16_n(const uint16_t *p, int n) { return n > 0 ? b4c_from_bf16(*p) : 0; }
 static inline void v_store_bf16_n(uint16_t *p, vec x, int n) { if (n > 0) *p = b4c_to_bf16((float)x); }
 static inline void v_store_i8_n(uint8_t *p, vec x, uint8_t flip, int n)

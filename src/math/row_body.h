@@ -1,0 +1,128 @@
+/* row_body.h - one row between numbers and the forms that products read. Included after a vec_<isa>.h.
+ *
+ * The one idea: every form keeps a row as lines of 64 bytes (32 bf16 or 64 int8), one after the other, or 1024 bytes apart in the order of
+ * AMX tiles; so one loop over lines serves all forms, and whoever makes rows (operand, requantize, norm, attention) writes any.
+ * Invariants: what a row has beyond its width is zero (int8: 128, which stands for 0), for products run over it. int8 keeps
+ * q + 128 in rows and q in tiles. The bytes are the same on every instruction set: they come from the row's largest value,
+ * one division, one product and one rounding an element, all exactly defined by IEEE 754.
+ */
+#ifndef B4C_MATH_ROW_BODY_H
+#define B4C_MATH_ROW_BODY_H
+#include "math/internal.h"
+#include <assert.h>
+
+typedef struct row_lines {
+    char *at;                /* its first line */
+    size_t step;             /* bytes from line to line */
+    int lines;
+} row_lines;
+
+static inline row_lines row_of(const b4c_operand *o, int row)
+{
+    bool tile = o->form == B4C_FORM_TILE_BF16 || o->form == B4C_FORM_TILE_I8;
+    assert(tile || o->form == B4C_FORM_BF16 || o->form == B4C_FORM_I8);
+    if (tile) return (row_lines){ (char *)o->data + (size_t)(row / 16) * o->ld + (size_t)(row % 16) * 64, 1024, (int)(o->ld / 1024) };
+    return (row_lines){ (char *)o->data + (size_t)row * o->ld, 64, (int)(o->ld / 64) };
+}
+
+static inline uint8_t row_flip(b4c_form form) { return form == B4C_FORM_I8 ? 0x80 : 0; }
+
+/* How many of VEC_LANES elements from j on are within w. */
+static inline int row_left(int w, int j) { return w - j >= VEC_LANES ? VEC_LANES : w > j ? w - j : 0; }
+
+static inline uint16_t *row_bf16_line(row_lines r, int line) { return (uint16_t *)(void *)(r.at + (size_t)line * r.step); }
+
+/* Where a row is read: numbers, or lines of bf16. */
+typedef struct row_source { const b4c_real *real; row_lines bf16; } row_source;
+
+static inline vec row_read(const row_source *s, int j, int n)
+{
+    if (s->real) return n == VEC_LANES ? v_load(s->real + j) : v_load_n(s->real + j, n);
+    return v_load_bf16_n(row_bf16_line(s->bf16, j / 32) + j % 32, n);
+}
+
+/* ---- bf16 ------------------------------------------------------------------------------------------ */
+
+static inline void row_put_bf16(const b4c_real *x, int w, row_lines to)
+{
+    const row_source s = { .real = x };
+    for (int l = 0; l < to.lines; l++) {
+        uint16_t *line = row_bf16_line(to, l);
+        for (int j = 0; j < 32; j += VEC_LANES)
+            v_store_bf16_n(line + j, row_read(&s, l * 32 + j, row_left(w, l * 32 + j)), VEC_LANES);
+    }
+}
+
+static inline void row_get_bf16(row_lines from, int w, b4c_real *y)
+{
+    for (int j = 0; j < w; j += VEC_LANES) {
+        int n = row_left(w, j);
+        v_store_n(y + j, v_load_bf16_n(row_bf16_line(from, j / 32) + j % 32, n), n);
+    }
+}
+
+/* ---- int8: value = scale * q, q = nearest even of 127 x / largest ------------------------------------ */
+
+/* NaN or infinity where the row has one. */
+static inline float row_largest(const row_source *s, int w)
+{
+    vec a = v_set(0), b = a;
+    int j = 0;
+    for (; j + 2 * VEC_LANES <= w; j += 2 * VEC_LANES) {
+        a = v_absmax(a, row_read(s, j, VEC_LANES));
+        b = v_absmax(b, row_read(s, j + VEC_LANES, VEC_LANES));
+    }
+    for (; j < w; j += VEC_LANES) a = v_absmax(a, row_read(s, j, row_left(w, j)));
+    return (float)v_absmax_top(v_absmax(a, b));
+}
+
+/* Returns the scale. A row whose largest value is NaN or infinity gets the scale NaN, so that every result shows it; one that is
+ * all but zero gets 0. Both have only zeros as integers. */
+static inline float row_put_i8_largest(const row_source *s, int w, float largest, row_lines to, uint8_t flip)
+{
+    bool finite = isfinite(largest);
+    if (!finite || largest <= B4C_I8_TINY) {
+        for (int l = 0; l < to.lines; l++) memset(to.at + (size_t)l * to.step, flip, 64);
+        return finite ? 0 : NAN;
+    }
+    vec inverse = v_set(127 / largest);
+    for (int l = 0; l < to.lines; l++) {
+        uint8_t *line = (uint8_t *)to.at + (size_t)l * to.step;
+        for (int j = 0; j < 64; j += VEC_LANES)
+            v_store_i8_n(line + j, v_mul(row_read(s, l * 64 + j, row_left(w, l * 64 + j)), inverse), flip, VEC_LANES);
+    }
+    return largest / 127;
+}
+
+static inline float row_put_i8(const row_source *s, int w, row_lines to, uint8_t flip)
+{
+    return row_put_i8_largest(s, w, row_largest(s, w), to, flip);
+}
+
+static inline void row_get_i8(row_lines from, int w, float scale, uint8_t flip, b4c_real *y)
+{
+    for (int j = 0; j < w; j += VEC_LANES) {
+        int n = row_left(w, j);
+        const uint8_t *q = (const uint8_t *)from.at + (size_t)(j / 64) * from.step + j % 64;
+        v_store_n(y + j, v_mul(v_load_i8_n(q, flip, n), v_set(scale)), n);
+    }
+}
+
+/* ---- any form but REAL -------------------------------------------------------------------------------- */
+
+static inline bool form_is_i8(b4c_form form) { return form == B4C_FORM_I8 || form == B4C_FORM_TILE_I8; }
+
+static inline void row_put(const b4c_real *x, b4c_operand *out, int row)
+{
+    row_lines to = row_of(out, row);
+    if (form_is_i8(out->form)) out->scale[row] = row_put_i8(&(row_source){ .real = x }, out->cols, to, row_flip(out->form));
+    else row_put_bf16(x, out->cols, to);
+}
+
+static inline void row_get(const b4c_operand *in, int row, b4c_real *y)
+{
+    row_lines from = row_of(in, row);
+    if (form_is_i8(in->form)) row_get_i8(from, in->cols, in->scale[row], row_flip(in->form), y);
+    else row_get_bf16(from, in->cols, y);
+}
+#endif
