@@ -9,7 +9,7 @@
 
 /* op_embed.c: row i = sum over tables of table_t[ids_t[i]]. tables: 1 .. 3. ids < 0 add nothing. Table rows are b4c_real,
  * or packed as bf16 rows (`half`) where memory counts; only real tables have gradients. */
-typedef struct b4c_table { b4c_array real; const uint16_t *half; } b4c_table;
+typedef struct b4c_table { b4c_array real; uint16_t *half; } b4c_table;
 b4c_tensor b4c_embed(b4c_tape *, const b4c_table *const *tables, const int32_t *const *ids, int n_tables, int rows, b4c_real scale);
 
 /* op_linear.c: act(x W^T + bias) [rows, n]. */

@@ -1,0 +1,124 @@
+/* stack.c - embedding, a stack of blocks, and the heads.
+ *
+ * The idea: the memory of a stack is two streams and one block's scratch, however many layers there are: each layer's result moves
+ * down over its input's. And when only some rows are wanted at the end ([CLS], masks), the last layer is asked for those alone.
+ */
+#include "model/forward.h"
+
+static const b4c_tensor none = { 0 };
+
+/* Row of the position table for each row. */
+static const int32_t *position_rows(b4c_tape *t, const b4c_plan *plan, int offset)
+{
+    int32_t *rows = b4c_take(t, (size_t)plan->n_rows * sizeof *rows);
+    for (int i = 0; rows && i < plan->n_rows; i++) rows[i] = plan->pos[i] + offset;
+    return rows;
+}
+
+static const int32_t *zeros(b4c_tape *t, int n)
+{
+    int32_t *z = b4c_take(t, (size_t)n * sizeof *z);
+    for (int i = 0; z && i < n; i++) z[i] = 0;
+    return z;
+}
+
+b4c_tensor b4c_input(b4c_tape *t, const b4c_network *net, const b4c_stack *st, const int32_t *ids, const int32_t *segments,
+                     const b4c_plan *plan, b4c_dropping drop)
+{
+    const b4c_spec *s = &net->spec;
+    const b4c_table *tables[3] = { &net->token };
+    const int32_t *rows[3] = { ids };
+    int n = 1;
+    if (t->failed) return none;
+    if (s->segments) {
+        tables[n] = &net->segment;
+        rows[n++] = segments ? segments : zeros(t, plan->n_rows);
+    }
+    if (st->position.real.x) {
+        tables[n] = &st->position;
+        rows[n++] = position_rows(t, plan, s->position_offset);
+    }
+    b4c_tensor x = b4c_embed(t, tables, rows, n, plan->n_rows, (b4c_real)s->embedding_scale);
+    const bool project = s->embedding_width != s->width;
+    if (s->embedding_norm) x = b4c_normalize(t, x, none, &st->embedding_norm, NULL, project ? B4C_OPERAND : B4C_BOTH);
+    if (drop.p > 0) x = b4c_dropped(t, x, &drop, st == &net->decoder);
+    return project ? b4c_linear(t, x, &net->project, B4C_ACT_NONE, B4C_ROWS) : x;
+}
+
+/* The plan of the rows listed in `only` (rising): their intervals and positions, the same keys. */
+static b4c_plan narrowed(b4c_tape *t, const b4c_plan *p, const int *only, int n)
+{
+    const size_t bytes = (size_t)n * sizeof(int);
+    int *q_off = b4c_take(t, (size_t)(p->n_seq + 1) * sizeof *q_off), *pos = b4c_take(t, bytes);
+    b4c_plan q = *p;
+    q.n_rows = n;
+    if (t->failed) return q;
+    for (int s = 0, i = 0; s <= p->n_seq; s++) {
+        while (i < n && only[i] < p->q_off[s]) i++;
+        q_off[s] = i;
+    }
+    for (int i = 0; i < n; i++) pos[i] = p->pos[only[i]];
+    for (int set = 0; set < 2 && p->from[set]; set++) {
+        int *from = b4c_take(t, bytes), *upto = b4c_take(t, bytes);
+        if (t->failed) return q;
+        for (int i = 0; i < n; i++) {
+            from[i] = p->from[set][only[i]];
+            upto[i] = p->upto[set][only[i]];
+        }
+        q.from[set] = from;
+        q.upto[set] = upto;
+    }
+    q.q_off = q_off;
+    q.pos = pos;
+    return q;
+}
+
+static void show(b4c_tape *t, int layer, b4c_tensor x)
+{
+    if (t->look && !t->failed) t->look(t->look_arg, "hidden", layer, x);
+}
+
+b4c_tensor b4c_stack_run(b4c_tape *t, const b4c_network *net, const b4c_stack *st, b4c_tensor x, const b4c_stack_call *call)
+{
+    const b4c_plan *last = &call->plans[(st->layers - 1) % call->n_plans], *last_cross = call->cross;
+    b4c_plan asked, cross;
+    if (t->failed) return none;
+    if (call->only) {
+        asked = narrowed(t, last, call->only, call->n_only);
+        if (call->cross) cross = narrowed(t, call->cross, call->only, call->n_only);
+        last_cross = call->cross ? &cross : NULL;
+    }
+    size_t scope = b4c_scope_open(t);
+    show(t, 0, x);
+    for (int l = 0; l < st->layers && !t->failed; l++) {
+        const bool at_end = l == st->layers - 1;
+        const b4c_plan *self = &call->plans[l % call->n_plans];
+        const b4c_block_call c = { .stack = st, .run = call, .layer = l, .self = self,
+                                   .asked = at_end && call->only ? &asked : self, .cross = at_end ? last_cross : call->cross };
+        x = b4c_block_run(t, net, x, &c);
+        if (at_end && net->spec.final_norm) x = b4c_normalize(t, x, none, &st->final_norm, NULL, B4C_ROWS);
+        x = b4c_scope_close(t, scope, x);
+        show(t, l + 1, x);
+        if (l == 0 && call->first) {
+            *call->first = x;
+            scope = b4c_scope_open(t);
+        }
+    }
+    return x;
+}
+
+b4c_tensor b4c_pooler(b4c_tape *t, const b4c_network *net, b4c_tensor x, bool with_tanh)
+{
+    return b4c_linear(t, x, &net->pooler, with_tanh ? B4C_ACT_TANH : B4C_ACT_NONE, B4C_ROWS);
+}
+
+b4c_tensor b4c_logits(b4c_tape *t, const b4c_network *net, b4c_tensor x)
+{
+    const b4c_spec *s = &net->spec;
+    if (s->head == B4C_HEAD_TRANSFORM) {
+        x = b4c_linear(t, x, &net->head_dense, s->head_act, B4C_ROWS);
+        x = b4c_normalize(t, x, none, &net->head_norm, NULL, B4C_OPERAND);
+    }
+    if (s->output_scale != 1) x = b4c_scaled(t, x, (b4c_real)s->output_scale);
+    return b4c_linear(t, x, &net->head_out, B4C_ACT_NONE, B4C_ROWS);
+}
