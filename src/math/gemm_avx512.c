@@ -22,6 +22,7 @@ static inline vec v_sums_i8(const int32_t *sum, const int32_t *sum128)
 {
     return _mm512_cvtepi32_ps(_mm512_sub_epi32(_mm512_loadu_si512(sum), _mm512_loadu_si512(sum128)));
 }
+#include "math/convert_body.h"
 #include "math/gemm_epilogue.h"
 
 #define PREFETCH(p) _mm_prefetch(p, _MM_HINT_T0)
@@ -36,67 +37,148 @@ static inline vec v_sums_i8(const int32_t *sum, const int32_t *sum128)
 #define FEW(X) X(1, 4) X(2, 4) X(3, 4) X(4, 2) X(5, 2) X(6, 2)
 #define MOST_VECTORS 8
 
+static inline __m512i twice16(const uint16_t *p)
+{
+    int x;
+    memcpy(&x, p, sizeof x);
+    return _mm512_set1_epi32(x);
+}
+static inline __m512i four8(const uint8_t *p)
+{
+    int x;
+    memcpy(&x, p, sizeof x);
+    return _mm512_set1_epi32(x);
+}
+
+/* ---- f32 ------------------------------------------------------------------------------------------------ */
+
 #define NAME(x) f32_##x
 #define A_T float
 #define B_T float
 #define SUM_T float
 #define GROUP 1
+#define PHASES 1
 #define A_V __m512
 #define B_V __m512
 #define SUM_V __m512
-#define A_LOAD(p) _mm512_set1_ps(*(p))
-#define B_LOAD(p) _mm512_load_ps(p)
+#define A_LOAD(p, phase) _mm512_set1_ps(*(p))
+#define B_LOAD(p, phase) _mm512_load_ps(p)
 #define DOT(s, a, b) s = _mm512_fmadd_ps(a, b, s)
 #define SUM_ZERO() _mm512_setzero_ps()
 #define SUM_STORE(p, s) _mm512_store_ps(p, s)
 #define FINISH finish_real
 #include "math/gemm_tile.h"
 
-static inline int pair(const uint16_t *p) { int x; memcpy(&x, p, sizeof x); return x; }
-static inline int four(const uint8_t *p) { int x; memcpy(&x, p, sizeof x); return x; }
+/* ---- bf16: by its instruction, or widened against f32 rows ------------------------------------------------- */
 
 #define NAME(x) bf16_##x
 #define A_T uint16_t
 #define B_T uint16_t
 #define SUM_T float
 #define GROUP 2
+#define PHASES 1
 #define A_V __m512bh
 #define B_V __m512bh
 #define SUM_V __m512
-#define A_LOAD(p) (__m512bh)_mm512_set1_epi32(pair(p))
-#define B_LOAD(p) (__m512bh)_mm512_load_si512(p)
+#define A_LOAD(p, phase) (__m512bh)twice16(p)
+#define B_LOAD(p, phase) (__m512bh)_mm512_load_si512(p)
 #define DOT(s, a, b) s = _mm512_dpbf16_ps(s, a, b)
 #define SUM_ZERO() _mm512_setzero_ps()
 #define SUM_STORE(p, s) _mm512_store_ps(p, s)
 #define FINISH finish_real
 #include "math/gemm_tile.h"
 
+/* bf16 is the upper half of an f32: of each pair the even value is shifted up, the odd one masked. */
+static inline __m512 widen(__m512i pairs, int odd)
+{
+    return _mm512_castsi512_ps(odd ? _mm512_and_si512(pairs, _mm512_set1_epi32((int)0xffff0000)) : _mm512_slli_epi32(pairs, 16));
+}
+
+#define NAME(x) wide_##x
+#define A_T float
+#define B_T uint16_t
+#define SUM_T float
+#define GROUP 2
+#define PHASES 2
+#define A_V __m512
+#define B_V __m512
+#define SUM_V __m512
+#define A_LOAD(p, phase) _mm512_set1_ps((p)[phase])
+#define B_LOAD(p, phase) widen(_mm512_load_si512(p), phase)
+#define DOT(s, a, b) s = _mm512_fmadd_ps(a, b, s)
+#define SUM_ZERO() _mm512_setzero_ps()
+#define SUM_STORE(p, s) _mm512_store_ps(p, s)
+#define FINISH finish_real
+#include "math/gemm_tile.h"
+
+/* ---- int8: by its instruction, or widened to 16 bits (vpmaddubsw would saturate) ----------------------------- */
+
 /* gcc 12 spills sums around _mm512_dpbusd_epi32 (40 % of the limit instead of 97): so by name. */
-#define NAME(x) i8_##x
+#define NAME(x) vnni_##x
 #define A_T uint8_t
 #define B_T int8_t
 #define SUM_T int32_t
 #define GROUP 4
+#define PHASES 1
 #define A_V __m512i
 #define B_V __m512i
 #define SUM_V __m512i
-#define A_LOAD(p) _mm512_set1_epi32(four(p))
-#define B_LOAD(p) _mm512_load_si512(p)
+#define A_LOAD(p, phase) four8(p)
+#define B_LOAD(p, phase) _mm512_load_si512(p)
 #define DOT(s, a, b) __asm__("vpdpbusd %2, %1, %0" : "+v"(s) : "v"(a), "v"(b))
 #define SUM_ZERO() _mm512_setzero_si512()
 #define SUM_STORE(p, s) _mm512_store_si512(p, s)
 #define FINISH finish_i8
 #include "math/gemm_tile.h"
 
+static inline __m512i bytes_of_row(const uint8_t *p, int odd)
+{
+    return odd ? _mm512_srli_epi16(four8(p), 8) : _mm512_and_si512(four8(p), _mm512_set1_epi16(0xff));
+}
+static inline __m512i bytes_of_panel(__m512i w, int odd)
+{
+    return _mm512_srai_epi16(odd ? w : _mm512_slli_epi16(w, 8), 8);
+}
+
+#define NAME(x) i8_##x
+#define A_T uint8_t
+#define B_T int8_t
+#define SUM_T int32_t
+#define GROUP 4
+#define PHASES 2
+#define A_V __m512i
+#define B_V __m512i
+#define SUM_V __m512i
+#define A_LOAD(p, phase) bytes_of_row(p, phase)
+#define B_LOAD(p, phase) bytes_of_panel(_mm512_load_si512(p), phase)
+#define DOT(s, a, b) s = _mm512_add_epi32(s, _mm512_madd_epi16(a, b))
+#define SUM_ZERO() _mm512_setzero_si512()
+#define SUM_STORE(p, s) _mm512_store_si512(p, s)
+#define FINISH finish_i8
+#include "math/gemm_tile.h"
+
+/* ---- the table ------------------------------------------------------------------------------------------ */
+
 static void gemm(const b4c_gemm *g, int begin, int end)
 {
-    if (g->w->dtype == B4C_I8) i8_gemm(g, begin, end);
-    else if (g->w->dtype == B4C_BF16) bf16_gemm(g, begin, end);
-    else f32_gemm(g, begin, end);
+    const b4c_cpu *cpu = b4c_cpu_get();
+    switch (g->w->dtype) {
+    case B4C_I8: (cpu->avx512_vnni ? vnni_gemm : i8_gemm)(g, begin, end); break;
+    case B4C_BF16: (cpu->fast_bf16 ? bf16_gemm : wide_gemm)(g, begin, end); break;
+    default: f32_gemm(g, begin, end);
+    }
+}
+
+static b4c_form form(b4c_dtype weight)
+{
+    if (weight == B4C_I8) return B4C_FORM_I8;
+    return weight == B4C_BF16 && b4c_cpu_get()->fast_bf16 ? B4C_FORM_BF16 : B4C_FORM_REAL;
 }
 
 void b4c_fill_gemm_avx512(b4c_kernels *t)
 {
-    t->bf16_pays = true;
+    t->form = form;
+    t->bf16_pays = b4c_cpu_get()->fast_bf16;
     t->gemm = gemm;
+    fill_conversions(t);
 }

@@ -14,7 +14,8 @@
  *   A_T, B_T, SUM_T         elements of rows, panels and sums
  *   GROUP                   k values in a step
  *   A_V, B_V, SUM_V         what a group of a row, a vector of weights, a vector of sums is kept in
- *   A_LOAD(p), B_LOAD(p), DOT(sum, a, b), SUM_ZERO(), SUM_STORE(p, sum)
+ *   PHASES                  parts in which a step takes its group (1; 2 where weights must first be widened, even and odd k apart)
+ *   A_LOAD(p, phase), B_LOAD(p, phase), DOT(sum, a, b), SUM_ZERO(), SUM_STORE(p, sum)
  *   FINISH                  finish_real or finish_i8 (gemm_epilogue.h)
  * and for the instruction set:
  *   LANES                   sums in a vector
@@ -24,10 +25,8 @@
  *   UNROLL, PREFETCH(p)
  */
 
-enum {
-    NAME(step_bytes) = B4C_PANEL * GROUP * (int)sizeof(B_T),
-    NAME(ahead) = 32 * 128,             /* bytes by which weights are fetched before their use: 24 to 32 steps of 128 bytes */
-};
+/* Bytes by which weights are fetched before their use: 32 steps of 128. */
+enum { NAME(ahead) = 32 * 128 };
 
 static inline __attribute__((always_inline)) void
 NAME(tile)(const int rows, const int panels, const int vectors, const A_T *a, size_t a_ld, const B_T *b, size_t panel, int steps,
@@ -40,25 +39,30 @@ NAME(tile)(const int rows, const int panels, const int vectors, const A_T *a, si
         for (int j = 0; j < panels * vectors; j++) sum[i][j] = SUM_ZERO();
     }
     for (int s = 0; s < steps; s++) {
-        A_V x[LARGE_ROWS];
-        if (panels > 1) {
-            UNROLL
-            for (int i = 0; i < rows; i++) x[i] = A_LOAD(a + (size_t)i * a_ld);
-        }
         UNROLL
-        for (int p = 0; p < panels; p++) {
-            const B_T *w = b + (size_t)p * panel;
-            B_V y[MOST_VECTORS];
-            UNROLL
-            for (int j = 0; j < vectors; j++) y[j] = B_LOAD(w + j * LANES * GROUP);
-            UNROLL
-            for (int line = 0; line < vectors * LANES * GROUP * (int)sizeof(B_T); line += 64)
-                PREFETCH((const char *)w + NAME(ahead) + line);
-            UNROLL
-            for (int i = 0; i < rows; i++) {
-                if (panels == 1) x[i] = A_LOAD(a + (size_t)i * a_ld);
+        for (int phase = 0; phase < PHASES; phase++) {
+            A_V x[LARGE_ROWS];
+            if (panels > 1) {
                 UNROLL
-                for (int j = 0; j < vectors; j++) DOT(sum[i][p * vectors + j], x[i], y[j]);
+                for (int i = 0; i < rows; i++) x[i] = A_LOAD(a + (size_t)i * a_ld, phase);
+            }
+            UNROLL
+            for (int p = 0; p < panels; p++) {
+                const B_T *w = b + (size_t)p * panel;
+                B_V y[MOST_VECTORS];
+                UNROLL
+                for (int j = 0; j < vectors; j++) y[j] = B_LOAD(w + j * LANES * GROUP, phase);
+                if (phase == 0) {
+                    UNROLL
+                    for (int line = 0; line < vectors * LANES * GROUP * (int)sizeof(B_T); line += 64)
+                        PREFETCH((const char *)w + NAME(ahead) + line);
+                }
+                UNROLL
+                for (int i = 0; i < rows; i++) {
+                    if (panels == 1) x[i] = A_LOAD(a + (size_t)i * a_ld, phase);
+                    UNROLL
+                    for (int j = 0; j < vectors; j++) DOT(sum[i][p * vectors + j], x[i], y[j]);
+                }
             }
         }
         a += GROUP;
@@ -78,7 +82,7 @@ NAME(tile)(const int rows, const int panels, const int vectors, const A_T *a, si
 static __attribute__((noinline)) void
 NAME(large)(int rows, const A_T *a, size_t a_ld, const B_T *b, int steps, SUM_T *out)
 {
-#define SHAPE(r) case r: NAME(tile)(r, 1, LARGE_VECTORS, a, a_ld, b, 0, steps, out); return;
+#define SHAPE(r) case r: NAME(tile)(r, 1, LARGE_VECTORS, a, a_ld, b, 0, steps, out); break;
     for (int j = 0; j < B4C_PANEL / LANES; j += LARGE_VECTORS, b += LARGE_VECTORS * LANES * GROUP, out += LARGE_VECTORS * LANES) {
         switch (rows) { LARGE(SHAPE) }
     }
@@ -133,6 +137,7 @@ static void NAME(gemm)(const b4c_gemm *g, int begin, int end)
 #undef B_T
 #undef SUM_T
 #undef GROUP
+#undef PHASES
 #undef A_V
 #undef B_V
 #undef SUM_V
