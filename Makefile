@@ -12,6 +12,7 @@ RUN        ?=
 KINDS      ?= unit kernels grad laws golden cli server docs
 ONLY       ?=
 V          ?= 0
+MAKEFLAGS  += --no-print-directory
 Q          := $(if $(filter 1,$(V)),,@)
 
 VERSION := $(shell sed -n 's/^\#define B4C_VERSION "\(.*\)"/\1/p' include/bert4c.h)

@@ -209,17 +209,18 @@ static bool start(worker *w)
     return started;
 }
 
-/* Workers 0 .. started-1 leave; everything is freed. */
+/* Workers 0 .. started-1 leave; everything is freed. In a forked child there is nobody to wait for, and nothing to
+ * destroy: the condition variable still counts its sleepers. */
 static void tear_down(b4c_pool *p, int started)
 {
-    if (started > 0 && *p->here) {
+    if (p->here && *p->here) {
         post(p, NULL, NULL);
         for (int i = 0; i < started; i++) pthread_join(p->worker[i].thread, NULL);
-    }
 #if !HAS_FUTEX
-    pthread_cond_destroy(&p->changed);
-    pthread_mutex_destroy(&p->mutex);
+        pthread_cond_destroy(&p->changed);
+        pthread_mutex_destroy(&p->mutex);
 #endif
+    }
     if (p->here) munmap(p->here, (size_t)sysconf(_SC_PAGESIZE));
     free(p->worker);
     free(p);
