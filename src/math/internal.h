@@ -46,5 +46,13 @@ enum { B4C_PANEL = 32 };  /* outputs that a packed panel holds side by side */
 /* An int8 row (of weights or of activations) whose largest value is below this counts as zero: 127 / largest must stay finite. */
 #define B4C_I8_TINY 1e-30f
 
+#define B4C_INLINE static inline __attribute__((always_inline))
+/* Before a loop whose body must be written out so that an array stays in registers. */
+#ifdef __clang__
+#define B4C_UNROLL _Pragma("clang loop unroll(full)")
+#else
+#define B4C_UNROLL _Pragma("GCC unroll 32")
+#endif
+
 static inline size_t b4c_round_up(size_t n, size_t to) { return (n + to - 1) / to * to; }
 #endif

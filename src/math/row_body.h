@@ -76,27 +76,33 @@ static inline float row_largest(const row_source *s, int w)
     return (float)v_absmax_top(v_absmax(a, b));
 }
 
-/* Returns the scale. A row whose largest value is NaN or infinity gets the scale NaN, so that every result shows it; one that is
- * all but zero gets 0. Both have only zeros as integers. */
-static inline float row_put_i8_largest(const row_source *s, int w, float largest, row_lines to, uint8_t flip)
+/* Writing one row's integers, its largest value known. A row whose largest value is NaN or infinity gets the scale NaN, so that every
+ * result shows it; one that is all but zero gets the scale 0. Both have only zeros as integers. */
+typedef struct row_i8 {
+    row_lines to;
+    vec inverse;             /* 127 / largest */
+    float scale;             /* largest / 127 */
+    bool zero;
+    uint8_t flip;
+} row_i8;
+
+static inline row_i8 row_i8_begin(float largest, row_lines to, uint8_t flip)
 {
-    bool finite = isfinite(largest);
-    if (!finite || largest <= B4C_I8_TINY) {
-        for (int l = 0; l < to.lines; l++) memset(to.at + (size_t)l * to.step, flip, 64);
-        return finite ? 0 : NAN;
-    }
-    vec inverse = v_set(127 / largest);
-    for (int l = 0; l < to.lines; l++) {
-        uint8_t *line = (uint8_t *)to.at + (size_t)l * to.step;
-        for (int j = 0; j < 64; j += VEC_LANES)
-            v_store_i8_n(line + j, v_mul(row_read(s, l * 64 + j, row_left(w, l * 64 + j)), inverse), flip, VEC_LANES);
-    }
-    return largest / 127;
+    bool finite = isfinite(largest), zero = !finite || largest <= B4C_I8_TINY;
+    return (row_i8){ to, v_set(zero ? 0 : 127 / largest), !finite ? NAN : zero ? 0 : largest / 127, zero, flip };
+}
+
+static inline void row_i8_put(const row_i8 *q, int j, vec x)
+{
+    uint8_t *to = (uint8_t *)q->to.at + (size_t)(j / 64) * q->to.step + j % 64;
+    v_store_i8_n(to, q->zero ? v_set(0) : v_mul(x, q->inverse), q->flip, VEC_LANES);
 }
 
 static inline float row_put_i8(const row_source *s, int w, row_lines to, uint8_t flip)
 {
-    return row_put_i8_largest(s, w, row_largest(s, w), to, flip);
+    const row_i8 q = row_i8_begin(row_largest(s, w), to, flip);
+    for (int j = 0; j < 64 * to.lines; j += VEC_LANES) row_i8_put(&q, j, row_read(s, j, row_left(w, j)));
+    return q.scale;
 }
 
 static inline void row_get_i8(row_lines from, int w, float scale, uint8_t flip, b4c_real *y)

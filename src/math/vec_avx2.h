@@ -4,12 +4,13 @@
 #if !defined(__AVX2__) || !defined(__FMA__)
 #error "this file wants the flags of AVX2 and FMA"
 #endif
-#include "math/kernels.h"
+#include "math/internal.h"
 #include <immintrin.h>
 #include <math.h>
 #include <string.h>
 
 #define VEC_LANES 8
+#define VEC_REGISTERS 16
 typedef __m256 vec;
 typedef __m256 vmask;                /* all bits of a lane, or none */
 
@@ -38,6 +39,7 @@ static inline vmask v_less(vec a, vec b) { return _mm256_cmp_ps(a, b, _CMP_LT_OQ
 static inline vmask v_not_less(vec a, vec b) { return _mm256_cmp_ps(a, b, _CMP_NLT_UQ); }
 static inline vec v_select(vmask m, vec a, vec b) { return _mm256_blendv_ps(b, a, m); }
 static inline vec v_keep(vmask m, vec x) { return _mm256_and_ps(m, x); }
+static inline vmask v_between(int lo, int hi) { return _mm256_andnot_ps(v_first(lo), v_first(hi)); }
 static inline vec v_exp2(vec x, vec n)
 {
     __m256i shift = _mm256_slli_epi32(_mm256_cvtps_epi32(n), 23);
@@ -55,6 +57,38 @@ static inline float v_top(vec x)
     __m128 b = _mm_max_ps(_mm256_castps256_ps128(x), _mm256_extractf128_ps(x, 1));
     b = _mm_max_ps(b, _mm_movehl_ps(b, b));
     return _mm_cvtss_f32(_mm_max_ss(b, _mm_movehdup_ps(b)));
+}
+
+static inline vec v_swap_pairs(vec x) { return _mm256_permute_ps(x, 0xb1); }
+static inline vec v_load_twice_n(const float *p, int n)
+{
+    const __m256i twice = _mm256_setr_epi32(0, 0, 1, 1, 2, 2, 3, 3);
+    return _mm256_permutevar8x32_ps(v_load_n(p, n / 2), twice);
+}
+static inline vec v_negate_even(vec x) { return _mm256_xor_ps(x, _mm256_castsi256_ps(_mm256_set1_epi64x(0x80000000ll))); }
+
+static inline void v_transpose(vec r[VEC_LANES])
+{
+    vec t[8];
+    B4C_UNROLL
+    for (int i = 0; i < 4; i++) {
+        t[2 * i] = _mm256_unpacklo_ps(r[2 * i], r[2 * i + 1]);
+        t[2 * i + 1] = _mm256_unpackhi_ps(r[2 * i], r[2 * i + 1]);
+    }
+    B4C_UNROLL
+    for (int i = 0; i < 2; i++) {
+        r[4 * i] = _mm256_shuffle_ps(t[4 * i], t[4 * i + 2], 0x44);
+        r[4 * i + 1] = _mm256_shuffle_ps(t[4 * i], t[4 * i + 2], 0xee);
+        r[4 * i + 2] = _mm256_shuffle_ps(t[4 * i + 1], t[4 * i + 3], 0x44);
+        r[4 * i + 3] = _mm256_shuffle_ps(t[4 * i + 1], t[4 * i + 3], 0xee);
+    }
+    B4C_UNROLL
+    for (int i = 0; i < 4; i++) {
+        t[i] = _mm256_permute2f128_ps(r[i], r[4 + i], 0x20);
+        t[4 + i] = _mm256_permute2f128_ps(r[i], r[4 + i], 0x31);
+    }
+    B4C_UNROLL
+    for (int i = 0; i < 8; i++) r[i] = t[i];
 }
 
 /* ---- other forms of rows ------------------------------------------------------------------------ */

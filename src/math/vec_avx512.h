@@ -8,12 +8,13 @@
 #ifndef __AVX512F__
 #error "this file wants the flags of AVX-512"
 #endif
-#include "math/kernels.h"
+#include "math/internal.h"
 #include <immintrin.h>
 #include <math.h>
 #include <string.h>
 
 #define VEC_LANES 16
+#define VEC_REGISTERS 32
 typedef __m512 vec;
 typedef __mmask16 vmask;
 
@@ -42,6 +43,7 @@ static inline vmask v_less(vec a, vec b) { return _mm512_cmp_ps_mask(a, b, _CMP_
 static inline vmask v_not_less(vec a, vec b) { return _mm512_cmp_ps_mask(a, b, _CMP_NLT_UQ); }
 static inline vec v_select(vmask m, vec a, vec b) { return _mm512_mask_blend_ps(m, b, a); }
 static inline vec v_keep(vmask m, vec x) { return _mm512_maskz_mov_ps(m, x); }
+static inline vmask v_between(int lo, int hi) { return v_first(hi) & (vmask)~v_first(lo); }
 static inline vec v_exp2(vec x, vec n) { return _mm512_scalef_ps(x, n); }
 
 static inline float v_sum(vec x)
@@ -57,6 +59,43 @@ static inline float v_top(vec x)
     __m128 b = _mm_max_ps(_mm256_castps256_ps128(a), _mm256_extractf128_ps(a, 1));
     b = _mm_max_ps(b, _mm_movehl_ps(b, b));
     return _mm_cvtss_f32(_mm_max_ss(b, _mm_movehdup_ps(b)));
+}
+
+static inline vec v_swap_pairs(vec x) { return _mm512_permute_ps(x, 0xb1); }
+static inline vec v_load_twice_n(const float *p, int n)
+{
+    const __m512i twice = _mm512_setr_epi32(0, 0, 1, 1, 2, 2, 3, 3, 4, 4, 5, 5, 6, 6, 7, 7);
+    return _mm512_permutexvar_ps(twice, _mm512_maskz_loadu_ps(v_first(n / 2), p));
+}
+static inline vec v_negate_even(vec x) { return _mm512_xor_ps(x, _mm512_castsi512_ps(_mm512_set1_epi64(0x80000000ll))); }
+
+static inline void v_transpose(vec r[VEC_LANES])
+{
+    vec t[16];
+    B4C_UNROLL
+    for (int i = 0; i < 8; i++) {
+        t[2 * i] = _mm512_unpacklo_ps(r[2 * i], r[2 * i + 1]);
+        t[2 * i + 1] = _mm512_unpackhi_ps(r[2 * i], r[2 * i + 1]);
+    }
+    B4C_UNROLL
+    for (int i = 0; i < 4; i++) {
+        r[4 * i] = _mm512_shuffle_ps(t[4 * i], t[4 * i + 2], 0x44);
+        r[4 * i + 1] = _mm512_shuffle_ps(t[4 * i], t[4 * i + 2], 0xee);
+        r[4 * i + 2] = _mm512_shuffle_ps(t[4 * i + 1], t[4 * i + 3], 0x44);
+        r[4 * i + 3] = _mm512_shuffle_ps(t[4 * i + 1], t[4 * i + 3], 0xee);
+    }
+    B4C_UNROLL
+    for (int i = 0; i < 4; i++) {
+        t[i] = _mm512_shuffle_f32x4(r[i], r[4 + i], 0x88);
+        t[4 + i] = _mm512_shuffle_f32x4(r[i], r[4 + i], 0xdd);
+        t[8 + i] = _mm512_shuffle_f32x4(r[8 + i], r[12 + i], 0x88);
+        t[12 + i] = _mm512_shuffle_f32x4(r[8 + i], r[12 + i], 0xdd);
+    }
+    B4C_UNROLL
+    for (int i = 0; i < 8; i++) {
+        r[i] = _mm512_shuffle_f32x4(t[i], t[8 + i], 0x88);
+        r[8 + i] = _mm512_shuffle_f32x4(t[i], t[8 + i], 0xdd);
+    }
 }
 
 /* ---- other forms of rows ------------------------------------------------------------------------ */

@@ -4,12 +4,13 @@
 #ifndef __aarch64__
 #error "this file is for AArch64"
 #endif
-#include "math/kernels.h"
+#include "math/internal.h"
 #include <arm_neon.h>
 #include <math.h>
 #include <string.h>
 
 #define VEC_LANES 4
+#define VEC_REGISTERS 32
 typedef float32x4_t vec;
 typedef uint32x4_t vmask;            /* all bits of a lane, or none */
 
@@ -50,6 +51,7 @@ static inline vmask v_less(vec a, vec b) { return vcltq_f32(a, b); }
 static inline vmask v_not_less(vec a, vec b) { return vmvnq_u32(vcltq_f32(a, b)); }
 static inline vec v_select(vmask m, vec a, vec b) { return vbslq_f32(m, a, b); }
 static inline vec v_keep(vmask m, vec x) { return vreinterpretq_f32_u32(vandq_u32(m, vreinterpretq_u32_f32(x))); }
+static inline vmask v_between(int lo, int hi) { return vbicq_u32(v_first(hi), v_first(lo)); }
 static inline vec v_exp2(vec x, vec n)
 {
     return vreinterpretq_f32_s32(vaddq_s32(vreinterpretq_s32_f32(x), vshlq_n_s32(vcvtq_s32_f32(n), 23)));
@@ -61,6 +63,27 @@ static inline float v_sum(vec x)
     return vget_lane_f32(b, 0) + vget_lane_f32(b, 1);
 }
 static inline float v_top(vec x) { return vmaxvq_f32(x); }
+
+static inline vec v_swap_pairs(vec x) { return vrev64q_f32(x); }
+static inline vec v_load_twice_n(const float *p, int n)
+{
+    vec x = v_load_n(p, n / 2);
+    return vzip1q_f32(x, x);
+}
+static inline vec v_negate_even(vec x)
+{
+    return vreinterpretq_f32_u64(veorq_u64(vreinterpretq_u64_f32(x), vdupq_n_u64(0x80000000u)));
+}
+
+static inline void v_transpose(vec r[VEC_LANES])
+{
+    float64x2_t a = vreinterpretq_f64_f32(vtrn1q_f32(r[0], r[1])), b = vreinterpretq_f64_f32(vtrn2q_f32(r[0], r[1]));
+    float64x2_t c = vreinterpretq_f64_f32(vtrn1q_f32(r[2], r[3])), d = vreinterpretq_f64_f32(vtrn2q_f32(r[2], r[3]));
+    r[0] = vreinterpretq_f32_f64(vtrn1q_f64(a, c));
+    r[1] = vreinterpretq_f32_f64(vtrn1q_f64(b, d));
+    r[2] = vreinterpretq_f32_f64(vtrn2q_f64(a, c));
+    r[3] = vreinterpretq_f32_f64(vtrn2q_f64(b, d));
+}
 
 /* ---- other forms of rows ------------------------------------------------------------------------ */
 

@@ -8,22 +8,27 @@
  *   v_load_n        the first n (0 <= n <= VEC_LANES) are read, the others are 0; memory beyond is not touched
  *   v_store_n       the first n are written
  *   v_min, v_max    the second operand where either is NaN
+ *   v_between       the mask of lanes lo .. hi-1 (0 <= lo, hi <= VEC_LANES)
  *   v_round         nearest integer, ties to even
  *   v_keep          x where the mask holds, else 0
  *   v_exp2(x, n)    x * 2^n for whole n in -127 .. 128, results below the least normal number are unspecified
  *   v_rcp           1 / x, to 2 units in the last place
  *   v_sum, v_top    over the lanes in one fixed order (halves folded on halves); v_top for numbers without NaN
  *   v_absmax(a, x)  the larger of a >= 0 and |x| as bit patterns: unlike v_max, a NaN once met stays; v_absmax_top: of all lanes
+ *   v_transpose     lane i of r[j] and lane j of r[i] change places
+ *   v_swap_pairs    lanes 2i and 2i+1 change places; v_load_twice_n: p[i] in both, first n lanes (even); v_negate_even: of lanes 2i
+ *                   (not here: one lane has no pairs)
  *   v_store_bf16_n  nearest even; a NaN stays a NaN
  *   v_store_i8_n    x, already within -127 .. 127, to the nearest even integer as one byte, xor `flip` (0, or 0x80 for q + 128)
  */
 #ifndef B4C_MATH_VEC_SCALAR_H
 #define B4C_MATH_VEC_SCALAR_H
-#include "math/kernels.h"
+#include "math/internal.h"
 #include <math.h>
 #include <string.h>
 
 #define VEC_LANES 1
+#define VEC_REGISTERS 16
 typedef b4c_real vec;
 typedef bool vmask;
 
@@ -52,6 +57,8 @@ static inline vmask v_not_less(vec a, vec b) { return !(a < b); }            /* 
 static inline vec v_select(vmask m, vec a, vec b) { return m ? a : b; }
 static inline vec v_keep(vmask m, vec x) { return m ? x : 0; }
 static inline vmask v_first(int n) { return n > 0; }                         /* the first n lanes */
+static inline vmask v_between(int lo, int hi) { return lo < hi; }
+static inline void v_transpose(vec r[VEC_LANES]) { (void)r; }
 
 static inline b4c_real v_sum(vec x) { return x; }
 static inline b4c_real v_top(vec x) { return x; }

@@ -1,0 +1,22 @@
+/* vector_body.h - one instruction set's share of the kernel table, but for products and conversions. Included by
+ * vector_<isa>.c after its vec_<isa>.h. */
+#include "math/act_body.h"
+#include "math/row_body.h"
+#include "math/elementwise_body.h"
+#include "math/norm_body.h"
+#include "math/attention_body.h"
+
+static void vector_fill(b4c_kernels *t)
+{
+    t->norm = vector_norm;
+    t->attention = vector_attention;
+    t->attention_scratch = vector_attention_scratch;
+    t->act = vector_act;
+    t->act_back = vector_act_back;
+    t->add = vector_add;
+    t->mul = vector_mul;
+    t->axpy = vector_axpy;
+    t->dot = vector_dot;
+    t->softmax = vector_softmax;
+    t->rotate = vector_rotate;
+}
