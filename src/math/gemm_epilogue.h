@@ -1,9 +1,9 @@
 /* gemm_epilogue.h - from a block of sums to results: scales, bias, activation, and the form the next product wants, while the sums are hot.
  *
- * Written in vector words; included after a vec_<isa>.h, act_body.h and the word v_load_i32 (VEC_LANES integers as numbers).
- * A block is [rows][32] sums of one panel. The activations are those of act_body.h, so that they give the same bits here and in a pass of
- * their own. Outputs beyond n stay inside this file, except in BF16 rows, whose padding is written as zeros: there the weights are zero,
- * and every activation keeps zero.
+ * Written in vector words; included after a vec_<isa>.h, act_body.h and two words of its own: v_load_float (VEC_LANES floats) and
+ * v_sums_i8 (VEC_LANES differences of integers as numbers). A block is [rows][32] sums of one panel. The activations are those of
+ * act_body.h, so that they give the same bits here and in a pass of their own. Results beyond n stay inside this file, except in BF16
+ * rows, whose padding is written as zeros: there weights, scales and biases are zero, and every activation keeps zero.
  */
 #ifndef B4C_MATH_GEMM_EPILOGUE_H
 #define B4C_MATH_GEMM_EPILOGUE_H
@@ -12,68 +12,103 @@
 
 enum { EPILOGUE_VECTORS = B4C_PANEL / VEC_LANES };
 
-/* The panel's biases, zeros beyond n or without a bias. `room` [32] is used where the bias itself cannot be. */
-static inline const b4c_real *panel_bias(const b4c_gemm *g, int first, b4c_real *room)
+/* What the rows of one block share. */
+typedef struct epilogue {
+    const b4c_real *bias;           /* [32], zeros beyond n or without a bias */
+    const float *scale;             /* int8: [32] of the outputs */
+    const int32_t *sum128;
+    const float *row_scale;         /* int8: of the block's first row */
+    char *to;                       /* first row, first output */
+    size_t step;                    /* bytes from row to row */
+    int rows, n;                    /* n: outputs of this panel that exist */
+    b4c_real padded_bias[B4C_PANEL];
+} epilogue;
+
+static inline void epilogue_init(epilogue *e, const b4c_gemm *g, int row, int rows, int first)
 {
-    int n = g->w->n - first;
-    if (g->bias && n >= B4C_PANEL) return g->bias + first;
-    for (int j = 0; j < B4C_PANEL; j++) room[j] = g->bias && j < n ? g->bias[first + j] : 0;
-    return room;
+    e->rows = rows;
+    e->n = g->w->n - first < B4C_PANEL ? g->w->n - first : B4C_PANEL;
+    e->bias = g->bias + first;
+    if (!g->bias || e->n < B4C_PANEL) {
+        for (int j = 0; j < B4C_PANEL; j++) e->padded_bias[j] = g->bias && j < e->n ? g->bias[first + j] : 0;
+        e->bias = e->padded_bias;
+    }
+    if (g->w->dtype == B4C_I8) {
+        e->scale = g->w->scale + first;
+        e->sum128 = g->w->sum128 + first;
+        e->row_scale = g->in.scale + row;
+    }
+    bool real = g->out.form == B4C_FORM_REAL;
+    assert(real || g->out.form == B4C_FORM_BF16);
+    e->step = real ? g->out.ld * sizeof(b4c_real) : g->out.ld;
+    e->to = (char *)g->out.data + (size_t)row * e->step + (size_t)first * (real ? sizeof(b4c_real) : sizeof(uint16_t));
 }
 
-#define EACH_VECTOR(statement)                                                                       \
-    do {                                                                                             \
-        UNROLL for (int j = 0; j < EPILOGUE_VECTORS; j++) { statement; }                             \
-    } while (0)
-
-static inline void finish_row(const b4c_gemm *g, vec y[EPILOGUE_VECTORS], int row, int first)
+/* `i8`, `act` and `real` are constants at each call: one tight loop for each combination. */
+static inline __attribute__((always_inline)) void
+epilogue_rows(const epilogue *e, const void *sums, const bool i8, const b4c_act act, const bool real)
 {
-    switch (g->act) {                       /* a constant for act_apply, so that only one activation stands in each loop */
-    case B4C_ACT_GELU: EACH_VECTOR(y[j] = act_apply(B4C_ACT_GELU, y[j])); break;
-    case B4C_ACT_GELU_TANH: EACH_VECTOR(y[j] = act_apply(B4C_ACT_GELU_TANH, y[j])); break;
-    case B4C_ACT_RELU: EACH_VECTOR(y[j] = act_apply(B4C_ACT_RELU, y[j])); break;
-    case B4C_ACT_SILU: EACH_VECTOR(y[j] = act_apply(B4C_ACT_SILU, y[j])); break;
-    case B4C_ACT_TANH: EACH_VECTOR(y[j] = act_apply(B4C_ACT_TANH, y[j])); break;
-    case B4C_ACT_NONE: break;
-    }
-    if (g->out.form == B4C_FORM_REAL) {
-        b4c_real *to = (b4c_real *)g->out.data + (size_t)row * g->out.ld + first;
-        int n = g->w->n - first;
-        if (n >= B4C_PANEL)                 /* whole lines: a masked store reads its line first */
-            EACH_VECTOR(v_store(to + j * VEC_LANES, y[j]));
-        else
-            for (int j = 0; j * VEC_LANES < n; j++)
-                v_store_n(to + j * VEC_LANES, y[j], n - j * VEC_LANES < VEC_LANES ? n - j * VEC_LANES : VEC_LANES);
-    } else {
-        assert(g->out.form == B4C_FORM_BF16);
-        uint16_t *to = (uint16_t *)(void *)((char *)g->out.data + (size_t)row * g->out.ld) + first;
-        EACH_VECTOR(v_store_bf16_n(to + j * VEC_LANES, y[j], VEC_LANES));
-    }
-}
-
-static inline void finish_real(const b4c_gemm *g, const b4c_real *sum, int row, int rows, int first)
-{
-    b4c_real room[B4C_PANEL];
-    const b4c_real *bias = panel_bias(g, first, room);
-    for (int i = 0; i < rows; i++, sum += B4C_PANEL) {
+    const b4c_real *bias = e->bias;
+    char *to = e->to;
+    for (int i = 0; i < e->rows; i++, to += e->step) {
         vec y[EPILOGUE_VECTORS];
-        EACH_VECTOR(y[j] = v_add(v_load(sum + j * VEC_LANES), v_load(bias + j * VEC_LANES)));
-        finish_row(g, y, row + i, first);
+        UNROLL
+        for (int j = 0; j < EPILOGUE_VECTORS; j++) {
+            int at = j * VEC_LANES;
+            if (i8) {
+                vec scale = v_mul(v_set(e->row_scale[i]), v_load_float(e->scale + at));
+                y[j] = v_fma(v_sums_i8((const int32_t *)sums + i * B4C_PANEL + at, e->sum128 + at), scale, v_load(bias + at));
+            } else {
+                y[j] = v_add(v_load((const b4c_real *)sums + i * B4C_PANEL + at), v_load(bias + at));
+            }
+            y[j] = act_apply(act, y[j]);
+        }
+        if (!real) {
+            UNROLL
+            for (int j = 0; j < EPILOGUE_VECTORS; j++) v_store_bf16_n((uint16_t *)(void *)to + j * VEC_LANES, y[j], VEC_LANES);
+        } else if (e->n == B4C_PANEL) {                 /* whole lines: a masked store reads its line first */
+            UNROLL
+            for (int j = 0; j < EPILOGUE_VECTORS; j++) v_store((b4c_real *)(void *)to + j * VEC_LANES, y[j]);
+        } else {
+            UNROLL
+            for (int j = 0; j < EPILOGUE_VECTORS; j++) {
+                int left = e->n - j * VEC_LANES;
+                if (left > 0) v_store_n((b4c_real *)(void *)to + j * VEC_LANES, y[j], left < VEC_LANES ? left : VEC_LANES);
+            }
+        }
     }
 }
 
-/* Sums of (q + 128) * w lose 128 times the row's sum of w, then take the scales of row and output. */
-static inline void finish_i8(const b4c_gemm *g, const int32_t *sum, int row, int rows, int first)
+#define EPILOGUE_ACT(a)                                                                              \
+    case a:                                                                                          \
+        if (real) epilogue_rows(&e, sums, i8, a, true);                                              \
+        else epilogue_rows(&e, sums, i8, a, false);                                                  \
+        break;
+
+static inline __attribute__((always_inline)) void
+finish(const b4c_gemm *g, const void *sums, int row, int rows, int first, const bool i8)
 {
-    b4c_real room[B4C_PANEL];
-    const b4c_real *bias = panel_bias(g, first, room);
-    const float *scale = g->w->scale + first;
-    const int32_t *sum128 = g->w->sum128 + first;
-    for (int i = 0; i < rows; i++, sum += B4C_PANEL) {
-        vec y[EPILOGUE_VECTORS], s = v_set(g->in.scale[row + i]);
-        EACH_VECTOR(y[j] = v_fma(v_sums_i8(sum + j * VEC_LANES, sum128 + j * VEC_LANES),
-                                 v_mul(s, v_load_float(scale + j * VEC_LANES)), v_load(bias + j * VEC_LANES)));
-        finish_row(g, y, row + i, first);
+    epilogue e;
+    epilogue_init(&e, g, row, rows, first);
+    bool real = g->out.form == B4C_FORM_REAL;
+    switch (g->act) {
+        EPILOGUE_ACT(B4C_ACT_NONE)
+        EPILOGUE_ACT(B4C_ACT_GELU)
+        EPILOGUE_ACT(B4C_ACT_GELU_TANH)
+        EPILOGUE_ACT(B4C_ACT_RELU)
+        EPILOGUE_ACT(B4C_ACT_SILU)
+        EPILOGUE_ACT(B4C_ACT_TANH)
     }
+}
+
+static __attribute__((noinline)) void finish_real(const b4c_gemm *g, const b4c_real *sums, int row, int rows, int first)
+{
+    finish(g, sums, row, rows, first, false);
+}
+
+/* Sums of (q + 128) * w lose 128 times the output's sum of w, then take the scales of row and output. */
+static __attribute__((noinline)) void finish_i8(const b4c_gemm *g, const int32_t *sums, int row, int rows, int first)
+{
+    finish(g, sums, row, rows, first, true);
 }
 #endif
