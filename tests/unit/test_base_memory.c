@@ -120,8 +120,9 @@ static void an_arena_takes_less_where_address_space_is_short(void **state)
     tight = before;
     tight.rlim_cur = (rlim_t)1 << 30;
     if (setrlimit(RLIMIT_AS, &tight) != 0) skip();
+    if (b4c_block_new((size_t)2 << 30)) skip();   /* an emulator that does not keep the limit */
     b4c_arena a;
-    const int rc = b4c_arena_init(&a, (size_t)1 << 40);
+    const int rc = b4c_arena_init(&a, (size_t)1 << 36);
     const size_t limit = a.limit;
     char *p = rc == 0 ? b4c_arena_take(&a, 1 << 20) : NULL;
     if (p) memset(p, 1, 1 << 20);
