@@ -81,17 +81,28 @@ typedef enum b4c_truncate { B4C_TRUNCATE_RIGHT, B4C_TRUNCATE_LEFT, B4C_TRUNCATE_
  * BERT / bert4keras rules. AUTO decides from the model's files. */
 typedef enum b4c_dialect { B4C_DIALECT_AUTO, B4C_DIALECT_HUB, B4C_DIALECT_BERT4KERAS } b4c_dialect;
 
+/* Any field may go against the files; -1 leaves it to them. */
+typedef struct b4c_tokenizer_options {
+    b4c_dialect dialect;
+    int lower_case;
+    int strip_accents;       /* HUB only */
+    int chinese_chars;       /* HUB only: every Chinese character is a word */
+} b4c_tokenizer_options;
+#define B4C_TOKENIZER_DEFAULT ((b4c_tokenizer_options){ B4C_DIALECT_AUTO, -1, -1, -1 })
+
 typedef struct b4c_tokenize_options {
     int max_length;          /* tokens, special ones included; 0: no limit */
     b4c_truncate truncate;
     bool no_special;         /* leave out [CLS] and [SEP] */
     bool plain_text;         /* do not recognise special and added tokens inside the text */
+    bool find_special;       /* recognise them in the BERT4KERAS dialect too, which by itself does not */
+    bool repair;             /* take bytes that are not UTF-8 as U+FFFD instead of failing */
 } b4c_tokenize_options;
-#define B4C_TOKENIZE_DEFAULT ((b4c_tokenize_options){ 0, B4C_TRUNCATE_RIGHT, false, false })
+#define B4C_TOKENIZE_DEFAULT ((b4c_tokenize_options){ 0, B4C_TRUNCATE_RIGHT, false, false, false, false })
 
 /* One text or pair as tokens. Arrays have n entries and belong to the encoding. Offsets are
- * [begin, end) into the caller's own text (text a or b by segment): in bytes and in code points. Special
- * tokens that were added, not found, have begin == end. */
+ * [begin, end) into the caller's own text (text a or b by segment): in bytes and in code points. They never fall from token
+ * to token. Special tokens that were added, not found, have begin == end == 0. */
 typedef struct b4c_encoding {
     int n;
     int32_t *ids;
@@ -101,22 +112,38 @@ typedef struct b4c_encoding {
     uint8_t *added;          /* 1: [CLS], [SEP]: not from the text */
     int unknown;             /* how many are the unknown token */
     int cut;                 /* tokens that truncation removed */
-    int n_dropped;           /* code points of the text that no token covers because the rules drop */
-    uint32_t *dropped;       /* them (controls, U+FFFD, ...): byte offset of each; blanks are not listed */
+    int n_dropped;           /* code points of the text that no token stands for because the rules drop them */
+    uint32_t *dropped;       /* them (controls, U+FFFD, accents, ...): byte offset of each; blanks are not listed */
+    int dropped_in_first;    /* how many of them are in the first text; the others are in the second */
+    int repaired;            /* runs of bytes that were not UTF-8 (option repair); they are dropped too */
+    int room, dropped_room;  /* entries that the arrays have room for */
 } b4c_encoding;
 
-/* path: a model folder, a vocab.txt or a tokenizer.json. */
+/* path: a model folder, a vocab.txt or a tokenizer.json (settings beside such a file are read as in a folder). */
 B4C_API b4c_tokenizer *b4c_tokenizer_open(const char *path, b4c_dialect, b4c_error *);
+B4C_API b4c_tokenizer *b4c_tokenizer_open_with(const char *path, const b4c_tokenizer_options *, b4c_error *);
 B4C_API void b4c_tokenizer_free(b4c_tokenizer *);
+/* Ids are 0 .. count-1: as many rows as the model's embedding must at least have. */
 B4C_API int b4c_tokenizer_count(const b4c_tokenizer *);
 /* Bytes of token id as the vocabulary spells it, or NULL. */
 B4C_API const char *b4c_tokenizer_token(const b4c_tokenizer *, int id);
 /* Id of a token spelt exactly so, or -1. */
 B4C_API int b4c_tokenizer_find(const b4c_tokenizer *, const char *token);
 
-/* Encode a, or the pair (a, b). len_a, len_b: bytes; SIZE_MAX: up to the NUL. b may be NULL.
- * The encoding is reused: start from {0}, free once at the end. Thread-safe on one tokenizer.
- * Fails with B4C_E_TEXT on bytes that are not UTF-8, naming the byte. */
+typedef struct b4c_tokenizer_info {
+    b4c_dialect dialect;     /* never AUTO */
+    bool lower_case, strip_accents, chinese_chars, clean_text;
+    int max_length;          /* tokens, as the files state it; 0: they do not */
+    int pad, unknown, cls, sep, mask;   /* ids, -1: none */
+    int word_tokens;         /* tokens of two or more Chinese characters: thousands in a word vocabulary, which needs a segmenter */
+    const char *notes;       /* what was odd in the files, a line each; "" */
+} b4c_tokenizer_info;
+B4C_API void b4c_tokenizer_describe(const b4c_tokenizer *, b4c_tokenizer_info *);
+
+/* Encode a, or the pair (a, b). len_a, len_b: bytes; SIZE_MAX: up to the NUL. b may be NULL; options NULL: the default.
+ * The encoding is reused: start from {0}, free once at the end. Thread-safe on one tokenizer. Truncation takes from the longer
+ * text of a pair. Fails with B4C_E_TEXT on bytes that are not UTF-8, naming the byte; with B4C_E_ARG where max_length has no room for
+ * the special tokens. O(bytes). */
 B4C_API int b4c_tokenize(const b4c_tokenizer *, const char *a, size_t len_a, const char *b, size_t len_b,
                          const b4c_tokenize_options *, b4c_encoding *, b4c_error *);
 B4C_API void b4c_encoding_free(b4c_encoding *);
