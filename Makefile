@@ -215,10 +215,10 @@ $(BUILD)/bench/%: $(BUILD)/bench/%.o $(BENCH_OBJ) $(LIB)
 run: $(BIN)
 	$(Q)BERT4C=$(BIN) sh scripts/run.sh
 
-check: $(SO)
+check: $(SO) $(LIB)
 	$(Q)sh tools/rooms.sh
-	$(Q)sh tools/symbols.sh $(SO)
-	$(Q)CC="$(CC)" CPPFLAGS="$(CPPFLAGS)" sh tools/headers.sh
+	$(Q)sh tools/symbols.sh $(SO) $(LIB)
+	$(Q)CC="$(CC)" CPPFLAGS="$(DEPS_CFLAGS)" $(foreach i,$(ALL_ISA),FLAGS_$(i)="$(FLAGS_$(i))") sh tools/headers.sh
 	$(Q)sh tools/style.sh
 
 clean:
