@@ -38,7 +38,10 @@ b4c_tensor b4c_input(b4c_tape *t, const b4c_network *net, const b4c_stack *st, c
         tables[n] = &st->position;
         rows[n++] = position_rows(t, plan, s->position_offset);
     }
-    b4c_tensor x = b4c_embed(t, tables, rows, n, plan->n_rows, (b4c_real)s->embedding_scale);
+    /* The scale is the tokens' alone. */
+    const int at_once = s->embedding_scale == 1 ? n : 1;
+    b4c_tensor x = b4c_embed(t, tables, rows, at_once, plan->n_rows, (b4c_real)s->embedding_scale);
+    if (at_once < n) x = b4c_sum(t, x, b4c_embed(t, tables + 1, rows + 1, n - 1, plan->n_rows, 1));
     const bool project = s->embedding_width != s->width;
     if (s->embedding_norm) x = b4c_normalize(t, x, none, &st->embedding_norm, NULL, project ? B4C_OPERAND : B4C_BOTH);
     if (drop.p > 0) x = b4c_dropped(t, x, &drop, st == &net->decoder);
@@ -73,11 +76,6 @@ static b4c_plan narrowed(b4c_tape *t, const b4c_plan *p, const int *only, int n)
     return q;
 }
 
-static void show(b4c_tape *t, int layer, b4c_tensor x)
-{
-    if (t->look && !t->failed) t->look(t->look_arg, "hidden", layer, x);
-}
-
 b4c_tensor b4c_stack_run(b4c_tape *t, const b4c_network *net, const b4c_stack *st, b4c_tensor x, const b4c_stack_call *call)
 {
     const b4c_plan *last = &call->plans[(st->layers - 1) % call->n_plans], *last_cross = call->cross;
@@ -89,7 +87,7 @@ b4c_tensor b4c_stack_run(b4c_tape *t, const b4c_network *net, const b4c_stack *s
         last_cross = call->cross ? &cross : NULL;
     }
     size_t scope = b4c_scope_open(t);
-    show(t, 0, x);
+    b4c_look(t, "hidden", 0, x);
     for (int l = 0; l < st->layers && !t->failed; l++) {
         const bool at_end = l == st->layers - 1;
         const b4c_plan *self = &call->plans[l % call->n_plans];
@@ -98,7 +96,7 @@ b4c_tensor b4c_stack_run(b4c_tape *t, const b4c_network *net, const b4c_stack *s
         x = b4c_block_run(t, net, x, &c);
         if (at_end && net->spec.final_norm) x = b4c_normalize(t, x, none, &st->final_norm, NULL, B4C_ROWS);
         x = b4c_scope_close(t, scope, x);
-        show(t, l + 1, x);
+        b4c_look(t, "hidden", l + 1, x);
         if (l == 0 && call->first) {
             *call->first = x;
             scope = b4c_scope_open(t);
