@@ -55,9 +55,13 @@ b4c_tensor b4c_gather(b4c_tape *, b4c_tensor x, const int *index, int n);
 /* Rows divided by their length (at least 1e-12). */
 b4c_tensor b4c_unit(b4c_tape *, b4c_tensor x);
 
-/* op_loss.c: losses are [1, 1]. */
+/* Losses are [1, 1]. op_loss.c: */
 /* Mean over rows with target >= 0 of -log softmax(logits)[target], with label smoothing s (0: none); no such row: 0. */
 b4c_tensor b4c_cross_entropy(b4c_tape *, b4c_tensor logits, const int32_t *target, b4c_real smoothing);
+/* Cross entropy where row i may only choose among classes with allowed[i*classes + c] != 0 (SPEC 2.2). */
+b4c_tensor b4c_masked_cross_entropy(b4c_tape *, b4c_tensor logits, const int32_t *target, const uint8_t *allowed);
+
+/* op_similarity.c: */
 /* In-batch softmax (SimBERT, SimCSE, InfoNCE): rows of u [n, w] are unit vectors; score_ij = scale * u_i.u_j, i = j left out;
  * mean of the cross entropy against positive[i]. SPEC 3.1. */
 b4c_tensor b4c_contrastive(b4c_tape *, b4c_tensor u, const int *positive, b4c_real scale);
@@ -67,6 +71,4 @@ b4c_tensor b4c_similarity_mse(b4c_tape *, b4c_tensor u, const b4c_real *target, 
 b4c_tensor b4c_cosent(b4c_tape *, b4c_tensor u, const b4c_real *labels, b4c_real scale);
 /* Rows [u, v, |u - v|] of pairs (2i, 2i+1): [n/2, 3w] features for SBERT / RoFormer-Sim-FT. */
 b4c_tensor b4c_pair_features(b4c_tape *, b4c_tensor u);
-/* Cross entropy where row i may only choose among classes with allowed[i*classes + c] != 0 (SPEC 2.2). */
-b4c_tensor b4c_masked_cross_entropy(b4c_tape *, b4c_tensor logits, const int32_t *target, const uint8_t *allowed);
 #endif

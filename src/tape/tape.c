@@ -19,8 +19,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* WORTH: elementary steps (b4c_grain) that pay for waking a lane: some 3 microseconds of them.
- * PARTS: a lane takes about so many parts of a job, so that uneven units balance. */
+/* WORTH: of additions, some 3 microseconds. PARTS: a lane takes about so many parts of a job, so that uneven
+ * units balance. */
 enum { WORTH = 32768, PARTS = 4, ROW_BLOCK = 16 };
 
 static const b4c_tensor nothing;
@@ -31,7 +31,7 @@ int b4c_tape_init(b4c_tape *t, const b4c_kernels *kernels, b4c_pool *pool, b4c_d
                   bool recording)
 {
     assert(kernels && dtype != B4C_AUTO);
-    *t = (b4c_tape){ .kernels = kernels, .pool = pool, .dtype = dtype, .recording = recording };
+    *t = (b4c_tape){ .kernels = kernels, .pool = pool, .worth = WORTH, .dtype = dtype, .recording = recording };
     if (b4c_arena_init(&t->arena, limit) < 0 || (recording && b4c_arena_init(&t->lives.arena, limit) < 0)) {
         b4c_tape_done(t);
         return B4C_E_MEMORY;
@@ -242,7 +242,7 @@ static void bf16_to_int8(b4c_tape *t, void *arg, int begin, int end, int lane)
 
 static void convert(b4c_tape *t, b4c_units_fn fn, conversion c, int rows, int cols)
 {
-    b4c_each_rows(t, fn, &c, rows, b4c_grain(cols));
+    b4c_each_rows(t, fn, &c, rows, b4c_grain(t, cols));
 }
 
 b4c_real *b4c_rows_of(b4c_tape *t, b4c_tensor *x)
@@ -443,9 +443,9 @@ int b4c_lanes(const b4c_tape *t)
     return b4c_pool_lanes(t->pool);
 }
 
-int b4c_grain(double work)
+int b4c_grain(const b4c_tape *t, double work)
 {
-    return work < 1 ? WORTH : 1 + (int)(WORTH / work);
+    return (int)(t->worth / (work < 1 ? 1 : work)) + 1;
 }
 
 void b4c_each(b4c_tape *t, b4c_units_fn fn, void *arg, int n, int grain)
@@ -487,7 +487,7 @@ void b4c_add_rows(b4c_tape *t, b4c_real factor, const b4c_real *x, int ld, int r
                   b4c_real *to, int to_ld)
 {
     scatter s = { factor, x, ld, rows, cols, index, to, to_ld };
-    b4c_each(t, scatter_columns, &s, (cols + ROW_BLOCK - 1) / ROW_BLOCK, b4c_grain((double)rows * ROW_BLOCK));
+    b4c_each(t, scatter_columns, &s, (cols + ROW_BLOCK - 1) / ROW_BLOCK, b4c_grain(t, (double)rows * ROW_BLOCK));
 }
 
 void b4c_add_columns(b4c_tape *t, const b4c_real *x, int ld, int rows, int cols, b4c_real *to)

@@ -62,6 +62,7 @@ typedef struct b4c_lives { b4c_arena arena; b4c_life *life; int n, room; } b4c_l
 struct b4c_tape {
     const b4c_kernels *kernels;
     b4c_pool *pool;          /* NULL: one lane. Belongs to the session */
+    double worth;            /* elementary steps (b4c_grain) that pay for waking a lane; 0: always divide */
     b4c_dtype dtype;         /* of the weights that operands are made for */
     bool recording;
     bool failed;             /* sticky: out of memory */
@@ -151,7 +152,7 @@ void b4c_each_rows(b4c_tape *, b4c_units_fn, void *arg, int rows, int grain);
 int  b4c_lanes(const b4c_tape *);
 /* The grain of units that cost `work` elementary steps (an addition in a row of them; 16 multiply-adds
  * of a product are one). */
-int  b4c_grain(double work);
+int  b4c_grain(const b4c_tape *, double work);
 
 /* to[c] += sum over rows of x[r][c], in order of rows. */
 void b4c_add_columns(b4c_tape *, const b4c_real *x, int ld, int rows, int cols, b4c_real *to);

@@ -1,0 +1,142 @@
+/* op_linear.c - y = act(x W^T + bias).
+ *
+ * One product over packed panels, with bias and activation in its epilogue. Without a recording the
+ * product writes straight into the form that the reader wants. With one it leaves the rows before the
+ * activation, for back, and the activation runs on them; the kernels promise the same bits either way.
+ *
+ *     z = x W^T + b    y = act(z)
+ *     dz = dy * act'(z)    dx += dz W    dW += dz^T x    db += column sums of dz
+ *
+ * Where weights are bf16 or int8, gradients are those of the master weights and of the rows before rounding
+ * ("straight-through": rounding counts as the identity).
+ */
+#include "tape/ops.h"
+
+#include <assert.h>
+#include <string.h>
+
+typedef struct linear_arg {
+    b4c_act act;
+    b4c_weight w;
+    b4c_real *before;        /* [rows, n] z; NULL without an activation */
+} linear_arg;
+
+/* ---- back ----------------------------------------------------------------------------------- */
+
+typedef struct product {
+    int m, n, k;
+    const b4c_real *a, *b;
+    int lda, ldb;
+    b4c_real *c;
+    int ldc;
+} product;
+
+static void product_nn(b4c_tape *t, void *arg, int begin, int end, int lane)
+{
+    (void)lane;
+    const product *p = arg;
+    t->kernels->add_nn(p->m, p->n, p->k, p->a, p->lda, p->b, p->ldb, p->c, p->ldc, begin, end);
+}
+
+static void product_tn(b4c_tape *t, void *arg, int begin, int end, int lane)
+{
+    (void)lane;
+    const product *p = arg;
+    t->kernels->add_tn(p->m, p->n, p->k, p->a, p->lda, p->b, p->ldb, p->c, p->ldc, begin, end);
+}
+
+static void add_product(b4c_tape *t, b4c_units_fn fn, product p)
+{
+    b4c_each_rows(t, fn, &p, p.m, b4c_grain(t, (double)p.n * p.k / 16));
+}
+
+typedef struct activation { b4c_act act; const b4c_real *z, *dy; b4c_real *dz; size_t cols; } activation;
+
+static void activation_back(b4c_tape *t, void *arg, int begin, int end, int lane)
+{
+    (void)lane;
+    const activation *a = arg;
+    const size_t at = (size_t)begin * a->cols;
+    t->kernels->act_back(a->act, a->z + at, a->dy + at, a->dz + at, (size_t)(end - begin) * a->cols);
+}
+
+/* The weight as rows [n, k]: the master, or where it is not trained, what the panels hold. */
+static const b4c_real *rows_of_weight(b4c_tape *t, const b4c_weight *w)
+{
+    if (w->master) return w->master;
+    b4c_real *rows = b4c_take_rows(t, w->packed.n, w->packed.k);
+    for (int i = 0; rows && i < w->packed.n; i++) b4c_packed_row(&w->packed, i, b4c_row(rows, w->packed.k, i));
+    return rows;
+}
+
+static void linear_back(b4c_tape *t, const b4c_record *r)
+{
+    const linear_arg *a = r->arg;
+    const b4c_tensor x = r->in[0];
+    const int rows = x.rows, n = a->w.packed.n, k = a->w.packed.k;
+    int dy_ld, dx_ld;
+    const b4c_real *dz = b4c_grad(t, r->out, &dy_ld);
+    b4c_real *dx = b4c_grad(t, x, &dx_ld);
+    b4c_real *dw = b4c_slot_grad(t, a->w.slot, n, k), *db = b4c_slot_grad(t, a->w.bias.slot, 1, n);
+    assert(dy_ld == n);
+    if (a->before) {
+        b4c_real *back = b4c_take_rows(t, rows, n);
+        if (!back) return;
+        memset(back, 0, (size_t)rows * (size_t)n * sizeof *back);
+        activation act = { a->act, a->before, dz, back, (size_t)n };
+        b4c_each_rows(t, activation_back, &act, rows, b4c_grain(t, 8.0 * n));
+        dz = back;
+    }
+    const b4c_real *w = dx ? rows_of_weight(t, &a->w) : NULL;
+    if (t->failed) return;
+    if (dx) add_product(t, product_nn, (product){ rows, k, n, dz, w, n, k, dx, dx_ld });
+    if (dw) add_product(t, product_tn, (product){ n, k, rows, dz, x.x, n, x.ld, dw, k });
+    if (db) b4c_add_columns(t, dz, n, rows, n, db);
+}
+
+/* ---- forward -------------------------------------------------------------------------------- */
+
+static void gemm_panels(b4c_tape *t, void *arg, int begin, int end, int lane)
+{
+    (void)lane;
+    t->kernels->gemm(arg, begin, end);
+}
+
+static void activate_rows(b4c_tape *t, void *arg, int begin, int end, int lane)
+{
+    (void)lane;
+    const activation *a = arg;
+    const size_t at = (size_t)begin * a->cols;
+    t->kernels->act(a->act, a->z + at, a->dz + at, (size_t)(end - begin) * a->cols);
+}
+
+b4c_tensor b4c_linear(b4c_tape *t, b4c_tensor x, const b4c_weight *w, b4c_act act, b4c_want want)
+{
+    const int n = w->packed.n;
+    if (t->failed) return (b4c_tensor){ 0 };
+    assert(x.cols == w->packed.k && (!t->recording || x.x));
+    b4c_tensor y = b4c_fresh(t, x.rows, n, want);
+    b4c_record *r = b4c_remember(t, linear_back, y);
+    linear_arg a = { .act = act, .w = *w };
+    if (r) {
+        if (act != B4C_ACT_NONE) a.before = b4c_take_rows(t, x.rows, n);
+        r->in[0] = x;
+        r->arg = b4c_copy(t, &a, sizeof a);
+    }
+    const size_t mark = b4c_scope_open(t);
+    b4c_gemm g = { .w = &w->packed, .bias = w->bias.x, .act = a.before ? B4C_ACT_NONE : act };
+    g.in = b4c_operand_as(t, &x, t->kernels->form(w->packed.dtype));
+    b4c_tensor z = y;
+    if (a.before) z.x = a.before;
+    g.out = b4c_target(t, &z);
+    if (t->failed) return (b4c_tensor){ 0 };
+
+    b4c_each(t, gemm_panels, &g, (n + 31) / 32, b4c_grain(t, (double)x.rows * x.cols * 32 / 16));
+    if (a.before) {
+        activation run = { act, a.before, NULL, y.x, (size_t)n };
+        b4c_each_rows(t, activate_rows, &run, x.rows, b4c_grain(t, 8.0 * n));
+    }
+    b4c_settle(t, &y, &g.out);
+    b4c_drop(t, mark);
+    return t->failed ? (b4c_tensor){ 0 } : y;
+}
