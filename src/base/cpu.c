@@ -1,8 +1,9 @@
 /* cpu.c - the affinity mask, and the quota of the control group.
  *
- * Idea: a container with two cores of a 64-core machine sees 64 of them; a program that believes it starts 64
- * threads and is throttled. So the count is the least of what the mask and every enclosing group allow.
- * A file that is absent or unreadable says nothing: then that source sets no limit.
+ * Idea: a container with two cores of a 64-core machine sees 64 of them; a program that believes it
+ * starts 64 threads and is throttled. So the count is the least of what the mask and every
+ * enclosing group allow. A file that is absent or unreadable says nothing: then that source sets no
+ * limit.
  */
 #include "base/cpu.h"
 
@@ -34,9 +35,9 @@ static double group_quota(const char *folder)
 {
     char line[LINE];
     double quota = 0, period = 0;
-    if (first_line(folder, "cpu.max", line)) {                      /* "max 100000" or "150000 100000" */
+    if (first_line(folder, "cpu.max", line)) { /* "max 100000" or "150000 100000" */
         if (sscanf(line, "%lf %lf", &quota, &period) != 2) return 0;
-    } else if (first_line(folder, "cpu.cfs_quota_us", line)) {      /* -1: no limit */
+    } else if (first_line(folder, "cpu.cfs_quota_us", line)) { /* -1: no limit */
         quota = strtod(line, NULL);
         if (!first_line(folder, "cpu.cfs_period_us", line)) return 0;
         period = strtod(line, NULL);
@@ -44,8 +45,9 @@ static double group_quota(const char *folder)
     return quota > 0 && period > 0 ? quota / period : 0;
 }
 
-/* Least quota of the group mount/path and those around it, up to mount itself. Inside a container, path may
- * name groups that only the host sees; the walk then ends at the mount, which is the container's own group. */
+/* Least quota of the group mount/path and those around it, up to mount itself. Inside a container,
+ * path may name groups that only the host sees; the walk then ends at the mount, which is the
+ * container's own group. */
 static double least_quota(const char *mount, const char *path)
 {
     char folder[2 * LINE];
@@ -76,7 +78,7 @@ double b4c_cpu_quota(const char *own_groups, const char *mount)
     if (!f) return 0;
     double least = 0;
     char line[LINE];
-    while (fgets(line, sizeof line, f)) {                /* "0::/path" or "4:cpu,cpuacct:/path" */
+    while (fgets(line, sizeof line, f)) { /* "0::/path" or "4:cpu,cpuacct:/path" */
         line[strcspn(line, "\n")] = 0;
         char *controllers = strchr(line, ':');
         char *path = controllers ? strchr(controllers + 1, ':') : NULL;
@@ -84,9 +86,9 @@ double b4c_cpu_quota(const char *own_groups, const char *mount)
         *controllers++ = 0;
         *path++ = 0;
         char at[LINE];
-        if (*controllers == 0)                           /* version 2: one tree */
+        if (*controllers == 0) /* version 2: one tree */
             snprintf(at, sizeof at, "%s", mount);
-        else if (has_word(controllers, "cpu"))           /* version 1: a tree named by its controllers */
+        else if (has_word(controllers, "cpu")) /* version 1: a tree named by its controllers */
             snprintf(at, sizeof at, "%s/%s", mount, controllers);
         else
             continue;
@@ -119,5 +121,5 @@ int b4c_cpu_count(void)
     const int cores = affinity_count();
     const double quota = b4c_cpu_quota("/proc/self/cgroup", "/sys/fs/cgroup");
     if (quota <= 0 || quota >= cores) return cores;
-    return (int)ceil(quota);   /* a core and a half keeps two threads busy three quarters of the time */
+    return (int)ceil(quota); /* one core and a half keeps two threads busy most of the time */
 }

@@ -1,8 +1,8 @@
 /* error.c - one line of UTF-8 that a person can act on.
  *
- * Idea: messages quote names and bytes that come from files, so what lands in err->message is cleaned
- * here, once: controls become spaces, bytes that are not UTF-8 become '?', and a message that is too
- * long ends at a whole character with "...".
+ * Idea: messages quote names and bytes that come from files, so what lands in err->message is
+ * cleaned here, once: controls become spaces, bytes that are not UTF-8 become '?', and a message
+ * that is too long ends at a whole character with "...".
  */
 #include "base/error.h"
 
@@ -14,10 +14,13 @@
 static size_t utf8_length(const unsigned char *s)
 {
     if (s[0] < 0x80) return s[0] != 0;
-    size_t n = s[0] >= 0xc2 && s[0] <= 0xdf ? 2 : (s[0] & 0xf0) == 0xe0 ? 3 : s[0] >= 0xf0 && s[0] <= 0xf4 ? 4 : 0;
+    size_t n = s[0] >= 0xc2 && s[0] <= 0xdf ? 2
+             : (s[0] & 0xf0) == 0xe0        ? 3
+             : s[0] >= 0xf0 && s[0] <= 0xf4 ? 4
+                                            : 0;
     for (size_t i = 1; i < n; i++)
         if ((s[i] & 0xc0) != 0x80) return 0;
-    if (n >= 3) {   /* overlong forms, surrogates, beyond U+10FFFF */
+    if (n >= 3) { /* overlong forms, surrogates, beyond U+10FFFF */
         if (s[0] == 0xe0 && s[1] < 0xa0) return 0;
         if (s[0] == 0xed && s[1] > 0x9f) return 0;
         if (s[0] == 0xf0 && s[1] < 0x90) return 0;
@@ -52,11 +55,13 @@ static void set_message(b4c_error *err, const char *text)
 int b4c_fail(b4c_error *err, int code, const char *format, ...)
 {
     if (!err) return code;
-    /* Beside err, not in it: an argument may be err->message itself. One byte more than fits shows that it was cut. */
+    /* Beside err, not in it: an argument may be err->message itself. One byte more than fits shows
+     * that it was cut. */
     char text[sizeof err->message + 1];
     va_list list;
     va_start(list, format);
-    if (vsnprintf(text, sizeof text, format, list) < 0) strcpy(text, "error without a printable message");
+    if (vsnprintf(text, sizeof text, format, list) < 0)
+        strcpy(text, "error without a printable message");
     va_end(list);
     err->code = code;
     set_message(err, text);

@@ -1,9 +1,10 @@
 /* file.c - files mapped whole, paths, and files that appear only when complete.
  *
- * Idea: a reader sees a file as one array of bytes; a writer's file is not there until every byte is on the disk.
- * While it is written it is "NAME.part" beside its target, locked, so that two writers of one target cannot mix their
- * bytes; what a crash leaves is a .part file, which the next writer starts over.
- * A mapped file must not be truncated by others while it is mapped (SIGBUS): true of every program that maps.
+ * Idea: a reader sees a file as one array of bytes; a writer's file is not there until every byte
+ * is on the disk. While it is written it is "NAME.part" beside its target, locked, so that two
+ * writers of one target cannot mix their bytes; what a crash leaves is a .part file, which the next
+ * writer starts over. A mapped file must not be truncated by others while it is mapped (SIGBUS):
+ * true of every program that maps.
  */
 #include "base/file.h"
 
@@ -40,14 +41,16 @@ int b4c_file_map(b4c_file *file, const char *path, b4c_error *err)
     *file = (b4c_file){ .data = (const unsigned char *)"" };
     int rc = 0;
     struct stat st;
-    const int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);   /* a pipe without a writer must not hang us */
+    /* O_NONBLOCK: a pipe without a writer must not hang us */
+    const int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     if (fd < 0) return fail_system(err, path, "cannot be opened");
     if (fstat(fd, &st) < 0) {
         rc = fail_system(err, path, "cannot be examined");
     } else if (!S_ISREG(st.st_mode)) {
         rc = fail_kind(err, path, st.st_mode);
     } else if ((uintmax_t)st.st_size > SIZE_MAX / 2) {
-        rc = b4c_fail(err, B4C_E_MEMORY, "%s: %jd bytes are more than this machine can address", path, (intmax_t)st.st_size);
+        rc = b4c_fail(err, B4C_E_MEMORY, "%s: %jd bytes are more than this machine can address",
+                      path, (intmax_t)st.st_size);
     } else if (st.st_size > 0) {
         void *data = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
         if (data == MAP_FAILED) {
@@ -69,8 +72,10 @@ void b4c_file_unmap(b4c_file *file)
 
 void b4c_file_forget(const b4c_file *file, const void *from, size_t bytes)
 {
-    /* Whole pages inside the range only: the neighbours' bytes on the outer pages may be wanted still. */
-    const uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE), low = (uintptr_t)file->data, high = low + file->size;
+    /* Whole pages inside the range only: the neighbours' bytes on the outer pages may be wanted
+     * still. */
+    const uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE), low = (uintptr_t)file->data,
+                    high = low + file->size;
     uintptr_t begin = (uintptr_t)from, end;
     if (begin < low || begin > high || bytes > high - begin) return;
     end = (begin + bytes) / page * page;
@@ -119,7 +124,7 @@ char *b4c_path_folder(const char *path)
 
 bool b4c_path_is_inside(const char *relative)
 {
-    for (const char *part = relative;; ) {
+    for (const char *part = relative;;) {
         const size_t n = strcspn(part, "/");
         if (n == 0) return false;
         if (n == 2 && part[0] == '.' && part[1] == '.') return false;
@@ -135,16 +140,19 @@ static int open_locked(const char *temporary)
 {
     for (;;) {
         struct stat open_one, named_one;
-        const int fd = open(temporary, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0666);
+        const int fd = open(temporary, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK,
+                            0666);
         if (fd < 0) return -1;
-        /* Some network file systems know no locks; there, as anywhere without them, writers must not meet. */
+        /* Some network file systems know no locks; there, as anywhere without them, writers must
+         * not meet. */
         if (flock(fd, LOCK_EX | LOCK_NB) < 0 && errno == EWOULDBLOCK) goto fail;
         if (fstat(fd, &open_one) < 0) goto fail;
         if (!S_ISREG(open_one.st_mode)) {
             errno = EEXIST;
             goto fail;
         }
-        /* Between open and lock, its writer may have renamed it: then what we hold is a finished file. */
+        /* Between open and lock, its writer may have renamed it: then what we hold is a finished
+         * file. */
         if (lstat(temporary, &named_one) == 0 && named_one.st_ino == open_one.st_ino &&
             named_one.st_dev == open_one.st_dev) {
             if (ftruncate(fd, 0) == 0) return fd;
@@ -167,7 +175,8 @@ int b4c_writer_open(b4c_writer *w, const char *path, b4c_error *err)
     struct stat st;
     const bool exists = stat(path, &st) == 0;
     if (exists && !S_ISREG(st.st_mode)) return fail_kind(err, path, st.st_mode);
-    if (*b4c_path_name(path) == 0) return b4c_fail(err, B4C_E_ARG, "'%s': no file name, wanted one", path);
+    if (*b4c_path_name(path) == 0)
+        return b4c_fail(err, B4C_E_ARG, "'%s': no file name, wanted one", path);
 
     /* Through a link, so that the file it names is replaced and the link stays. */
     w->path = exists ? realpath(path, NULL) : strdup(path);
@@ -183,11 +192,14 @@ int b4c_writer_open(b4c_writer *w, const char *path, b4c_error *err)
     fd = open_locked(w->temporary);
     if (fd < 0) {
         rc = errno == EWOULDBLOCK
-                 ? b4c_fail(err, B4C_E_IO, "%s: another process is writing it; wait for it or choose another name", path)
-                 : fail_system(err, w->temporary, "cannot be written");
+               ? b4c_fail(err, B4C_E_IO,
+                          "%s: another process is writing it; wait for it or choose another name",
+                          path)
+               : fail_system(err, w->temporary, "cannot be written");
         goto fail;
     }
-    if (exists) (void)fchmod(fd, st.st_mode & 0777);   /* before the first byte: what was private stays so */
+    /* Before the first byte, so that what was private stays so. */
+    if (exists) (void)fchmod(fd, st.st_mode & 0777);
     w->stream = fdopen(fd, "wb");
     if (w->stream) return 0;
     rc = fail_system(err, path, "cannot be written");
@@ -222,7 +234,8 @@ int b4c_writer_commit(b4c_writer *w, b4c_error *err)
 {
     int rc = 0;
     /* ferror: a caller may write to the stream itself and forget to look. */
-    if (fflush(w->stream) != 0 || ferror(w->stream) || (fsync(fileno(w->stream)) < 0 && errno != EINVAL))
+    if (fflush(w->stream) != 0 || ferror(w->stream) ||
+        (fsync(fileno(w->stream)) < 0 && errno != EINVAL))
         rc = fail_system(err, w->path, "cannot be written");
     else if (rename(w->temporary, w->path) < 0)
         rc = fail_system(err, w->path, "cannot take its name");
@@ -231,7 +244,7 @@ int b4c_writer_commit(b4c_writer *w, b4c_error *err)
         return rc;
     }
     sync_folder(w->path);
-    fclose(w->stream);   /* last, since it gives the lock up; after fsync it has nothing to lose */
+    fclose(w->stream); /* last, since it gives the lock up; after fsync it has nothing to lose */
     free(w->temporary);
     free(w->path);
     *w = (b4c_writer){ 0 };

@@ -1,7 +1,8 @@
 /* json.c - jansson, made strict and made to say where.
  *
- * Invariants: a duplicate key is an error (two tools would read two models from one file); whatever follows the
- * value is an error; a byte order mark before it is skipped, as RFC 8259 section 8.1 allows.
+ * Invariants: a duplicate key is an error (two tools would read two models from one file); whatever
+ * follows the value is an error; a byte order mark before it is skipped, as RFC 8259 section 8.1
+ * allows.
  */
 #include "base/json.h"
 
@@ -22,7 +23,8 @@ json_t *b4c_json_parse(const char *text, size_t bytes, const char *where, b4c_er
     if (json_error_code(&at) == json_error_out_of_memory)
         b4c_fail(err, B4C_E_MEMORY, "%s: no memory for its JSON of %zu bytes", where, bytes);
     else if (at.line >= 0)
-        b4c_fail(err, B4C_E_FORMAT, "%s: line %d, column %d: not valid JSON: %s", where, at.line, at.column, at.text);
+        b4c_fail(err, B4C_E_FORMAT, "%s: line %d, column %d: not valid JSON: %s", where, at.line,
+                 at.column, at.text);
     else
         b4c_fail(err, B4C_E_FORMAT, "%s: not valid JSON: %s", where, at.text);
     return NULL;
@@ -57,7 +59,8 @@ static const char *kind(const json_t *value)
 }
 
 /* 1: *value is there; 0: absent or null; negative: `object` is none. */
-static int look_up(const json_t *object, const char *key, const json_t **value, const char *where, b4c_error *err)
+static int look_up(const json_t *object, const char *key, const json_t **value, const char *where,
+                   b4c_error *err)
 {
     if (!json_is_object(object))
         return b4c_fail(err, B4C_E_FORMAT, "%s: found %s, wanted an object with \"%s\"", where,
@@ -66,13 +69,15 @@ static int look_up(const json_t *object, const char *key, const json_t **value, 
     return *value && !json_is_null(*value);
 }
 
-static int wrong_kind(const json_t *value, const char *key, const char *wanted, const char *where, b4c_error *err)
+static int wrong_kind(const json_t *value, const char *key, const char *wanted, const char *where,
+                      b4c_error *err)
 {
-    return b4c_fail(err, B4C_E_FORMAT, "%s: \"%s\" is %s, wanted %s", where, key, kind(value), wanted);
+    return b4c_fail(err, B4C_E_FORMAT, "%s: \"%s\" is %s, wanted %s", where, key, kind(value),
+                    wanted);
 }
 
-int b4c_json_int(const json_t *object, const char *key, long long low, long long high, long long *out,
-                 const char *where, b4c_error *err)
+int b4c_json_int(const json_t *object, const char *key, long long low, long long high,
+                 long long *out, const char *where, b4c_error *err)
 {
     const json_t *value;
     const int found = look_up(object, key, &value, where, err);
@@ -81,18 +86,22 @@ int b4c_json_int(const json_t *object, const char *key, long long low, long long
     if (json_is_integer(value)) {
         n = json_integer_value(value);
     } else {
-        /* 512.0 is an integer to JSON, which knows one kind of number; 2^53 is where doubles stop counting */
+        /* 512.0 is an integer to JSON, which knows one kind of number; 2^53 is where doubles stop
+         * counting */
         const double x = json_is_real(value) ? json_real_value(value) : 0.5;
-        if (x != floor(x) || fabs(x) > 0x1p53) return wrong_kind(value, key, "an integer", where, err);
+        if (x != floor(x) || fabs(x) > 0x1p53)
+            return wrong_kind(value, key, "an integer", where, err);
         n = (long long)x;
     }
     if (n < low || n > high)
-        return b4c_fail(err, B4C_E_FORMAT, "%s: \"%s\" is %lld, wanted %lld to %lld", where, key, n, low, high);
+        return b4c_fail(err, B4C_E_FORMAT, "%s: \"%s\" is %lld, wanted %lld to %lld", where, key, n,
+                        low, high);
     *out = n;
     return 1;
 }
 
-int b4c_json_real(const json_t *object, const char *key, double *out, const char *where, b4c_error *err)
+int b4c_json_real(const json_t *object, const char *key, double *out, const char *where,
+                  b4c_error *err)
 {
     const json_t *value;
     const int found = look_up(object, key, &value, where, err);
@@ -102,7 +111,8 @@ int b4c_json_real(const json_t *object, const char *key, double *out, const char
     return 1;
 }
 
-int b4c_json_bool(const json_t *object, const char *key, bool *out, const char *where, b4c_error *err)
+int b4c_json_bool(const json_t *object, const char *key, bool *out, const char *where,
+                  b4c_error *err)
 {
     const json_t *value;
     const int found = look_up(object, key, &value, where, err);
@@ -112,7 +122,8 @@ int b4c_json_bool(const json_t *object, const char *key, bool *out, const char *
     return 1;
 }
 
-int b4c_json_text(const json_t *object, const char *key, const char **out, const char *where, b4c_error *err)
+int b4c_json_text(const json_t *object, const char *key, const char **out, const char *where,
+                  b4c_error *err)
 {
     const json_t *value;
     const int found = look_up(object, key, &value, where, err);

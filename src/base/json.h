@@ -1,17 +1,21 @@
-/* json.h - strict JSON from files and strings (jansson): duplicate keys refused, positions in messages. */
+/* json.h - strict JSON by jansson: duplicate keys refused, positions in messages. */
 #ifndef B4C_BASE_JSON_H
 #define B4C_BASE_JSON_H
 #include "base/error.h"
 #include <jansson.h>
 
-/* NULL on failure; the caller owns the value (json_decref). `where` names the source in messages. */
+/* NULL on failure; the caller owns the value (json_decref). `where`: the source, for messages. */
 json_t *b4c_json_file(const char *path, b4c_error *);
 json_t *b4c_json_parse(const char *text, size_t bytes, const char *where, b4c_error *);
 
-/* Typed access to an object's key. 1: found and set; 0: absent or null, *out untouched; negative: another type or out of
- * range, with a message that names `where` and key. */
-int b4c_json_int(const json_t *, const char *key, long long low, long long high, long long *out, const char *where, b4c_error *);
-int b4c_json_real(const json_t *, const char *key, double *out, const char *where, b4c_error *);   /* ints accepted; NaN cannot occur */
+/* Typed access to an object's key. 1: found and set; 0: absent or null, *out untouched; negative:
+ * another type or out of range, with a message that names `where` and key. */
+int b4c_json_int(const json_t *, const char *key, long long low, long long high, long long *out,
+                 const char *where, b4c_error *);
+/* Integers are accepted; NaN and infinity cannot occur. */
+int b4c_json_real(const json_t *, const char *key, double *out, const char *where, b4c_error *);
 int b4c_json_bool(const json_t *, const char *key, bool *out, const char *where, b4c_error *);
-int b4c_json_text(const json_t *, const char *key, const char **out, const char *where, b4c_error *); /* belongs to the value */
+/* The text belongs to the value. */
+int b4c_json_text(const json_t *, const char *key, const char **out, const char *where,
+                  b4c_error *);
 #endif

@@ -1,8 +1,9 @@
 /* memory.c - blocks, the arena and the growing buffer.
  *
- * Idea: large memory comes straight from the system, on a boundary where a huge page can stand, because a
- * forward pass walks through hundreds of megabytes and would otherwise spend its time on page tables.
- * The arena reserves address space once and never moves; the system hands out its pages at first touch.
+ * Idea: large memory comes straight from the system, on a boundary where a huge page can stand,
+ * because a forward pass walks through hundreds of megabytes and would otherwise spend its time on
+ * page tables. The arena reserves address space once and never moves; the system hands out its
+ * pages at first touch.
  *
  *     arena   base                 used        peak              limit
  *              |  taken, in order   |  touched  |  never touched   |
@@ -22,17 +23,12 @@
 #define MAP_NORESERVE 0
 #endif
 
-enum { HUGE_PAGE = 2 << 20, LARGE = 2 * HUGE_PAGE };   /* below LARGE, huge pages could waste a third */
+/* Below LARGE, rounding up to huge pages could waste a third. */
+enum { HUGE_PAGE = 2 << 20, LARGE = 2 * HUGE_PAGE };
 
-static size_t round_up(size_t n, size_t unit)
-{
-    return (n + unit - 1) / unit * unit;
-}
+static size_t round_up(size_t n, size_t unit) { return (n + unit - 1) / unit * unit; }
 
-static size_t page_size(void)
-{
-    return (size_t)sysconf(_SC_PAGESIZE);
-}
+static size_t page_size(void) { return (size_t)sysconf(_SC_PAGESIZE); }
 
 /* `bytes` of zeroed memory, on a 2 MiB boundary and with huge pages asked for when large. */
 static void *map_pages(size_t bytes, int flags)
@@ -40,7 +36,8 @@ static void *map_pages(size_t bytes, int flags)
     const size_t slack = bytes >= LARGE ? HUGE_PAGE : 0;
     if (bytes > SIZE_MAX / 2) return NULL;
     const size_t size = round_up(bytes, page_size());
-    char *p = mmap(NULL, size + slack, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | flags, -1, 0);
+    char *p = mmap(NULL, size + slack, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | flags,
+                   -1, 0);
     if (p == MAP_FAILED) return NULL;
     if (!slack) return p;
 
@@ -49,7 +46,7 @@ static void *map_pages(size_t bytes, int flags)
     if (before) munmap(p, before);
     if (after) munmap(p + before + size, after);
 #ifdef MADV_HUGEPAGE
-    (void)madvise(p + before, size, MADV_HUGEPAGE);   /* a wish; refusal costs only speed */
+    (void)madvise(p + before, size, MADV_HUGEPAGE); /* a wish; refusal costs only speed */
 #endif
     return p + before;
 }
@@ -76,7 +73,8 @@ void b4c_block_free(void *block, size_t bytes)
 int b4c_arena_init(b4c_arena *a, size_t limit)
 {
     *a = (b4c_arena){ 0 };
-    /* Where address space is rationed (ulimit -v, strict overcommit), a smaller arena is better than none. */
+    /* Where address space is rationed (ulimit -v, strict overcommit), a smaller arena is better
+     * than none. */
     for (size_t try = limit ? limit : 1; try; try /= 2) {
         a->base = map_pages(try, MAP_NORESERVE);
         if (a->base) {
@@ -117,7 +115,7 @@ void b4c_arena_trim(b4c_arena *a, size_t keep)
 static bool grow(b4c_buffer *b, size_t n)
 {
     if (b->failed) return false;
-    if (n < b->room - b->size) return true;           /* room is 0, or more than size */
+    if (n < b->room - b->size) return true; /* room is 0, or more than size */
     if (n >= SIZE_MAX / 2 - b->size) {
         b->failed = true;
         return false;
@@ -142,10 +140,7 @@ void b4c_buffer_add(b4c_buffer *b, const void *bytes, size_t n)
     b->data[b->size] = 0;
 }
 
-void b4c_buffer_text(b4c_buffer *b, const char *text)
-{
-    b4c_buffer_add(b, text, strlen(text));
-}
+void b4c_buffer_text(b4c_buffer *b, const char *text) { b4c_buffer_add(b, text, strlen(text)); }
 
 void b4c_buffer_print(b4c_buffer *b, const char *format, ...)
 {

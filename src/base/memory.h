@@ -6,21 +6,30 @@
 
 #define B4C_ALIGN 64
 
-/* 64-byte aligned, from anonymous memory with huge pages asked for when it is large; zeroed. NULL when there is none. */
+/* 64-byte aligned, from anonymous memory with huge pages asked for when it is large; zeroed. NULL
+ * when there is none. */
 void *b4c_block_new(size_t bytes);
-void b4c_block_free(void *block, size_t bytes);   /* takes NULL */
+void b4c_block_free(void *block, size_t bytes); /* takes NULL */
 
-/* A stack of memory that never moves: address space for `limit` bytes is reserved at once, pages come
- * when first touched and stay. Not thread-safe. */
-typedef struct b4c_arena { char *base; size_t used, peak, limit; } b4c_arena;
-int  b4c_arena_init(b4c_arena *, size_t limit);   /* 0, or -1: no address space */
+/* A stack of memory that never moves: address space for `limit` bytes is reserved at once, pages
+ * come when first touched and stay. Not thread-safe. */
+typedef struct b4c_arena {
+    char *base;
+    size_t used, peak, limit;
+} b4c_arena;
+int b4c_arena_init(b4c_arena *, size_t limit); /* 0, or -1: no address space */
 void b4c_arena_done(b4c_arena *);
-void *b4c_arena_take(b4c_arena *, size_t bytes);  /* 64-byte aligned, not zeroed; NULL: over the limit */
+/* 64-byte aligned, not zeroed. NULL: over the limit. */
+void *b4c_arena_take(b4c_arena *, size_t bytes);
 /* Give pages above `keep` bytes back to the system. Only when nothing above is in use. */
 void b4c_arena_trim(b4c_arena *, size_t keep);
 
 /* Growing array of bytes; sticky `failed`. Start from {0}. */
-typedef struct b4c_buffer { char *data; size_t size, room; bool failed; } b4c_buffer;
+typedef struct b4c_buffer {
+    char *data;
+    size_t size, room;
+    bool failed;
+} b4c_buffer;
 void b4c_buffer_add(b4c_buffer *, const void *bytes, size_t n);
 void b4c_buffer_text(b4c_buffer *, const char *text);
 void b4c_buffer_print(b4c_buffer *, const char *format, ...) __attribute__((format(printf, 2, 3)));

@@ -1,16 +1,18 @@
 /* pool.c - fork and join in less than a microsecond.
  *
- * Idea: between two parallel regions of a forward pass lie a few microseconds, so a thread that waits first looks
- * again and again for SPIN_NS, and only then sleeps in the kernel. Both sides do so: the workers for the next job,
- * the caller for the last worker. Without the second, one other busy process on the machine makes a call a
- * hundred times slower, because the caller burns the core that its worker needs.
+ * Idea: between two parallel regions of a forward pass lie a few microseconds, so a thread that
+ * waits first looks again and again for SPIN_NS, and only then sleeps in the kernel. Both sides do
+ * so: the workers for the next job, the caller for the last worker. Without the second, one other
+ * busy process on the machine makes a call a hundred times slower, because the caller burns the
+ * core that its worker needs.
  *
  *     caller   fn, arg, left = lanes - 1, job++ ──────► lane 0 ──────► waits for left == 0
  *     worker   waits for job to change ─► lane i ─► left-- ─► waits for job to change
  *
- * Invariants: fn and arg change only while left == 0. Whoever sleeps says so (`asleep`, `waiting`) before it looks a
- * last time, and whoever changes the word looks at that flag afterwards; both in one total order (seq_cst), so no
- * wake-up is lost. A sleeper looks again after every wake-up, so a needless one is harmless.
+ * Invariants: fn and arg change only while left == 0. Whoever sleeps says so (`asleep`, `waiting`)
+ * before it looks a last time, and whoever changes the word looks at that flag afterwards; both in
+ * one total order (seq_cst), so no wake-up is lost. A sleeper looks again after every wake-up, so a
+ * needless one is harmless.
  */
 #include "base/pool.h"
 
@@ -38,21 +40,25 @@
 /* LOOKS between two readings of the clock: about 2 microseconds */
 enum { SPIN_NS = 50000, LOOKS = 64, STACK = 2 << 20, LINE = 64 };
 
-typedef struct worker { b4c_pool *pool; int lane; pthread_t thread; } worker;
+typedef struct worker {
+    b4c_pool *pool;
+    int lane;
+    pthread_t thread;
+} worker;
 
 struct b4c_pool {
     int lanes;
-    bool spin;                     /* false: more lanes than cores, where spinning only delays the others */
+    bool spin; /* false: more lanes than cores, where spinning only delays the others */
     bool busy;
-    b4c_lane_fn fn;                /* NULL: leave */
+    b4c_lane_fn fn; /* NULL: leave */
     void *arg;
-    bool *here;                    /* on a page that reads false in a forked child, where the workers do not exist */
-    worker *worker;                /* [lanes - 1] */
+    bool *here; /* on a page that reads false in a forked child, where the workers do not exist */
+    worker *worker; /* [lanes - 1] */
     /* Words that many threads write stand on cache lines of their own. */
     _Alignas(LINE) atomic_uint job;
-    atomic_uint asleep;            /* workers in the kernel */
+    atomic_uint asleep; /* workers in the kernel */
     _Alignas(LINE) atomic_uint left;
-    atomic_uint waiting;           /* the caller is in the kernel */
+    atomic_uint waiting; /* the caller is in the kernel */
 #if !HAS_FUTEX
     pthread_mutex_t mutex;
     pthread_cond_t changed;
@@ -84,7 +90,7 @@ static void sleep_while(b4c_pool *p, atomic_uint *word, unsigned value)
 static void wake(b4c_pool *p, atomic_uint *word)
 {
     (void)word;
-    pthread_mutex_lock(&p->mutex);   /* a sleeper has either not looked yet, or is waiting */
+    pthread_mutex_lock(&p->mutex); /* a sleeper has either not looked yet, or is waiting */
     pthread_cond_broadcast(&p->changed);
     pthread_mutex_unlock(&p->mutex);
 }
@@ -95,7 +101,7 @@ static void relax(void)
 #if defined(__x86_64__) || defined(__i386__)
     __builtin_ia32_pause();
 #elif defined(__aarch64__)
-    __asm__ volatile("isb" ::: "memory");   /* yield is a no-op on most cores */
+    __asm__ volatile("isb" ::: "memory"); /* yield is a no-op on most cores */
 #endif
 }
 
@@ -179,10 +185,7 @@ void b4c_pool_run(b4c_pool *p, b4c_lane_fn fn, void *arg)
     p->busy = false;
 }
 
-int b4c_pool_lanes(const b4c_pool *p)
-{
-    return p ? p->lanes : 1;
-}
+int b4c_pool_lanes(const b4c_pool *p) { return p ? p->lanes : 1; }
 
 /* ---- life ----------------------------------------------------------------------------------- */
 
@@ -209,8 +212,8 @@ static bool start(worker *w)
     return started;
 }
 
-/* Workers 0 .. started-1 leave; everything is freed. In a forked child there is nobody to wait for, and nothing to
- * destroy: the condition variable still counts its sleepers. */
+/* Workers 0 .. started-1 leave; everything is freed. In a forked child there is nobody to wait for,
+ * and nothing to destroy: the condition variable still counts its sleepers. */
 static void tear_down(b4c_pool *p, int started)
 {
     if (p->here && *p->here) {
@@ -229,7 +232,7 @@ static void tear_down(b4c_pool *p, int started)
 b4c_pool *b4c_pool_new(int lanes)
 {
     assert(lanes >= 1);
-    b4c_pool *p = aligned_alloc(LINE, sizeof *p);   /* sizeof is a multiple of the alignment */
+    b4c_pool *p = aligned_alloc(LINE, sizeof *p); /* sizeof is a multiple of the alignment */
     if (!p) return NULL;
     memset(p, 0, sizeof *p);
     p->lanes = lanes;

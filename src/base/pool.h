@@ -1,4 +1,4 @@
-/* pool.h - one small pool of threads. A waiting thread, the caller too, spins briefly and then sleeps. */
+/* pool.h - one small pool of threads. Who waits, the caller too, spins briefly and then sleeps. */
 #ifndef B4C_BASE_POOL_H
 #define B4C_BASE_POOL_H
 
@@ -6,10 +6,11 @@ typedef struct b4c_pool b4c_pool;
 /* lane 0 is the calling thread; all lanes run fn once. */
 typedef void (*b4c_lane_fn)(void *arg, int lane, int lanes);
 
-b4c_pool *b4c_pool_new(int lanes);                /* >= 1; NULL: no memory or threads */
+b4c_pool *b4c_pool_new(int lanes); /* >= 1; NULL: no memory or threads */
 void b4c_pool_free(b4c_pool *);
-int  b4c_pool_lanes(const b4c_pool *);            /* 1 for NULL */
-/* Returns when every lane has finished. pool NULL: fn(arg, 0, 1). One caller at a time; not from inside a lane. */
+int b4c_pool_lanes(const b4c_pool *); /* 1 for NULL */
+/* Returns when every lane has finished. pool NULL: fn(arg, 0, 1). One caller at a time; not from
+ * inside a lane. */
 void b4c_pool_run(b4c_pool *, b4c_lane_fn, void *arg);
 
 /* Part `lane` of n things cut evenly into `lanes`: [*begin, *end). */

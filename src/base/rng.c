@@ -1,7 +1,8 @@
 /* rng.c - Philox4x32-10 and the draws made from its words.
  *
- * A stream's counter is { block, lane, request low, request high }, so streams of different (request, lane)
- * never meet; a stream has 2^32 blocks of four words. The constants are those of Salmon et al. 2011, section 3.3.
+ * A stream's counter is { block, lane, request low, request high }, so streams of different
+ * (request, lane) never meet; a stream has 2^32 blocks of four words. The constants are those of
+ * Salmon et al. 2011, section 3.3.
  */
 #include "base/rng.h"
 
@@ -45,19 +46,16 @@ uint32_t b4c_rng_word(b4c_rng *r)
     return r->word[4 - r->left--];
 }
 
-float b4c_rng_uniform(b4c_rng *r)
-{
-    return (float)(b4c_rng_word(r) >> 8) * 0x1p-24f;
-}
+float b4c_rng_uniform(b4c_rng *r) { return (float)(b4c_rng_word(r) >> 8) * 0x1p-24f; }
 
-/* Lemire 2019, "Fast random integer generation in an interval": the high half of word * n, drawing again
- * for the few low halves that would favour some results. */
+/* Lemire 2019, "Fast random integer generation in an interval": the high half of word * n, drawing
+ * again for the few low halves that would favour some results. */
 uint32_t b4c_rng_below(b4c_rng *r, uint32_t n)
 {
     assert(n >= 1);
     uint64_t m = (uint64_t)b4c_rng_word(r) * n;
     if ((uint32_t)m < n) {
-        const uint32_t uneven = -n % n;   /* 2^32 mod n */
+        const uint32_t uneven = -n % n; /* 2^32 mod n */
         while ((uint32_t)m < uneven) m = (uint64_t)b4c_rng_word(r) * n;
     }
     return (uint32_t)(m >> 32);
@@ -65,8 +63,9 @@ uint32_t b4c_rng_below(b4c_rng *r, uint32_t n)
 
 float b4c_rng_normal(b4c_rng *r)
 {
-    /* In double, so that libraries whose last bits differ still round to the same float almost always. */
-    const double radius = sqrt(-2 * log(((double)b4c_rng_word(r) + 1) * 0x1p-32));   /* argument in (0, 1] */
+    /* In double, so that libraries whose last bits differ still round to the same float almost
+     * always. The logarithm's argument is in (0, 1]. */
+    const double radius = sqrt(-2 * log(((double)b4c_rng_word(r) + 1) * 0x1p-32));
     const double angle = 6.283185307179586 * 0x1p-32 * (double)b4c_rng_word(r);
     return (float)(radius * cos(angle));
 }

@@ -1,4 +1,5 @@
-/* cut.c - see cut.h. Both walks are one: `present` puts a broken copy where the reader looks, and calls it. */
+/* cut.c - see cut.h. Both walks are one: `present` puts a broken copy where the reader looks, and
+ * calls it. */
 #include "support/test.h"
 
 #include <unistd.h>
@@ -6,7 +7,7 @@
 typedef struct target {
     unsigned char *good;
     size_t size;
-    FILE *file;              /* NULL: memory */
+    FILE *file; /* NULL: memory */
     const char *path;
     read_path_fn read_path;
     read_bytes_fn read_bytes;
@@ -19,7 +20,8 @@ static bool present(const target *t, size_t n, size_t at, unsigned char value)
     b4c_error err = { 0 };
     int rc;
     if (t->file) {
-        /* One file that shrinks or changes by a byte: rewriting it whole each time would take minutes. */
+        /* One file that shrinks or changes by a byte: rewriting it whole each time would take
+         * minutes. */
         if (at < t->size) assert_int_equal(pwrite(fileno(t->file), &value, 1, (off_t)at), 1);
         assert_int_equal(ftruncate(fileno(t->file), (off_t)n), 0);
         rc = t->read_path(t->path, t->arg, &err);
@@ -35,8 +37,8 @@ static bool present(const target *t, size_t n, size_t at, unsigned char value)
     if (rc >= 0) return true;
     const bool says = err.code == rc && strlen(err.message) >= 8;
     if (!says)
-        fail_msg("%zu bytes of %zu, byte %zu = %02x: code %d, but the error is %d, \"%s\"", n, t->size, at, value, rc,
-                 err.code, err.message);
+        fail_msg("%zu bytes of %zu, byte %zu = %02x: code %d, but the error is %d, \"%s\"", n,
+                 t->size, at, value, rc, err.code, err.message);
     return false;
 }
 
@@ -44,12 +46,15 @@ static cut_result walk(const target *t, size_t step)
 {
     const size_t nowhere = t->size;
     cut_result r = { 0 };
-    if (!present(t, t->size, nowhere, 0)) fail_msg("the file is refused before anything was changed");
+    if (!present(t, t->size, nowhere, 0))
+        fail_msg("the file is refused before anything was changed");
 
     for (size_t at = 0; at < t->size; at += step) {
         const unsigned char b = t->good[at];
         /* Signs, sizes and lengths are most easily upset by these. */
-        const unsigned char to[] = { 0, 0xff, 0x7f, 0x80, (unsigned char)(b + 1), (unsigned char)(b ^ 0x20) };
+        const unsigned char to[] = {
+            0, 0xff, 0x7f, 0x80, (unsigned char)(b + 1), (unsigned char)(b ^ 0x20)
+        };
         for (size_t i = 0; i < COUNT(to); i++) {
             if (to[i] == b) continue;
             r.changes++;
@@ -58,7 +63,7 @@ static cut_result walk(const target *t, size_t step)
     }
     assert_true(present(t, t->size, nowhere, 0));
     for (size_t n = t->size; n-- > 0;) {
-        if (n % step && n > 64) continue;   /* headers always byte by byte */
+        if (n % step && n > 64) continue; /* headers always byte by byte */
         r.cuts++;
         r.cuts_taken += present(t, n, nowhere, 0);
     }

@@ -5,15 +5,9 @@
 
 typedef double (*element_fn)(const void *array, size_t i);
 
-static double element_f32(const void *array, size_t i)
-{
-    return ((const float *)array)[i];
-}
+static double element_f32(const void *array, size_t i) { return ((const float *)array)[i]; }
 
-static double element_f64(const void *array, size_t i)
-{
-    return ((const double *)array)[i];
-}
+static double element_f64(const void *array, size_t i) { return ((const double *)array)[i]; }
 
 static double distance(const void *got, const void *want, size_t n, size_t *at, element_fn element)
 {
@@ -31,14 +25,15 @@ static double distance(const void *got, const void *want, size_t n, size_t *at, 
     return largest > 0 ? worst / largest : worst;
 }
 
-static void check(const void *got, const void *want, size_t n, double tolerance, element_fn element, const char *file,
-                  int line)
+static void check(const void *got, const void *want, size_t n, double tolerance, element_fn element,
+                  const char *file, int line)
 {
     size_t at;
     const double d = distance(got, want, n, &at, element);
     if (d <= tolerance) return;
-    print_error("element %zu of %zu: found %.9g, wanted %.9g; relative to the largest %.3g, allowed %.3g\n", at, n,
-                element(got, at), element(want, at), d, tolerance);
+    print_error(
+        "element %zu of %zu: found %.9g, wanted %.9g; relative to the largest %.3g, allowed %.3g\n",
+        at, n, element(got, at), element(want, at), d, tolerance);
     _fail(file, line);
 }
 
@@ -52,12 +47,14 @@ double distance_f64(const double *got, const double *want, size_t n, size_t *at)
     return distance(got, want, n, at, element_f64);
 }
 
-void check_near_f32(const float *got, const float *want, size_t n, double tolerance, const char *file, int line)
+void check_near_f32(const float *got, const float *want, size_t n, double tolerance,
+                    const char *file, int line)
 {
     check(got, want, n, tolerance, element_f32, file, line);
 }
 
-void check_near_f64(const double *got, const double *want, size_t n, double tolerance, const char *file, int line)
+void check_near_f64(const double *got, const double *want, size_t n, double tolerance,
+                    const char *file, int line)
 {
     check(got, want, n, tolerance, element_f64, file, line);
 }

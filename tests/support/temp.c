@@ -1,4 +1,5 @@
-/* temp.c - see temp.h. Paths are kept in a list that is freed at exit, so that leak checks stay quiet. */
+/* temp.c - see temp.h. Paths are kept in a list that is freed at exit, so that leak checks stay
+ * quiet. */
 #include "support/test.h"
 
 #include <errno.h>
@@ -6,7 +7,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-typedef struct kept { struct kept *next; char text[]; } kept;
+typedef struct kept {
+    struct kept *next;
+    char text[];
+} kept;
 
 static char *folder;
 static kept *paths;
@@ -21,7 +25,8 @@ static int remove_one(const char *path, const struct stat *st, int kind, struct 
 
 static void remove_all(void)
 {
-    if (getpid() == owner) nftw(folder, remove_one, 16, FTW_DEPTH | FTW_PHYS);   /* not from a forked child */
+    if (getpid() == owner)
+        nftw(folder, remove_one, 16, FTW_DEPTH | FTW_PHYS); /* not from a forked child */
     free(folder);
     while (paths) {
         kept *next = paths->next;
@@ -64,8 +69,10 @@ const char *temp_path(const char *format, ...)
 
 const char *temp_file(const char *name, const void *bytes, size_t n)
 {
-    char *path = (char *)(uintptr_t)temp_path("%s", name);   /* ours: cut at each folder for a moment */
-    for (char *slash = strchr(path + strlen(folder) + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
+    char *path = (char *)(uintptr_t)temp_path("%s",
+                                              name); /* ours: cut at each folder for a moment */
+    for (char *slash = strchr(path + strlen(folder) + 1, '/'); slash;
+         slash = strchr(slash + 1, '/')) {
         *slash = 0;
         if (mkdir(path, 0777) < 0 && errno != EEXIST) fail_msg("%s: %s", path, strerror(errno));
         *slash = '/';

@@ -1,4 +1,4 @@
-/* Core counts: the mask and the control groups of both versions, from folders made to look like them. */
+/* Core counts: the mask, and control groups of both versions played by folders. */
 #include "base/cpu.h"
 #include "support/test.h"
 
@@ -10,10 +10,7 @@ static double quota(const char *mount, const char *groups)
     return b4c_cpu_quota(temp_text("groups", groups), temp_path("%s", mount));
 }
 
-static bool equal(double a, double b)
-{
-    return a > b - 1e-9 && a < b + 1e-9;
-}
+static bool equal(double a, double b) { return a > b - 1e-9 && a < b + 1e-9; }
 
 static void version_two_takes_the_least_on_the_way_up(void **state)
 {
@@ -42,7 +39,8 @@ static void version_one_is_found_by_its_controllers(void **state)
     temp_text("v1/cpu,cpuacct/job/cpu.cfs_period_us", "100000\n");
     temp_text("v1/cpu,cpuacct/cpu.cfs_quota_us", "-1\n");
     temp_text("v1/cpu,cpuacct/cpu.cfs_period_us", "100000\n");
-    const char *groups = "5:cpuset:/job\n4:cpu,cpuacct:/job\n3:memory:/job\n1:name=systemd:/x\n0::/\n";
+    const char *groups =
+        "5:cpuset:/job\n4:cpu,cpuacct:/job\n3:memory:/job\n1:name=systemd:/x\n0::/\n";
     assert_true(equal(quota("v1", groups), 2.5));
     assert_true(equal(quota("v1", "4:cpu,cpuacct:/elsewhere\n"), 0));
     assert_true(equal(quota("v1", "4:cpuset:/job\n"), 0));
@@ -55,8 +53,8 @@ static void what_is_absent_or_broken_sets_no_limit(void **state)
     temp_text("odd/a/cpu.max", "what 100000\n");
     temp_text("odd/b/cpu.max", "100000 0\n");
     temp_text("odd/c/cpu.max", "-5 100000\n");
-    const char *groups[] = { "", "\n", ":", "::", "0::", "0::relative\n", "0::/\n", "0::/a\n", "0::/b\n", "0::/c\n", "0::/none\n",
-                             "1:cpu:/x\n", "cpu" };
+    const char *groups[] = { "", "\n", ":", "::", "cpu", "0::", "0::relative\n", "0::/\n",
+                             "0::/a\n", "0::/b\n", "0::/c\n", "0::/none\n", "1:cpu:/x\n" };
     for (size_t i = 0; i < COUNT(groups); i++) assert_true(equal(quota("odd", groups[i]), 0));
     assert_true(equal(b4c_cpu_quota(temp_path("no file"), temp_folder()), 0));
 }

@@ -6,7 +6,8 @@ static void a_failure_carries_its_code_and_message(void **state)
 {
     (void)state;
     b4c_error err = { 0 };
-    assert_int_equal(b4c_fail(&err, B4C_E_SHAPE, "%s: found %d, wanted %d", "w", 3, 4), B4C_E_SHAPE);
+    assert_int_equal(b4c_fail(&err, B4C_E_SHAPE, "%s: found %d, wanted %d", "w", 3, 4),
+                     B4C_E_SHAPE);
     assert_int_equal(err.code, B4C_E_SHAPE);
     assert_string_equal(err.message, "w: found 3, wanted 4");
 }
@@ -42,8 +43,9 @@ static void lines_and_broken_bytes_are_cleaned(void **state)
 {
     (void)state;
     b4c_error err = { 0 };
-    b4c_fail(&err, B4C_E_TEXT, "a\nb\x01" "c\x7f" "\xff" "\xe4\xbd" "\xed\xa0\x80" "\xc0\xaf" "你好😀");
-    assert_string_equal(err.message, "a b c ?" "??" "???" "??" "你好😀");
+    b4c_fail(&err, B4C_E_TEXT,
+             "a\nb\001c\177 \xff \xe4\xbd \xed\xa0\x80 \xc0\xaf 你好😀");
+    assert_string_equal(err.message, "a b c  ? ?? ??? ?? 你好😀");
 }
 
 static void a_long_message_is_cut_at_a_character(void **state)

@@ -4,11 +4,11 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
-#include <signal.h>
 #include <unistd.h>
 
 /* ---- reading -------------------------------------------------------------------------------- */
@@ -45,10 +45,12 @@ static void only_regular_files_are_read(void **state)
     b4c_file f;
     const char *pipe_path = temp_path("pipe");
     assert_int_equal(mkfifo(pipe_path, 0600), 0);
-    assert_fails(b4c_file_map(&f, temp_folder(), &err), &err, B4C_E_IO, "is a folder, wanted a regular file");
+    assert_fails(b4c_file_map(&f, temp_folder(), &err), &err, B4C_E_IO,
+                 "is a folder, wanted a regular file");
     assert_fails(b4c_file_map(&f, pipe_path, &err), &err, B4C_E_IO, "is a pipe");
     assert_fails(b4c_file_map(&f, "/dev/null", &err), &err, B4C_E_IO, "is a device");
-    assert_fails(b4c_file_map(&f, temp_path("没有"), &err), &err, B4C_E_IO, "没有: cannot be opened: No such file");
+    assert_fails(b4c_file_map(&f, temp_path("没有"), &err), &err, B4C_E_IO,
+                 "没有: cannot be opened: No such file");
     assert_int_equal(f.size, 0);
     b4c_file_unmap(&f);
 }
@@ -69,8 +71,8 @@ static void forgotten_bytes_come_back_when_read(void **state)
             assert_memory_equal(f.data, bytes, n);
         }
     b4c_file_forget(&f, f.data, n);
-    b4c_file_forget(&f, f.data + 1, SIZE_MAX);      /* beyond the file: nothing */
-    b4c_file_forget(&f, bytes, n);                  /* not of this file: nothing */
+    b4c_file_forget(&f, f.data + 1, SIZE_MAX); /* beyond the file: nothing */
+    b4c_file_forget(&f, bytes, n);             /* not of this file: nothing */
     assert_memory_equal(f.data, bytes, n);
     b4c_file_unmap(&f);
     free(bytes);
@@ -100,7 +102,8 @@ static void forgotten_pages_do_not_count_as_ours(void **state)
     assert_int_equal(fscanf(statm, "%ld %ld", &after[0], &after[1]), 2);
     fclose(statm);
     b4c_file_unmap(&f);
-    /* The page cache may map more than was touched, and emulators report their own; most of it must be gone. */
+    /* The page cache may map more than was touched, and emulators report their own; most of it must
+     * be gone. */
     if (before[1] * sysconf(_SC_PAGESIZE) < N) skip();
     assert_true((before[1] - after[1]) * sysconf(_SC_PAGESIZE) > N / 2);
 }
@@ -110,9 +113,16 @@ static void forgotten_pages_do_not_count_as_ours(void **state)
 static void paths_are_taken_apart_and_joined(void **state)
 {
     (void)state;
-    static const struct { const char *path, *folder, *name; } cases[] = {
-        { "a/b", "a", "b" },       { "b", ".", "b" },      { "/b", "/", "b" },       { "/a/b/", "/a/b", "" },
-        { "a//b", "a", "b" },      { "", ".", "" },        { "模型/词表", "模型", "词表" },
+    static const struct {
+        const char *path, *folder, *name;
+    } cases[] = {
+        { "a/b", "a", "b" },
+        { "b", ".", "b" },
+        { "/b", "/", "b" },
+        { "/a/b/", "/a/b", "" },
+        { "a//b", "a", "b" },
+        { "", ".", "" },
+        { "模型/词表", "模型", "词表" },
     };
     for (size_t i = 0; i < COUNT(cases); i++) {
         char *folder = b4c_path_folder(cases[i].path);
@@ -120,7 +130,9 @@ static void paths_are_taken_apart_and_joined(void **state)
         assert_string_equal(b4c_path_name(cases[i].path), cases[i].name);
         free(folder);
     }
-    static const char *const joins[][3] = { { "a", "b", "a/b" }, { "a/", "b", "a/b" }, { "", "b", "b" }, { "/", "b", "/b" } };
+    static const char *const joins[][3] = {
+        { "a", "b", "a/b" }, { "a/", "b", "a/b" }, { "", "b", "b" }, { "/", "b", "/b" }
+    };
     for (size_t i = 0; i < COUNT(joins); i++) {
         char *path = b4c_path_join(joins[i][0], joins[i][1]);
         assert_string_equal(path, joins[i][2]);
@@ -142,11 +154,13 @@ static void names_from_files_stay_inside(void **state)
 static void existence_tells_files_from_folders(void **state)
 {
     (void)state;
-    const char *file = temp_text("one", "1"), *link_path = temp_path("link"), *dangling = temp_path("dangling");
+    const char *file = temp_text("one", "1"), *link_path = temp_path("link"),
+               *dangling = temp_path("dangling");
     assert_int_equal(symlink(file, link_path), 0);
     assert_int_equal(symlink("nowhere", dangling), 0);
     assert_true(b4c_file_exists(file) && b4c_file_exists(link_path));
-    assert_false(b4c_file_exists(dangling) || b4c_file_exists(temp_folder()) || b4c_file_exists(temp_path("none")));
+    assert_false(b4c_file_exists(dangling) || b4c_file_exists(temp_folder()) ||
+                 b4c_file_exists(temp_path("none")));
     assert_true(b4c_folder_exists(temp_folder()));
     assert_false(b4c_folder_exists(file) || b4c_folder_exists(temp_path("none")));
 }
@@ -217,7 +231,7 @@ static void a_replaced_file_keeps_its_mode(void **state)
     struct stat st;
     assert_ok(b4c_writer_open(&w, path, &err), &err);
     assert_int_equal(stat(temp_path("private.part"), &st), 0);
-    assert_int_equal(st.st_mode & 0777, 0640);      /* before a byte is written */
+    assert_int_equal(st.st_mode & 0777, 0640); /* before a byte is written */
     assert_ok(b4c_writer_commit(&w, &err), &err);
     assert_int_equal(stat(path, &st), 0);
     assert_int_equal(st.st_mode & 0777, 0640);
@@ -243,7 +257,8 @@ static void two_writers_of_one_file_do_not_mix(void **state)
     const char *path = temp_path("shared");
     b4c_writer first, second;
     assert_ok(b4c_writer_open(&first, path, &err), &err);
-    assert_fails(b4c_writer_open(&second, path, &err), &err, B4C_E_IO, "another process is writing it");
+    assert_fails(b4c_writer_open(&second, path, &err), &err, B4C_E_IO,
+                 "another process is writing it");
     assert_ok(b4c_writer_write(&first, "1", 1, &err), &err);
     assert_ok(b4c_writer_commit(&first, &err), &err);
     assert_ok(write_text(path, "2", &err), &err);
@@ -266,7 +281,8 @@ static void only_regular_files_are_replaced(void **state)
     b4c_writer w;
     assert_fails(b4c_writer_open(&w, "/dev/null", &err), &err, B4C_E_IO, "is a device");
     assert_fails(b4c_writer_open(&w, temp_folder(), &err), &err, B4C_E_IO, "is a folder");
-    assert_fails(b4c_writer_open(&w, temp_path("none/such"), &err), &err, B4C_E_IO, "cannot be written: No such file");
+    assert_fails(b4c_writer_open(&w, temp_path("none/such"), &err), &err, B4C_E_IO,
+                 "cannot be written: No such file");
     assert_fails(b4c_writer_open(&w, temp_path("new/"), &err), &err, B4C_E_ARG, "no file name");
     const char *trap = temp_path("trap.part");
     assert_int_equal(symlink(temp_text("victim", "precious"), trap), 0);
@@ -274,14 +290,15 @@ static void only_regular_files_are_replaced(void **state)
     assert_holds(temp_path("victim"), "precious");
 }
 
-/* A full disk, played by a limit on file sizes: the error comes at the write or at the commit, and nothing is replaced. */
+/* A full disk, played by a limit on file sizes: the error comes at the write or at the commit, and
+ * nothing is replaced. */
 static void a_full_disk_is_an_error_and_leaves_the_old_file(void **state)
 {
     (void)state;
     struct rlimit before, tight;
     assert_int_equal(getrlimit(RLIMIT_FSIZE, &before), 0);
     void (*handler)(int) = signal(SIGXFSZ, SIG_IGN);
-    static const size_t sizes[] = { 5000, 3000000 };      /* less and more than the stream's buffer */
+    static const size_t sizes[] = { 5000, 3000000 }; /* less and more than the stream's buffer */
     for (size_t i = 0; i < COUNT(sizes); i++) {
         const char *path = temp_text("full", "old");
         char *bytes = calloc(1, sizes[i]);
@@ -314,7 +331,8 @@ static void a_process_that_dies_leaves_the_old_file(void **state)
     assert_true(child >= 0);
     if (child == 0) {
         b4c_writer w;
-        if (b4c_writer_open(&w, path, NULL) < 0 || b4c_writer_write(&w, "half", 4, NULL) < 0) _exit(1);
+        if (b4c_writer_open(&w, path, NULL) < 0 || b4c_writer_write(&w, "half", 4, NULL) < 0)
+            _exit(1);
         fflush(w.stream);
         kill(getpid(), SIGKILL);
     }

@@ -11,7 +11,10 @@ static void good_json_is_read(void **state)
 {
     (void)state;
     b4c_error err = { 0 };
-    const char *good[] = { "{}", "[]", " {\"a\": [1, 2.5, null, true, \"\\u4f60\"]}\n", "\xef\xbb\xbf{\"a\": 1}", "3", "\"x\"" };
+    const char *good[] = {
+        "{}", "[]",   " {\"a\": [1, 2.5, null, true, \"\\u4f60\"]}\n", "\xef\xbb\xbf{\"a\": 1}",
+        "3",  "\"x\""
+    };
     for (size_t i = 0; i < COUNT(good); i++) {
         json_t *v = parse(good[i], &err);
         if (!v) fail_msg("%s: %s", good[i], err.message);
@@ -22,8 +25,9 @@ static void good_json_is_read(void **state)
 static void bad_json_is_refused_with_its_place(void **state)
 {
     (void)state;
-    const char *bad[] = { "", "{", "{\"a\":1,}", "{\"a\":1} x", "{'a':1}", "[1 2]", "\"\xff\"", "{\"a\":NaN}", "[01]",
-                          "\"\\ud800\"", "\"\\u0000\"", "[1e999]", "[99999999999999999999]", "\xef\xbb\xbf", "nul" };
+    const char *bad[] = { "", "{", "{\"a\":1,}", "{\"a\":1} x", "{'a':1}", "[1 2]", "\"\xff\"",
+                          "{\"a\":NaN}", "[01]", "\"\\ud800\"", "\"\\u0000\"", "[1e999]",
+                          "[99999999999999999999]", "\xef\xbb\xbf", "nul" };
     for (size_t i = 0; i < COUNT(bad); i++) {
         b4c_error err = { 0 };
         json_t *v = parse(bad[i], &err);
@@ -71,7 +75,8 @@ static void integers_are_checked(void **state)
 {
     (void)state;
     b4c_error err = { 0 };
-    json_t *v = parse("{\"n\": 12, \"r\": 512.0, \"h\": 0.5, \"s\": \"12\", \"z\": null, \"big\": 1e300, \"min\": -9223372036854775808}",
+    json_t *v = parse("{\"n\": 12, \"r\": 512.0, \"h\": 0.5, \"s\": \"12\", \"z\": null, \"big\": "
+                      "1e300, \"min\": -9223372036854775808}",
                       &err);
     long long n = -1;
     assert_int_equal(b4c_json_int(v, "n", 1, 12, &n, "c", &err), 1);
@@ -83,11 +88,15 @@ static void integers_are_checked(void **state)
     n = 77;
     assert_int_equal(b4c_json_int(v, "absent", 0, 9, &n, "c", &err), 0);
     assert_int_equal(b4c_json_int(v, "z", 0, 9, &n, "c", &err), 0);
-    assert_fails(b4c_json_int(v, "n", 13, 20, &n, "c.json", &err), &err, B4C_E_FORMAT, "c.json: \"n\" is 12, wanted 13 to 20");
+    assert_fails(b4c_json_int(v, "n", 13, 20, &n, "c.json", &err), &err, B4C_E_FORMAT,
+                 "c.json: \"n\" is 12, wanted 13 to 20");
     assert_fails(b4c_json_int(v, "n", 0, 11, &n, "c", &err), &err, B4C_E_FORMAT, "wanted 0 to 11");
-    assert_fails(b4c_json_int(v, "h", 0, 9, &n, "c", &err), &err, B4C_E_FORMAT, "wanted an integer");
-    assert_fails(b4c_json_int(v, "s", 0, 99, &n, "c", &err), &err, B4C_E_FORMAT, "\"s\" is a string");
-    assert_fails(b4c_json_int(v, "big", 0, INT64_MAX, &n, "c", &err), &err, B4C_E_FORMAT, "wanted an integer");
+    assert_fails(b4c_json_int(v, "h", 0, 9, &n, "c", &err), &err, B4C_E_FORMAT,
+                 "wanted an integer");
+    assert_fails(b4c_json_int(v, "s", 0, 99, &n, "c", &err), &err, B4C_E_FORMAT,
+                 "\"s\" is a string");
+    assert_fails(b4c_json_int(v, "big", 0, INT64_MAX, &n, "c", &err), &err, B4C_E_FORMAT,
+                 "wanted an integer");
     assert_int_equal(n, 77);
     json_decref(v);
 }
@@ -96,7 +105,9 @@ static void other_types_are_checked(void **state)
 {
     (void)state;
     b4c_error err = { 0 };
-    json_t *v = parse("{\"i\": 1, \"r\": 1e-12, \"b\": true, \"f\": false, \"t\": \"文\", \"z\": null, \"l\": []}", &err);
+    json_t *v = parse("{\"i\": 1, \"r\": 1e-12, \"b\": true, \"f\": false, \"t\": \"文\", \"z\": "
+                      "null, \"l\": []}",
+                      &err);
     double x = 7;
     assert_int_equal(b4c_json_real(v, "r", &x, "c", &err), 1);
     assert_true(x == 1e-12);
@@ -110,12 +121,14 @@ static void other_types_are_checked(void **state)
     assert_int_equal(b4c_json_bool(v, "f", &b, "c", &err), 1);
     assert_false(b);
     assert_int_equal(b4c_json_bool(v, "none", &b, "c", &err), 0);
-    assert_fails(b4c_json_bool(v, "i", &b, "c", &err), &err, B4C_E_FORMAT, "\"i\" is an integer, wanted true or false");
+    assert_fails(b4c_json_bool(v, "i", &b, "c", &err), &err, B4C_E_FORMAT,
+                 "\"i\" is an integer, wanted true or false");
     const char *t = NULL;
     assert_int_equal(b4c_json_text(v, "t", &t, "c", &err), 1);
     assert_string_equal(t, "文");
     assert_int_equal(b4c_json_text(v, "none", &t, "c", &err), 0);
-    assert_fails(b4c_json_text(v, "l", &t, "c", &err), &err, B4C_E_FORMAT, "\"l\" is a list, wanted a string");
+    assert_fails(b4c_json_text(v, "l", &t, "c", &err), &err, B4C_E_FORMAT,
+                 "\"l\" is a list, wanted a string");
     json_decref(v);
 }
 
@@ -125,9 +138,11 @@ static void what_is_no_object_has_no_keys(void **state)
     b4c_error err = { 0 };
     long long n;
     json_t *v = parse("[1]", &err);
-    assert_fails(b4c_json_int(v, "n", 0, 1, &n, "c.json", &err), &err, B4C_E_FORMAT, "c.json: found a list, wanted an object with \"n\"");
+    assert_fails(b4c_json_int(v, "n", 0, 1, &n, "c.json", &err), &err, B4C_E_FORMAT,
+                 "c.json: found a list, wanted an object with \"n\"");
     json_decref(v);
-    assert_fails(b4c_json_int(NULL, "n", 0, 1, &n, "c.json", &err), &err, B4C_E_FORMAT, "found nothing");
+    assert_fails(b4c_json_int(NULL, "n", 0, 1, &n, "c.json", &err), &err, B4C_E_FORMAT,
+                 "found nothing");
 }
 
 static int read_json(const void *bytes, size_t n, void *arg, b4c_error *err)
@@ -142,7 +157,8 @@ static int read_json(const void *bytes, size_t n, void *arg, b4c_error *err)
 static void broken_json_never_crashes(void **state)
 {
     (void)state;
-    const char *good = "{\"a\": [1, 2.5e3, {\"键\": \"\\ud83d\\ude00\\n\"}], \"b\": null, \"c\": [true, false]}";
+    const char *good =
+        "{\"a\": [1, 2.5e3, {\"键\": \"\\ud83d\\ude00\\n\"}], \"b\": null, \"c\": [true, false]}";
     const cut_result r = cut_bytes(good, strlen(good), 1, read_json, NULL);
     assert_int_equal(r.cuts_taken, 0);
     assert_true(r.changes > r.changes_taken);

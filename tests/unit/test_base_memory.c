@@ -7,7 +7,7 @@
 #include <unistd.h>
 
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define SANITIZED 1          /* shadow memory: limits on address space break the tool itself */
+#define SANITIZED 1 /* shadow memory: limits on address space break the tool itself */
 #elif defined(__has_feature)
 #if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
 #define SANITIZED 1
@@ -20,7 +20,9 @@
 static void blocks_are_aligned_zeroed_and_whole(void **state)
 {
     (void)state;
-    const size_t sizes[] = { 0, 1, 63, 64, 65, 4097, (4 << 20) - 1, 4 << 20, (4 << 20) + 1, (9 << 20) + 777 };
+    const size_t sizes[] = {
+        0, 1, 63, 64, 65, 4097, (4 << 20) - 1, 4 << 20, (4 << 20) + 1, (9 << 20) + 777
+    };
     for (size_t i = 0; i < COUNT(sizes); i++) {
         unsigned char *block = b4c_block_new(sizes[i]);
         assert_non_null(block);
@@ -107,7 +109,7 @@ static void a_trimmed_arena_gives_its_pages_back_and_goes_on(void **state)
     free(resident);
     for (int i = 0; i < 100; i++) assert_int_equal(kept[i], 7);
     p = b4c_arena_take(&a, big);
-    assert_int_equal(p[big - 1], 0);   /* a fresh page */
+    assert_int_equal(p[big - 1], 0); /* a fresh page */
     b4c_arena_done(&a);
 }
 
@@ -120,7 +122,7 @@ static void an_arena_takes_less_where_address_space_is_short(void **state)
     tight = before;
     tight.rlim_cur = (rlim_t)1 << 30;
     if (setrlimit(RLIMIT_AS, &tight) != 0) skip();
-    if (b4c_block_new((size_t)2 << 30)) skip();   /* an emulator that does not keep the limit */
+    if (b4c_block_new((size_t)2 << 30)) skip(); /* an emulator that does not keep the limit */
     b4c_arena a;
     const int rc = b4c_arena_init(&a, (size_t)1 << 36);
     const size_t limit = a.limit;

@@ -1,4 +1,5 @@
-/* The pool: every lane once, whatever sleeps, and back again. test_base_pool_condvar.c runs the same on the other build. */
+/* The pool: every lane once, whatever sleeps, and back again. test_base_pool_condvar.c runs the
+ * same on the other build. */
 #include "base/pool.h"
 #include "support/test.h"
 
@@ -10,7 +11,11 @@
 
 enum { MOST = 8 };
 
-typedef struct tally { int runs[MOST]; int lanes; long sum; } tally;
+typedef struct tally {
+    int runs[MOST];
+    int lanes;
+    long sum;
+} tally;
 
 static void count_lane(void *arg, int lane, int lanes)
 {
@@ -47,7 +52,10 @@ static void no_pool_is_one_lane(void **state)
     b4c_pool_free(NULL);
 }
 
-typedef struct sum_job { const int *x; long n, part[MOST]; } sum_job;
+typedef struct sum_job {
+    const int *x;
+    long n, part[MOST];
+} sum_job;
 
 static void sum_lane(void *arg, int lane, int lanes)
 {
@@ -58,7 +66,8 @@ static void sum_lane(void *arg, int lane, int lanes)
     j->part[lane] = sum;
 }
 
-/* What one region writes, the next must see, from any lane: plain memory, so that TSan judges the pool's order. */
+/* What one region writes, the next must see, from any lane: plain memory, so that TSan judges the
+ * pool's order. */
 static void regions_follow_one_another(void **state)
 {
     (void)state;
@@ -84,7 +93,8 @@ static void slow_lane(void *arg, int lane, int lanes)
     if (lane == *(int *)arg % lanes) nap(300);
 }
 
-/* Pauses longer than the spin put workers to sleep; a slow lane puts the caller to sleep. All must wake. */
+/* Pauses longer than the spin put workers to sleep; a slow lane puts the caller to sleep. All must
+ * wake. */
 static void sleepers_wake(void **state)
 {
     (void)state;
@@ -126,7 +136,8 @@ static void pools_come_and_go(void **state)
     }
 }
 
-/* Does the system (an emulator may not) wipe a page in a forked child? Without that the pool cannot know. */
+/* Does the system (an emulator may not) wipe a page in a forked child? Without that the pool cannot
+ * know. */
 static bool forks_wipe(void)
 {
 #ifdef MADV_WIPEONFORK
@@ -147,7 +158,8 @@ static bool forks_wipe(void)
 #endif
 }
 
-/* A server that opens its model and then forks: the child has no workers, and must neither hang nor lose lanes. */
+/* A server that opens its model and then forks: the child has no workers, and must neither hang nor
+ * lose lanes. */
 static void a_forked_child_can_go_on(void **state)
 {
     (void)state;

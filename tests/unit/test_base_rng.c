@@ -10,10 +10,10 @@ static void philox_gives_the_known_answers(void **state)
     /* Random123 1.14, examples/kat_vectors, "philox4x32 10": counter, key, result */
     static const uint32_t known[3][10] = {
         { 0, 0, 0, 0, 0, 0, 0x6627e8d5, 0xe169c58d, 0xbc57ac4c, 0x9b00dbd8 },
-        { 0xffffffff, 0xffffffff, 0xffffffff, 0xffffffff, 0xffffffff, 0xffffffff, 0x408f276d, 0x41c83b0e, 0xa20bc7c6,
-          0x6d5451fd },
-        { 0x243f6a88, 0x85a308d3, 0x13198a2e, 0x03707344, 0xa4093822, 0x299f31d0, 0xd16cfe09, 0x94fdcceb, 0x5001e420,
-          0x24126ea1 },
+        { 0xffffffff, 0xffffffff, 0xffffffff, 0xffffffff, 0xffffffff, 0xffffffff, 0x408f276d,
+          0x41c83b0e, 0xa20bc7c6, 0x6d5451fd },
+        { 0x243f6a88, 0x85a308d3, 0x13198a2e, 0x03707344, 0xa4093822, 0x299f31d0, 0xd16cfe09,
+          0x94fdcceb, 0x5001e420, 0x24126ea1 },
     };
     for (size_t i = 0; i < COUNT(known); i++) {
         uint32_t out[4];
@@ -38,7 +38,8 @@ static void a_stream_is_the_blocks_of_its_counter(void **state)
     b4c_rng r;
     b4c_rng_init(&r, 0x0123456789abcdefu, 0xfedcba9876543210u, 7);
     for (uint32_t block = 0; block < 20; block++) {
-        const uint32_t counter[4] = { block, 7, 0x76543210u, 0xfedcba98u }, key[2] = { 0x89abcdefu, 0x01234567u };
+        const uint32_t counter[4] = { block, 7, 0x76543210u, 0xfedcba98u },
+                       key[2] = { 0x89abcdefu, 0x01234567u };
         uint32_t want[4];
         b4c_philox(counter, key, want);
         for (int i = 0; i < 4; i++) assert_int_equal(b4c_rng_word(&r), want[i]);
@@ -56,7 +57,8 @@ static void streams_differ_in_seed_request_and_lane(void **state)
                 b4c_rng r;
                 b4c_rng_init(&r, seed << 32, request << 32, lane);
                 for (int i = 0; i < 8; i++) first[n][i] = b4c_rng_word(&r);
-                for (int k = 0; k < n; k++) assert_memory_not_equal(first[n], first[k], sizeof first[0]);
+                for (int k = 0; k < n; k++)
+                    assert_memory_not_equal(first[n], first[k], sizeof first[0]);
                 n++;
             }
 }
@@ -105,7 +107,7 @@ static void every_number_below_n_is_as_likely(void **state)
         }
         double chi = 0;
         for (uint32_t k = 0; k < n; k++) chi += pow(count[k] - (double)N / n, 2) / ((double)N / n);
-        assert_true(chi < 30);   /* 6 degrees of freedom: 4e-5 */
+        assert_true(chi < 30); /* 6 degrees of freedom: 4e-5 */
     }
     /* 3 * 2^30: by multiplication alone every third result would come twice as often */
     int thirds[3] = { 0 };
@@ -146,11 +148,12 @@ static void random_text_is_valid_and_repeatable(void **state)
         assert_memory_equal(a, b, n + 1);
         assert_int_equal(strlen(a), n);
         assert_true(n < sizeof a);
-        for (size_t i = 0; i < n; i++) {       /* no stray or missing continuation bytes */
+        for (size_t i = 0; i < n; i++) { /* no stray or missing continuation bytes */
             const unsigned char c = (unsigned char)a[i];
             const size_t more = c < 0x80 ? 0 : c < 0xe0 ? 1 : c < 0xf0 ? 2 : 3;
             assert_true(c < 0x80 || c >= 0xc2);
-            for (size_t k = 1; k <= more; k++) assert_int_equal((unsigned char)a[i + k] & 0xc0, 0x80);
+            for (size_t k = 1; k <= more; k++)
+                assert_int_equal((unsigned char)a[i + k] & 0xc0, 0x80);
             i += more;
         }
         const size_t m = random_bytes(&s, 200, b);
