@@ -52,7 +52,7 @@ ISA_FILES := $(foreach i,$(ALL_ISA),%_$(i).c)
 SRC := $(sort $(wildcard src/*/*.c src/*/*/*.c))
 SRC := $(filter-out $(foreach i,$(filter-out $(ISA_$(ARCH)),$(ALL_ISA)),%_$(i).c),$(SRC))
 CLI := $(sort $(wildcard cli/*.c))
-OBJ     := $(SRC:%.c=$(BUILD)/%.o)
+OBJ     := $(SRC:%.c=$(BUILD)/%.o) $(BUILD)/src/text/words_data.o
 CLI_OBJ := $(CLI:%.c=$(BUILD)/%.o)
 
 LIB := $(BUILD)/libbert4c.a
@@ -118,6 +118,21 @@ $(BUILD)/double/%.o: ROOM = $(INSIDE) -Itests -DB4C_DOUBLE
 $(BUILD)/tests/%.o: ROOM = $(INSIDE) -Itests
 $(BUILD)/cli/%.o $(BUILD)/bench/%.o $(BUILD)/examples/%.o: ROOM = $(OUTSIDE)
 $(foreach i,$(ALL_ISA),$(eval $(BUILD)/src/math/%_$(i).o: ISA_FLAGS = $(FLAGS_$(i))))
+
+# The word dictionary: compiled by a tool that runs here, then part of the library (src/text/words_data.S).
+HOST_CC  ?= cc
+WORDS    := $(BUILD)/words.bin
+WORD_SRC := tools/make_words.c src/text/trie.c src/text/utf8.c src/base/error.c
+$(BUILD)/make_words: $(WORD_SRC) src/text/words_file.h src/text/trie.h
+	@mkdir -p $(@D)
+	@$(if $(Q),echo "  HOSTCC  $@",:)
+	$(Q)$(HOST_CC) -std=c11 -O2 $(WARN) -Iinclude -Isrc -D_GNU_SOURCE -o $@ $(WORD_SRC) -lz
+$(WORDS): $(BUILD)/make_words $(wildcard data/words/*.gz)
+	@$(if $(Q),echo "  WORDS   $@",:)
+	$(Q)$(BUILD)/make_words data/words/jieba-0.42.1.dict.txt.gz data/words/jieba-0.42.1.hmm.txt.gz $@
+$(BUILD)/src/text/words_data.o: src/text/words_data.S $(WORDS)
+	@mkdir -p $(@D)
+	$(Q)$(CC) -DB4C_WORDS_FILE='"$(WORDS)"' -c $< -o $@
 
 # ---- library and command ------------------------------------------------------------------------
 

@@ -1,0 +1,34 @@
+/* bench.h - what the benchmarks share: a clock, medians, the machine's limits, models of random
+ * weights.
+ *
+ * Speeds are printed as ratios to a limit measured in the same run, since these machines are shared
+ * and their clocks move.
+ */
+#ifndef B4C_BENCH_H
+#define B4C_BENCH_H
+#include "bert4c.h"
+
+double bench_now(void);                     /* seconds */
+double bench_median(double *values, int n); /* sorts them */
+
+/* Arithmetic limit of `threads` cores in GFLOP/s (GOP/s for I8): independent multiply-adds in
+ * registers, the widest instruction the machine has for the type (AMX tiles, AVX-512, AVX2). 0:
+ * this program cannot measure it here. */
+double bench_peak(b4c_dtype, int threads);
+const char *bench_peak_name(b4c_dtype); /* "fma zmm", "vdpbf16ps", "vpdpbusd", "tdpbf16ps" ... */
+/* Bytes a second read from memory far larger than any cache. */
+double bench_bandwidth(int threads);
+
+/* An encoder of random weights in the hub's layout. */
+typedef struct bench_shape {
+    const char *name;
+    int layers, width, heads, inner, vocabulary;
+} bench_shape;
+extern const bench_shape bench_shapes[]; /* ends with name NULL */
+/* Write config.json and model.safetensors into folder (made if absent). 0, or -1 with errno. */
+int bench_write_model(const bench_shape *, const char *folder);
+/* Multiply-adds count two: linears and attention of `sequences` of `length` tokens. */
+double bench_flops(const bench_shape *, int sequences, int length);
+/* "AMD EPYC, 2 threads, avx512, commit 1a2b3c" */
+void bench_print_machine(int threads);
+#endif

@@ -1,0 +1,123 @@
+/* bench_encoder.c - whole encoders against the machine's arithmetic limit.
+ *
+ *   bench_encoder [--threads N] [--shape NAME] [--dtype f32|bf16|int8] [--length 32] [--batch 32]
+ * [--folder DIR] [--write]
+ *
+ * For each shape and dtype: sentences a second of a batch, their share of the limit, one short
+ * sentence's latency. Random weights are written once to DIR (--write: do only that), where the
+ * peers' scripts find them too.
+ */
+#include "bench.h"
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+typedef struct {
+    int threads, length, batch;
+    const char *shape, *dtype, *folder;
+    bool write;
+} options;
+
+static double seconds_of(b4c_session *s, const int32_t *ids, const int *lengths, int n, float *out)
+{
+    b4c_encode_options o = B4C_ENCODE_DEFAULT;
+    o.pooling = B4C_POOL_CLS;
+    double t[200], spent = 0;
+    int runs = 0;
+    b4c_error err = { 0 };
+    while (runs < 5 || (spent < 1.0 && runs < 200)) {
+        double start = bench_now();
+        if (b4c_encode_ids(s, ids, NULL, lengths, n, &o, out, &err) < 0) {
+            fprintf(stderr, "%s\n", err.message);
+            exit(1);
+        }
+        t[runs] = bench_now() - start;
+        spent += t[runs++];
+    }
+    return bench_median(t, runs);
+}
+
+static void measure(const options *o, const bench_shape *shape, b4c_dtype dtype, double peak)
+{
+    char folder[1000];
+    snprintf(folder, sizeof folder, "%s/%s", o->folder, shape->name);
+    b4c_error err = { 0 };
+    b4c_model_options mo = B4C_MODEL_DEFAULT;
+    mo.dtype = dtype;
+    mo.weights_only = true;
+    b4c_model *model = b4c_model_open(folder, &mo, &err);
+    b4c_session_options so = { .threads = o->threads };
+    b4c_session *s = model ? b4c_session_new(model, &so, &err) : NULL;
+    if (!s) {
+        fprintf(stderr, "%s\n", err.message);
+        exit(1);
+    }
+    int rows = o->batch * o->length;
+    int32_t *ids = malloc((size_t)rows * sizeof *ids);
+    int *lengths = malloc((size_t)o->batch * sizeof *lengths);
+    float *out = malloc((size_t)o->batch * (size_t)shape->width * sizeof *out);
+    for (int i = 0; i < rows; i++) ids[i] = (int32_t)((long)i * 7919 % shape->vocabulary);
+    for (int i = 0; i < o->batch; i++) lengths[i] = o->length;
+
+    double t = seconds_of(s, ids, lengths, o->batch, out),
+           speed = bench_flops(shape, o->batch, o->length) / t * 1e-9;
+    int eight = 8;
+    double one = seconds_of(s, ids, &eight, 1, out);
+    b4c_model_info info;
+    b4c_model_describe(model, &info);
+    printf("%-13s %-5s %4d x %-4d %9.1f sentences/s  %7.0f G/s  %5.1f %% of %-14s one of 8 tokens "
+           "%7.3f ms  (weights %.0f MB)\n",
+           shape->name, b4c_dtype_name(dtype), o->batch, o->length, o->batch / t, speed,
+           100 * speed / peak, bench_peak_name(dtype), one * 1e3, (double)info.packed_bytes * 1e-6);
+    fflush(stdout);
+    free(ids);
+    free(lengths);
+    free(out);
+    b4c_session_free(s);
+    b4c_model_free(model);
+}
+
+int main(int argc, char **argv)
+{
+    options o = { .length = 32, .batch = 32, .folder = "build/bench-models" };
+    for (int i = 1; i < argc; i++) {
+        const char *value = i + 1 < argc ? argv[i + 1] : "";
+        if (!strcmp(argv[i], "--write"))
+            o.write = true;
+        else if (!strcmp(argv[i], "--threads"))
+            o.threads = atoi(value), i++;
+        else if (!strcmp(argv[i], "--length"))
+            o.length = atoi(value), i++;
+        else if (!strcmp(argv[i], "--batch"))
+            o.batch = atoi(value), i++;
+        else if (!strcmp(argv[i], "--shape"))
+            o.shape = value, i++;
+        else if (!strcmp(argv[i], "--dtype"))
+            o.dtype = value, i++;
+        else if (!strcmp(argv[i], "--folder"))
+            o.folder = value, i++;
+        else
+            return fprintf(stderr, "bench_encoder: unknown option %s\n", argv[i]), 2;
+    }
+    if (o.threads < 1) o.threads = b4c_cpu_count();
+    if (o.length < 1 || o.length > 512 || o.batch < 1 || o.length * o.batch < 8)
+        return fprintf(stderr, "bench_encoder: length 1 .. 512, batch from 1\n"), 2;
+
+    static const b4c_dtype dtypes[] = { B4C_F32, B4C_BF16, B4C_I8 };
+    for (const bench_shape *s = bench_shapes; s->name; s++) {
+        char path[1000];
+        snprintf(path, sizeof path, "%s/%s/model.safetensors", o.folder, s->name);
+        FILE *f = fopen(path, "rb");
+        if (f) fclose(f);
+        snprintf(path, sizeof path, "%s/%s", o.folder, s->name);
+        if (!f && bench_write_model(s, path) < 0) return perror(path), 1;
+    }
+    if (o.write) return 0;
+    bench_print_machine(o.threads);
+    for (const bench_shape *s = bench_shapes; s->name; s++)
+        for (int d = 0; d < 3; d++)
+            if ((!o.shape || !strcmp(o.shape, s->name)) &&
+                (!o.dtype || !strcmp(o.dtype, b4c_dtype_name(dtypes[d]))))
+                measure(&o, s, dtypes[d], bench_peak(dtypes[d], o.threads));
+    return 0;
+}
