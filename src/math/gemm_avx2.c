@@ -54,8 +54,7 @@ static inline vec v_sums_i8(const int32_t *sum, const int32_t *sum128)
 #define DOT(s, a, b) s = _mm256_fmadd_ps(a, b, s)
 #define SUM_ZERO() _mm256_setzero_ps()
 #define SUM_STORE(p, s) _mm256_store_ps(p, s)
-#define FINISH finish_real
-#include "math/gemm_tile.h"
+#include "math/gemm_blocks.h"
 
 /* ---- bf16, widened -------------------------------------------------------------------------------------- */
 
@@ -81,8 +80,7 @@ static inline __m256 widen(const uint16_t *p, int odd)
 #define DOT(s, a, b) s = _mm256_fmadd_ps(a, b, s)
 #define SUM_ZERO() _mm256_setzero_ps()
 #define SUM_STORE(p, s) _mm256_store_ps(p, s)
-#define FINISH finish_real
-#include "math/gemm_tile.h"
+#include "math/gemm_blocks.h"
 
 /* ---- int8 ----------------------------------------------------------------------------------------------- */
 
@@ -107,8 +105,7 @@ static inline __m256i four8(const uint8_t *p)
 #define DOT(s, a, b) __asm__("%{vex%} vpdpbusd %2, %1, %0" : "+x"(s) : "x"(a), "x"(b))
 #define SUM_ZERO() _mm256_setzero_si256()
 #define SUM_STORE(p, s) _mm256_store_si256((__m256i *)(void *)(p), s)
-#define FINISH finish_i8
-#include "math/gemm_tile.h"
+#include "math/gemm_blocks.h"
 
 static inline __m256i bytes_of_row(const uint8_t *p, int odd)
 {
@@ -133,8 +130,7 @@ static inline __m256i bytes_of_panel(__m256i w, int odd)
 #define DOT(s, a, b) s = _mm256_add_epi32(s, _mm256_madd_epi16(a, b))
 #define SUM_ZERO() _mm256_setzero_si256()
 #define SUM_STORE(p, s) _mm256_store_si256((__m256i *)(void *)(p), s)
-#define FINISH finish_i8
-#include "math/gemm_tile.h"
+#include "math/gemm_blocks.h"
 
 /* ---- the table ------------------------------------------------------------------------------------------ */
 

@@ -66,8 +66,7 @@ static inline __m512i four8(const uint8_t *p)
 #define DOT(s, a, b) s = _mm512_fmadd_ps(a, b, s)
 #define SUM_ZERO() _mm512_setzero_ps()
 #define SUM_STORE(p, s) _mm512_store_ps(p, s)
-#define FINISH finish_real
-#include "math/gemm_tile.h"
+#include "math/gemm_blocks.h"
 
 /* ---- bf16: by its instruction, or widened against f32 rows ------------------------------------------------- */
 
@@ -85,8 +84,7 @@ static inline __m512i four8(const uint8_t *p)
 #define DOT(s, a, b) s = _mm512_dpbf16_ps(s, a, b)
 #define SUM_ZERO() _mm512_setzero_ps()
 #define SUM_STORE(p, s) _mm512_store_ps(p, s)
-#define FINISH finish_real
-#include "math/gemm_tile.h"
+#include "math/gemm_blocks.h"
 
 /* bf16 is the upper half of an f32: of each pair the even value is shifted up, the odd one masked. */
 static inline __m512 widen(__m512i pairs, int odd)
@@ -108,8 +106,7 @@ static inline __m512 widen(__m512i pairs, int odd)
 #define DOT(s, a, b) s = _mm512_fmadd_ps(a, b, s)
 #define SUM_ZERO() _mm512_setzero_ps()
 #define SUM_STORE(p, s) _mm512_store_ps(p, s)
-#define FINISH finish_real
-#include "math/gemm_tile.h"
+#include "math/gemm_blocks.h"
 
 /* ---- int8: by its instruction, or widened to 16 bits (vpmaddubsw would saturate) ----------------------------- */
 
@@ -128,8 +125,7 @@ static inline __m512 widen(__m512i pairs, int odd)
 #define DOT(s, a, b) __asm__("vpdpbusd %2, %1, %0" : "+v"(s) : "v"(a), "v"(b))
 #define SUM_ZERO() _mm512_setzero_si512()
 #define SUM_STORE(p, s) _mm512_store_si512(p, s)
-#define FINISH finish_i8
-#include "math/gemm_tile.h"
+#include "math/gemm_blocks.h"
 
 static inline __m512i bytes_of_row(const uint8_t *p, int odd)
 {
@@ -154,8 +150,7 @@ static inline __m512i bytes_of_panel(__m512i w, int odd)
 #define DOT(s, a, b) s = _mm512_add_epi32(s, _mm512_madd_epi16(a, b))
 #define SUM_ZERO() _mm512_setzero_si512()
 #define SUM_STORE(p, s) _mm512_store_si512(p, s)
-#define FINISH finish_i8
-#include "math/gemm_tile.h"
+#include "math/gemm_blocks.h"
 
 /* ---- the table ------------------------------------------------------------------------------------------ */
 

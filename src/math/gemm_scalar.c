@@ -50,20 +50,23 @@ static void gemm(const b4c_gemm *g, int begin, int end)
 {
     const b4c_packed *w = g->w;
     assert(g->in.form == form(w->dtype) && g->in.cols == w->k && g->out.rows >= g->in.rows);
+    finish_fn finish = finish_of(g);
     for (int panel = begin; panel < end; panel++) {
         size_t at = (size_t)panel * PANEL * (size_t)w->kp;
+        epilogue e;
+        epilogue_init(&e, g, panel);
         for (int row = 0; row < g->in.rows; row++) {
             size_t from = (size_t)row * g->in.ld;
             if (w->dtype == B4C_I8) {
-                int32_t sum[PANEL];
-                product_i8((const uint8_t *)g->in.data + from, (const int8_t *)w->panels + at, w->k, sum);
-                finish_i8(g, sum, row, 1, panel * PANEL);
+                int32_t sums[PANEL];
+                product_i8((const uint8_t *)g->in.data + from, (const int8_t *)w->panels + at, w->k, sums);
+                finish(&e, sums, row, 1);
             } else {
                 const b4c_real *a = (const b4c_real *)g->in.data + from;
-                b4c_real sum[PANEL];
-                if (w->dtype == B4C_BF16) product_bf16(a, (const uint16_t *)w->panels + at, w->k, sum);
-                else product_real(a, (const b4c_real *)w->panels + at, w->k, sum);
-                finish_real(g, sum, row, 1, panel * PANEL);
+                b4c_real sums[PANEL];
+                if (w->dtype == B4C_BF16) product_bf16(a, (const uint16_t *)w->panels + at, w->k, sums);
+                else product_real(a, (const b4c_real *)w->panels + at, w->k, sums);
+                finish(&e, sums, row, 1);
             }
         }
     }

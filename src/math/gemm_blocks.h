@@ -1,0 +1,79 @@
+/* gemm_blocks.h - the product of one type of weight over operands in rows: tiles (gemm_tile.h), blocks, epilogue. No include guard on
+ * purpose: gemm_<isa>.c includes it once a type.
+ *
+ * Blocking: a block of rows stays in L2 while all panels pass over it; k is never split; the block is cut evenly into tiles. Sums go to a
+ * few KiB of scratch that the epilogue turns into results while they are in L1.
+ *
+ * Beside the words of gemm_tile.h the instruction set defines
+ *   LARGE_VECTORS, LARGE(X)                  the tile for many rows: X(1) .. X(LARGE_ROWS); LARGE_VECTORS * LANES divides 32
+ *   FEW_ROWS, FEW_PANELS(rows), FEW(X)       shapes for few rows: X(rows, panels), each with whole panels
+ *   FEW_MOST_PANELS
+ *   BLOCK_BYTES                              of rows in a block
+ */
+#ifndef A_NEXT
+#define A_NEXT(step) GROUP
+#endif
+#include "math/gemm_tile.h"
+
+static __attribute__((noinline)) void
+NAME(large)(int rows, const A_T *a, size_t a_ld, const B_T *b, int steps, SUM_T *out)
+{
+#define SHAPE(r) case r: NAME(tile)(r, 1, LARGE_VECTORS, a, a_ld, b, 0, steps, out); break;
+    for (int j = 0; j < B4C_PANEL / LANES; j += LARGE_VECTORS) {
+        switch (rows) { LARGE(SHAPE) }
+        b += LARGE_VECTORS * LANES * GROUP;
+        out += LARGE_VECTORS * LANES;
+    }
+#undef SHAPE
+}
+
+static __attribute__((noinline)) void
+NAME(few)(int rows, const A_T *a, size_t a_ld, const B_T *b, size_t panel, int steps, SUM_T *out)
+{
+#define SHAPE(r, p) case r: NAME(tile)(r, p, B4C_PANEL / LANES, a, a_ld, b, panel, steps, out); break;
+    switch (rows) { FEW(SHAPE) }
+#undef SHAPE
+}
+
+static void NAME(block)(const b4c_gemm *g, int from, int rows, int begin, int end)
+{
+    const b4c_packed *w = g->w;
+    size_t a_ld = g->in.form == B4C_FORM_REAL ? g->in.ld : g->in.ld / sizeof(A_T), panel = (size_t)w->kp * B4C_PANEL;
+    const A_T *a = (const A_T *)g->in.data + (size_t)from * a_ld;
+    const B_T *b = (const B_T *)w->panels + (size_t)begin * panel;
+    int steps = (w->k + GROUP - 1) / GROUP, tiles = (rows + LARGE_ROWS - 1) / LARGE_ROWS;
+    int together = rows <= FEW_ROWS ? FEW_PANELS(rows) : 0;
+    SUM_T sum[FEW_MOST_PANELS * LARGE_ROWS * B4C_PANEL] __attribute__((aligned(64)));
+    finish_fn finish = finish_of(g);
+    epilogue e;
+
+    for (int p = begin; p < end; b += panel) {
+        if (together && p + together <= end) {
+            NAME(few)(rows, a, a_ld, b, panel, steps, sum);
+            for (int i = 0; i < together; i++, p++) {
+                epilogue_init(&e, g, p);
+                finish(&e, sum + i * LARGE_ROWS * B4C_PANEL, from, rows);
+            }
+            b += (size_t)(together - 1) * panel;
+            continue;
+        }
+        epilogue_init(&e, g, p++);
+        for (int t = 0; t < tiles; t++) {
+            int first = rows * t / tiles, n = rows * (t + 1) / tiles - first;
+            NAME(large)(n, a + (size_t)first * a_ld, a_ld, b, steps, sum);
+            finish(&e, sum, from + first, n);
+        }
+    }
+}
+
+static void NAME(gemm)(const b4c_gemm *g, int begin, int end)
+{
+    long rows = g->in.rows, most = (long)(BLOCK_BYTES / ((size_t)g->w->kp * sizeof(A_T)));
+    if (most < LARGE_ROWS) most = LARGE_ROWS;
+    long blocks = (rows + most - 1) / most;
+    for (long i = 0; i < blocks; i++) {
+        int from = (int)(rows * i / blocks), to = (int)(rows * (i + 1) / blocks);
+        NAME(block)(g, from, to - from, begin, end);
+    }
+}
+#include "math/gemm_words_end.h"
