@@ -196,6 +196,9 @@ $(BUILD)/tests/%: $(BUILD)/tests/%.o $(SUPPORT_LIB) $(LIB)
 # Each sanitizer and each other compiler builds into a folder of its own.
 asan: ; $(Q)$(MAKE) BUILD=$(BUILD)/asan OPT="-O1 -g" SAN="-fsanitize=address -fno-omit-frame-pointer" test
 ubsan: ; $(Q)$(MAKE) BUILD=$(BUILD)/ubsan OPT="-O1 -g" SAN="-fsanitize=undefined -fno-sanitize-recover=all" test
+# Both at once, for when time counts.
+asan-ubsan: ; $(Q)$(MAKE) BUILD=$(BUILD)/asan-ubsan OPT="-O1 -g" \
+    SAN="-fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer" test
 tsan: ; $(Q)$(MAKE) BUILD=$(BUILD)/tsan OPT="-O1 -g" SAN="-fsanitize=thread" test
 clang: ; $(Q)$(MAKE) BUILD=$(BUILD)/clang CC=clang WERROR=-Werror all test-bin examples
 # For 64-bit ARM, run by qemu-user. `scripts/setup.sh arm` brings what it needs.
@@ -254,7 +257,7 @@ help:
 	@echo 'make clean'
 	@echo 'Variables: BUILD CC OPT WERROR=-Werror V=1 (show commands); BERT4C_ISA=scalar|avx2|avx512|amx|neon when running'
 
-.PHONY: all lib examples install test test-bin test-real asan ubsan tsan clang neon fuzz fuzz-run bench bench-bin run check \
+.PHONY: all lib examples install test test-bin test-real asan ubsan asan-ubsan tsan clang neon fuzz fuzz-run bench bench-bin run check \
         clean help FORCE
 .SECONDARY:
 -include $(wildcard $(addsuffix /*.d,$(sort $(dir $(OBJ) $(DOUBLE_OBJ) $(CLI_OBJ) $(TEST_BIN) $(HELPERS:%=$(BUILD)/%) \
