@@ -2,10 +2,11 @@
  *
  *     TARGET [-max_total_time=SECONDS] [-artifact_prefix=PATH] [-seed=N] FILE|FOLDER ...
  *
- * It takes the same arguments as libFuzzer does, so that tools/fuzz.sh need not know which one it runs. Every
- * file is run as it is; then, until the time is over, random files are changed at random and run. It does not know which
- * code an input reached, so it finds less than libFuzzer, but what it finds is just as real. A failing input is written
- * to PREFIXcrash. The same seed tries the same inputs in the same order.
+ * It takes the same arguments as libFuzzer does, so that tools/fuzz.sh need not know which one it
+ * runs. Every file is run as it is; then, until the time is over, random files are changed at
+ * random and run. It does not know which code an input reached, so it finds less than libFuzzer,
+ * but what it finds is just as real. A failing input is written to PREFIXcrash. The same seed tries
+ * the same inputs in the same order.
  */
 #include "base/file.h"
 #include "base/rng.h"
@@ -106,7 +107,8 @@ static void add_path(const char *path)
         return;
     }
     struct dirent **entry;
-    const int n = scandir(path, &entry, visible, alphasort); /* sorted: the order is part of the seed */
+    const int n = scandir(path, &entry, visible,
+                          alphasort); /* sorted: the order is part of the seed */
     if (n < 0) die(path, "cannot be listed");
     for (int i = 0; i < n; i++) {
         char *full = b4c_path_join(path, entry[i]->d_name);
@@ -125,9 +127,11 @@ static size_t below(b4c_rng *r, size_t n) { return b4c_rng_below(r, (uint32_t)n)
 /* Numbers at which sizes and offsets break, little-endian over 1, 2, 4 or 8 bytes. */
 static void put_number(b4c_rng *r, uint8_t *data, size_t size)
 {
-    static const uint64_t numbers[] = { 0, 1, 0x7f, 0x80, 0xff, 0x7fff, 0x8000, 0xffff,
-                                        0x7fffffff, 0x80000000, 0xffffffff, 0x100000000,
-                                        INT64_MAX, (uint64_t)1 << 63, UINT64_MAX };
+    static const uint64_t numbers[] = {
+        0,         1,          0x7f,       0x80,       0xff,        0x7fff,    0x8000,
+        0xffff,    0x7fffffff, 0x80000000, 0xffffffff, 0x100000000, INT64_MAX, (uint64_t)1 << 63,
+        UINT64_MAX
+    };
     const uint64_t x = numbers[below(r, sizeof numbers / sizeof *numbers)] + below(r, 3) - 1;
     const size_t width = (size_t)1 << below(r, 4);
     if (width > size) return;
