@@ -107,8 +107,8 @@ static void add_path(const char *path)
         return;
     }
     struct dirent **entry;
-    const int n = scandir(path, &entry, visible,
-                          alphasort); /* sorted: the order is part of the seed */
+    /* Sorted, since the order of files is part of the seed. */
+    const int n = scandir(path, &entry, visible, alphasort);
     if (n < 0) die(path, "cannot be listed");
     for (int i = 0; i < n; i++) {
         char *full = b4c_path_join(path, entry[i]->d_name);

@@ -16,7 +16,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     }
     const char *key;
     json_t *member;
-    json_object_foreach(value, key, member) {
+    json_object_foreach(value, key, member)
+    {
         long long n = 0;
         double x = 0;
         bool b = false;
