@@ -122,7 +122,7 @@ static void products_equal_a_double_loop(void **state)
     (void)state;
     static const int shapes[][3] = {     /* m, n, k: every kind of tail */
         { 1, 1, 1 }, { 1, 32, 64 }, { 2, 33, 3 }, { 3, 130, 65 }, { 5, 70, 31 }, { 6, 64, 128 }, { 7, 31, 2 }, { 13, 96, 100 },
-        { 14, 32, 32 }, { 15, 40, 63 }, { 17, 65, 66 }, { 29, 47, 33 }, { 33, 129, 257 }, { 64, 96, 384 },
+        { 14, 32, 32 }, { 15, 40, 63 }, { 17, 65, 66 }, { 29, 47, 33 }, { 33, 129, 257 }, { 64, 96, 384 }, { 450, 33, 1100 },
     };
     for (const b4c_kernels *t = NULL; (t = next_table(t));)
         for (size_t d = 0; d < 3; d++)
@@ -279,6 +279,27 @@ static void int8_sums_are_exact_on_every_table(void **state)
             }
 }
 
+/* Scales and bias join the integers by the same multiply-add everywhere it exists. */
+static void int8_results_are_the_same_on_every_vector_table(void **state)
+{
+    (void)state;
+    enum { N = 70, K = 200 };
+    for (int m = 1; m < 40; m += 3) {
+        float *want = NULL;
+        for (const b4c_kernels *t = NULL; (t = next_table(t));) {
+            if (strcmp(t->name, "scalar") == 0) continue;
+            product p = product_new(t, B4C_I8, B4C_FORM_REAL, m, N, K, 91);
+            product_run(&p, p.bias, B4C_ACT_RELU);
+            float *got = product_rows(&p);
+            if (want) assert_memory_equal(got, want, (size_t)m * N * sizeof *got);
+            free(want);
+            want = got;
+            product_free(&p);
+        }
+        free(want);
+    }
+}
+
 static void nan_and_infinity_pass_through(void **state)
 {
     (void)state;
@@ -373,6 +394,7 @@ int main(void)
         cmocka_unit_test(a_row_does_not_feel_how_many_there_are),
         cmocka_unit_test(panels_may_be_divided_anyhow),
         cmocka_unit_test(int8_sums_are_exact_on_every_table),
+        cmocka_unit_test(int8_results_are_the_same_on_every_vector_table),
         cmocka_unit_test(nan_and_infinity_pass_through),
         cmocka_unit_test(results_stay_inside_their_rows),
         cmocka_unit_test(products_for_gradients_equal_a_double_loop),
