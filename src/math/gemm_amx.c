@@ -127,7 +127,6 @@ static void tiles(const b4c_gemm *g, int from, int rows, int begin, int end, fin
     const int each = (BLOCK * chunks + steps - 1) / steps;
     const size_t a16 = g->in.ld;
     const char *a = (const char *)g->in.data + (size_t)(from / 16) * a16;
-    static const int32_t no_sum128[B4C_PANEL];
     char sums[TOGETHER][SUMS * 4] __attribute__((aligned(64)));
     pending last = { .rows = 0 };
 
@@ -135,8 +134,7 @@ static void tiles(const b4c_gemm *g, int from, int rows, int begin, int end, fin
         const char *b = (const char *)w->panels + (size_t)p * (size_t)steps * STEP_BYTES;
         ahead next = { b + (size_t)steps * STEP_BYTES, p + 1 < end ? (STEP_BYTES / LINE + blocks - 1) / blocks : 0 };
         epilogue e;
-        epilogue_init(&e, g, p);
-        e.sum128 = no_sum128;
+        epilogue_init(&e, g, p, false);
         for (int group = 0; group < blocks; group += TOGETHER) {
             int stop = group + TOGETHER < blocks ? group + TOGETHER : blocks;
             for (int c = 0; c < chunks; c++) {
@@ -305,7 +303,7 @@ static void few(const b4c_gemm *g, int begin, int end, finish_fn finish)
             _mm_setcsr(csr);
         }
         for (int i = 0; i < together; i++, p++) {
-            epilogue_init(&e, g, p);
+            epilogue_init(&e, g, p, true);
             finish(&e, sums + i * LARGE_ROWS * B4C_PANEL, 0, rows);
         }
     }

@@ -13,6 +13,9 @@
 #ifndef A_NEXT
 #define A_NEXT(step) GROUP
 #endif
+#ifndef A_PLUS_128                  /* false where A_LOAD takes the 128 off int8 rows */
+#define A_PLUS_128 true
+#endif
 #include "math/gemm_tile.h"
 
 static __attribute__((noinline)) void
@@ -51,13 +54,13 @@ static void NAME(block)(const b4c_gemm *g, int from, int rows, int begin, int en
         if (together && p + together <= end) {
             NAME(few)(rows, a, a_ld, b, panel, steps, sum);
             for (int i = 0; i < together; i++, p++) {
-                epilogue_init(&e, g, p);
+                epilogue_init(&e, g, p, A_PLUS_128);
                 finish(&e, sum + i * LARGE_ROWS * B4C_PANEL, from, rows);
             }
             b += (size_t)(together - 1) * panel;
             continue;
         }
-        epilogue_init(&e, g, p++);
+        epilogue_init(&e, g, p++, A_PLUS_128);
         for (int t = 0; t < tiles; t++) {
             int first = rows * t / tiles, n = rows * (t + 1) / tiles - first;
             NAME(large)(n, a + (size_t)first * a_ld, a_ld, b, steps, sum);

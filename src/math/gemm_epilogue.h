@@ -24,8 +24,10 @@ typedef struct epilogue {
     b4c_real padded_bias[B4C_PANEL];
 } epilogue;
 
-static inline void epilogue_init(epilogue *e, const b4c_gemm *g, int panel)
+/* plus_128: the sums are those of int8 rows kept as q + 128. */
+static inline void epilogue_init(epilogue *e, const b4c_gemm *g, int panel, bool plus_128)
 {
+    static const int32_t nothing[B4C_PANEL];
     int first = panel * B4C_PANEL;
     e->n = g->w->n - first < B4C_PANEL ? g->w->n - first : B4C_PANEL;
     if (g->bias && e->n == B4C_PANEL) {
@@ -36,7 +38,7 @@ static inline void epilogue_init(epilogue *e, const b4c_gemm *g, int panel)
     }
     if (g->w->dtype == B4C_I8) {
         e->scale = g->w->scale + first;
-        e->sum128 = g->w->sum128 + first;
+        e->sum128 = plus_128 ? g->w->sum128 + first : nothing;
         e->row_scale = g->in.scale;
     }
     bool real = g->out.form == B4C_FORM_REAL, tile = g->out.form == B4C_FORM_TILE_BF16;

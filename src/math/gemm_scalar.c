@@ -54,7 +54,7 @@ static void gemm(const b4c_gemm *g, int begin, int end)
     for (int panel = begin; panel < end; panel++) {
         size_t at = (size_t)panel * PANEL * (size_t)w->kp;
         epilogue e;
-        epilogue_init(&e, g, panel);
+        epilogue_init(&e, g, panel, true);
         for (int row = 0; row < g->in.rows; row++) {
             size_t from = (size_t)row * g->in.ld;
             if (w->dtype == B4C_I8) {

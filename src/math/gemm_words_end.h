@@ -11,6 +11,7 @@
 #undef A_LOAD
 #undef B_LOAD
 #undef A_NEXT
+#undef A_PLUS_128
 #undef DOT
 #undef SUM_ZERO
 #undef SUM_STORE
