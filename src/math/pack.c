@@ -80,26 +80,35 @@ static void fill_bf16(b4c_packed *p, int n, const b4c_real *w)
         to[(size_t)(k / 2) * PANEL * 2 + (size_t)(k % 2)] = b4c_to_bf16((float)w[k]);
 }
 
-/* Symmetric, one scale an output: the largest value becomes 127. A row with NaN or infinity keeps a NaN scale, so that it shows. */
+/* The nearest integer, ties to even, of |x| < 2^22, as the low bits: adding 1.5 * 2^23 leaves no room for a fraction. */
+static inline uint32_t nearest(float x)
+{
+    union { float f; uint32_t u; } r = { x + 12582912.f };
+    return r.u;
+}
+
+static inline uint32_t size_bits(b4c_real x)
+{
+    union { float f; uint32_t u; } r = { (float)x };
+    return r.u & 0x7fffffffu;
+}
+
+/* Symmetric, one scale an output: the largest value becomes 127. A row with NaN or infinity gets the scale NaN, so that it shows. */
 static void fill_i8(b4c_packed *p, int n, const b4c_real *w)
 {
+    union { uint32_t u; float f; } largest = { 0 };
+    for (int k = 0; k < p->k; k++)
+        if (size_bits(w[k]) > largest.u) largest.u = size_bits(w[k]);    /* as bits, NaN is the largest of all */
+    const bool finite = largest.u < 0x7f800000u, some = finite && largest.f > B4C_I8_TINY;
+    const float inverse = some ? 127 / largest.f : 0;
     int8_t *to = (int8_t *)p->panels + column(p, n);
-    b4c_real largest = 0;
-    bool finite = true;
-    for (int k = 0; k < p->k; k++) {
-        b4c_real a = w[k] < 0 ? -w[k] : w[k];
-        if (a > largest) largest = a;
-        if (!isfinite(w[k])) finite = false;
-    }
-    b4c_real inverse = finite && largest > B4C_I8_TINY ? 127 / largest : 0;
     int32_t sum = 0;
-    for (int k = 0; k < p->k; k++) {
-        int q = inverse > 0 ? (int)lrint((double)(w[k] * inverse)) : 0;
-        q = q > 127 ? 127 : q < -127 ? -127 : q;
-        to[(size_t)(k / 4) * PANEL * 4 + (size_t)(k % 4)] = (int8_t)q;
-        sum += q;
-    }
-    p->scale[n] = !finite ? NAN : inverse > 0 ? (float)(largest / 127) : 0;
+    for (int k = 0; k < p->k; k += 4, to += PANEL * 4)
+        for (int j = 0; j < 4 && k + j < p->k; j++) {
+            to[j] = some ? (int8_t)(uint8_t)nearest((float)w[k + j] * inverse) : 0;
+            sum += to[j];
+        }
+    p->scale[n] = !finite ? NAN : some ? largest.f / 127 : 0;
     p->sum128[n] = 128 * sum;
 }
 
