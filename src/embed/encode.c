@@ -1,0 +1,177 @@
+/* encode.c - sequences of tokens to sentence vectors.
+ *
+ * Idea: sequences are cut into blocks of about as many tokens as one lane's caches like, and lanes take
+ * block after block, each through all layers, without a word to one another. Where that would leave
+ * lanes idle (one sentence, or two and a half), one tape takes all, its ops dividing themselves.
+ * Poolings that read the first token alone ask the last layer for those rows alone.
+ */
+#include "embed/encode.h"
+
+#include "base/error.h"
+#include <limits.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+
+typedef struct job {
+    const b4c_embedding *how;
+    b4c_crew *crew;
+    const b4c_sequence *seq;
+    float *out;
+    const int *block;        /* [blocks + 1] first sequence of each */
+    int blocks;
+    atomic_int next;
+    atomic_bool failed;      /* a tape had no memory */
+} job;
+
+/* ---- one block ------------------------------------------------------------------------------ */
+
+/* The block's tokens end to end. ids or segments, whichever `part` is. */
+static int32_t *joined(b4c_tape *t, const b4c_sequence *s, int n, int rows, bool segments)
+{
+    int32_t *to = b4c_take(t, (size_t)rows * sizeof *to), *at = to;
+    for (int i = 0; to && i < n; at += s[i++].length) {
+        const int32_t *from = segments ? s[i].segments : s[i].ids;
+        if (from) memcpy(at, from, (size_t)s[i].length * sizeof *to);
+        else memset(at, 0, (size_t)s[i].length * sizeof *to);
+    }
+    return to;
+}
+
+static bool reads_first_token(b4c_pooling p)
+{
+    return p == B4C_POOL_CLS || p == B4C_POOL_LINEAR || p == B4C_POOL_TANH;
+}
+
+static b4c_tensor pooled(b4c_tape *t, const b4c_embedding *how, b4c_tensor x, b4c_tensor first, const b4c_plan *plan)
+{
+    const int *off = plan->q_off, n = plan->n_seq;
+    switch (how->pooling) {
+    case B4C_POOL_LINEAR: return b4c_pooler(t, how->net, x, false);
+    case B4C_POOL_TANH: return b4c_pooler(t, how->net, x, true);
+    case B4C_POOL_MEAN: return b4c_pooled(t, x, off, n, B4C_POOL_ROW_MEAN);
+    case B4C_POOL_MAX: return b4c_pooled(t, x, off, n, B4C_POOL_ROW_MAX);
+    case B4C_POOL_FIRST_LAST:
+        return b4c_scaled(t, b4c_sum(t, b4c_pooled(t, first, off, n, B4C_POOL_ROW_MEAN),
+                                     b4c_pooled(t, x, off, n, B4C_POOL_ROW_MEAN)), (b4c_real)0.5);
+    case B4C_POOL_AUTO:
+    case B4C_POOL_CLS: break;
+    }
+    return x;
+}
+
+/* Vectors of n sequences into out [n, width]; false: no memory. */
+static bool embed_block(b4c_tape *t, const b4c_embedding *how, const b4c_sequence *s, int n, float *out)
+{
+    const b4c_network *net = how->net;
+    b4c_tape_reset(t);
+    int *lengths = b4c_take(t, (size_t)n * sizeof *lengths), rows = 0;
+    bool segments = false;
+    for (int i = 0; lengths && i < n; i++) {
+        rows += lengths[i] = s[i].length;
+        segments |= s[i].segments != NULL;
+    }
+    if (t->failed) return false;
+    const int32_t *ids = joined(t, s, n, rows, false);
+    const int32_t *segment = segments ? joined(t, s, n, rows, true) : NULL;
+    const b4c_plan plan = b4c_plan_make(t, B4C_MASK_FULL, lengths, n, NULL);
+    if (t->failed) return false;
+
+    b4c_tensor first = { 0 };
+    b4c_stack_call call = { .plans = &plan, .n_plans = 1 };
+    if (how->pooling == B4C_POOL_FIRST_LAST) call.first = &first;
+    if (reads_first_token(how->pooling)) {
+        call.only = plan.q_off;
+        call.n_only = n;
+    }
+    b4c_tensor x = b4c_input(t, net, &net->encoder, ids, segment, &plan, (b4c_dropping){ 0 });
+    x = b4c_stack_run(t, net, &net->encoder, x, &call);
+    x = b4c_columns(pooled(t, how, x, first, &plan), 0, how->width);
+    if (how->normalize) x = b4c_unit(t, x);
+    for (int i = 0; !t->failed && i < n; i++)
+        for (int c = 0; c < how->width; c++)
+            out[(size_t)i * (size_t)how->width + (size_t)c] = (float)x.x[(size_t)i * (size_t)x.ld + (size_t)c];
+    return !t->failed;
+}
+
+static void run_block(b4c_tape *t, job *j, int b)
+{
+    const int from = j->block[b], n = j->block[b + 1] - from;
+    if (!embed_block(t, j->how, j->seq + from, n, j->out + (size_t)from * (size_t)j->how->width))
+        atomic_store(&j->failed, true);
+}
+
+static void run_lane(void *arg, int lane, int lanes)
+{
+    (void)lanes;
+    job *j = arg;
+    for (int b; (b = atomic_fetch_add(&j->next, 1)) < j->blocks && !atomic_load(&j->failed);)
+        run_block(&j->crew->tape[lane], j, b);
+}
+
+/* ---- cutting into blocks -------------------------------------------------------------------- */
+
+static int64_t tokens_of(const b4c_sequence *s, int n)
+{
+    int64_t tokens = 0;
+    for (int i = 0; i < n; i++) tokens += s[i].length;
+    return tokens;
+}
+
+/* Cut n sequences into at most `wanted` blocks of about equal tokens; returns how many. block [n + 1]. */
+static int cut(const b4c_sequence *s, int n, int64_t tokens, int64_t wanted, int *block)
+{
+    int blocks = 0;
+    int64_t before = 0;      /* tokens before sequence i */
+    for (int i = 0; i < n; before += s[i++].length) {
+        /* A sequence belongs to the block that its middle falls into. */
+        const int64_t own = (before + s[i].length / 2) * wanted / tokens;
+        if (i == 0 || own != (before - s[i - 1].length + s[i - 1].length / 2) * wanted / tokens) block[blocks++] = i;
+    }
+    block[blocks] = n;
+    return blocks;
+}
+
+/* Tokens of the busiest lane when lanes take blocks in order. */
+static int64_t busiest(const job *j)
+{
+    int64_t load[64] = { 0 }, most = 0;
+    const int lanes = j->crew->lanes < 64 ? j->crew->lanes : 64;
+    for (int b = 0; b < j->blocks; b++) {
+        int least = 0;
+        for (int l = 1; l < lanes; l++)
+            if (load[l] < load[least]) least = l;
+        load[least] += tokens_of(j->seq + j->block[b], j->block[b + 1] - j->block[b]);
+        if (load[least] > most) most = load[least];
+    }
+    return most;
+}
+
+int b4c_embed_sequences(b4c_crew *crew, const b4c_embedding *how, const b4c_sequence *seq, int n, float *out,
+                        b4c_error *err)
+{
+    if (n == 0) return 0;
+    const int64_t tokens = tokens_of(seq, n), lanes = crew->lanes, batch = crew->batch_tokens;
+    int *block = malloc(((size_t)n + 1) * sizeof *block);
+    if (!block) return b4c_fail(err, B4C_E_MEMORY, "no memory for %d texts at once", n);
+    job j = { .how = how, .crew = crew, .seq = seq, .out = out, .block = block };
+    atomic_init(&j.next, 0);
+    atomic_init(&j.failed, false);
+
+    int64_t wanted = (tokens + batch - 1) / batch;
+    wanted = (wanted + lanes - 1) / lanes * lanes;     /* so that the last round is a full one */
+    j.blocks = cut(seq, n, tokens, wanted, block);
+    /* Dividing every op costs about a fifth; an uneven division of the blocks may cost more. */
+    if (lanes > 1 && j.blocks <= 4 * lanes && 4 * lanes * busiest(&j) > 5 * tokens) {
+        j.blocks = cut(seq, n, tokens, (tokens + lanes * batch - 1) / (lanes * batch), block);
+        b4c_tape *t = b4c_crew_joint(crew);
+        for (int b = 0; b < j.blocks && !atomic_load(&j.failed); b++) run_block(t, &j, b);
+        b4c_crew_apart(crew);
+    } else {
+        b4c_pool_run(j.blocks > 1 ? crew->pool : NULL, run_lane, &j);
+    }
+    free(block);
+    b4c_crew_rest(crew);
+    if (!atomic_load(&j.failed)) return 0;
+    return b4c_fail(err, B4C_E_MEMORY, "no memory for %lld tokens at once; give fewer or shorter texts", (long long)tokens);
+}

@@ -1,0 +1,21 @@
+/* encode.h - sequences of tokens to sentence vectors. */
+#ifndef B4C_EMBED_ENCODE_H
+#define B4C_EMBED_ENCODE_H
+#include "model/crew.h"
+#include "model/forward.h"
+
+typedef struct b4c_sequence {
+    const int32_t *ids, *segments;   /* [length]; segments NULL: zeros */
+    int length;                      /* >= 1 */
+} b4c_sequence;
+
+typedef struct b4c_embedding {
+    const b4c_network *net;
+    b4c_pooling pooling;             /* not AUTO; one that the network can do */
+    bool normalize;
+    int width;                       /* components kept, 1 .. the network's width */
+} b4c_embedding;
+
+/* out [n, width]. ids and lengths are in range. A vector depends on its sequence alone, to the bit. */
+int b4c_embed_sequences(b4c_crew *, const b4c_embedding *, const b4c_sequence *, int n, float *out, b4c_error *);
+#endif

@@ -1,0 +1,168 @@
+/* settings.c - reading what a model's files say about sentence vectors. The idea stands in settings.h. */
+#include "embed/settings.h"
+
+#include "base/error.h"
+#include "base/file.h"
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { PATH = 4096 };
+
+/* FOLDER/part/name as JSON; NULL with *rc 0 where there is no such file. */
+static json_t *optional(const char *folder, const char *part, const char *name, char path[PATH], int *rc,
+                        b4c_error *err)
+{
+    *rc = 0;
+    const int n = snprintf(path, PATH, "%s/%s%s%s", folder, part, *part ? "/" : "", name);
+    if (n >= PATH || !b4c_file_exists(path)) return NULL;
+    b4c_error own = { 0 };
+    json_t *value = b4c_json_file(path, &own);
+    if (!value) {
+        *rc = own.code;
+        if (err) *err = own;
+    }
+    return value;
+}
+
+static int note_unsupported(b4c_embed_settings *s, const char *where, const char *what, b4c_error *err)
+{
+    if (s->unsupported) return 0;
+    char text[256];
+    snprintf(text, sizeof text, "%s asks for '%.100s', which bert4c does not do", b4c_path_name(where), what);
+    s->unsupported = strdup(text);
+    return s->unsupported ? 0 : b4c_fail(err, B4C_E_MEMORY, "%s: no memory to read it", where);
+}
+
+static int read_pooling(b4c_embed_settings *s, const char *folder, const char *part, b4c_error *err)
+{
+    static const struct { const char *mode, *key; b4c_pooling pooling; } modes[] = {
+        { "cls", "pooling_mode_cls_token", B4C_POOL_CLS },
+        { "mean", "pooling_mode_mean_tokens", B4C_POOL_MEAN },
+        { "max", "pooling_mode_max_tokens", B4C_POOL_MAX },
+        { "mean_sqrt_len_tokens", "pooling_mode_mean_sqrt_len_tokens", B4C_POOL_AUTO },
+        { "weightedmean", "pooling_mode_weightedmean_tokens", B4C_POOL_AUTO },
+        { "lasttoken", "pooling_mode_lasttoken", B4C_POOL_AUTO },
+    };
+    char path[PATH];
+    int rc, chosen = 0;
+    json_t *config = optional(folder, part, "config.json", path, &rc, err);
+    if (!config) return rc;
+    const char *mode = NULL;
+    bool with_prompt = true;
+    rc = b4c_json_text(config, "pooling_mode", &mode, path, err);
+    for (size_t i = 0; i < sizeof modes / sizeof *modes && rc >= 0; i++) {
+        bool on = mode && strcmp(mode, modes[i].mode) == 0;
+        if (!mode) rc = b4c_json_bool(config, modes[i].key, &on, path, err);
+        if (rc < 0 || !on) continue;
+        s->pooling = modes[i].pooling;
+        if (s->pooling == B4C_POOL_AUTO) rc = note_unsupported(s, path, modes[i].mode, err);
+        chosen++;
+    }
+    if (rc >= 0) rc = b4c_json_bool(config, "include_prompt", &with_prompt, path, err);
+    if (rc >= 0 && mode && !chosen) rc = note_unsupported(s, path, mode, err);
+    if (rc >= 0 && chosen > 1) rc = note_unsupported(s, path, "several poolings side by side", err);
+    s->without_prompt = !with_prompt;
+    json_decref(config);
+    return rc < 0 ? rc : 0;
+}
+
+/* One step of modules.json. */
+static int read_module(b4c_embed_settings *s, const char *folder, const json_t *module, const char *where,
+                       b4c_error *err)
+{
+    const char *type = NULL, *path = "";
+    if (!json_is_object(module)) return b4c_fail(err, B4C_E_FORMAT, "%s: a module is not an object", where);
+    B4C_TRY(b4c_json_text(module, "type", &type, where, err));
+    B4C_TRY(b4c_json_text(module, "path", &path, where, err));
+    if (!type) return b4c_fail(err, B4C_E_FORMAT, "%s: a module has no 'type'", where);
+    if (*path && !b4c_path_is_inside(path))
+        return b4c_fail(err, B4C_E_FORMAT, "%s: path '%.200s' leaves the model's folder; refused", where, path);
+    const char *dot = strrchr(type, '.'), *name = dot ? dot + 1 : type;
+    if (strcmp(name, "Transformer") == 0) {
+        if (!*path) return 0;
+        free(s->folder);
+        s->folder = b4c_path_join(folder, path);
+        return s->folder ? 0 : b4c_fail(err, B4C_E_MEMORY, "%s: no memory to read it", where);
+    }
+    if (strcmp(name, "Pooling") == 0) return read_pooling(s, folder, path, err);
+    if (strcmp(name, "Normalize") == 0) {
+        s->normalize = true;
+        return 0;
+    }
+    return note_unsupported(s, where, name, err);
+}
+
+static int read_modules(b4c_embed_settings *s, const char *folder, b4c_error *err)
+{
+    char where[PATH];
+    int rc;
+    json_t *modules = optional(folder, "", "modules.json", where, &rc, err);
+    if (!modules) return rc < 0 ? rc : read_pooling(s, folder, "1_Pooling", err);
+    if (!json_is_array(modules))
+        rc = b4c_fail(err, B4C_E_FORMAT, "%s: not a list of modules", where);
+    for (size_t i = 0; rc == 0 && i < json_array_size(modules); i++)
+        rc = read_module(s, folder, json_array_get(modules, i), where, err);
+    json_decref(modules);
+    return rc;
+}
+
+static int read_length(b4c_embed_settings *s, b4c_error *err)
+{
+    char where[PATH];
+    int rc;
+    long long length = 0;
+    json_t *config = optional(s->folder, "", "sentence_bert_config.json", where, &rc, err);
+    if (!config) return rc;
+    rc = b4c_json_int(config, "max_seq_length", 1, 1 << 30, &length, where, err);
+    json_decref(config);
+    s->max_length = (int)length;
+    return rc < 0 ? rc : 0;
+}
+
+static int read_prompts(b4c_embed_settings *s, const char *folder, b4c_error *err)
+{
+    char where[PATH];
+    const char *chosen = NULL, *name;
+    json_t *value;
+    int rc;
+    json_t *config = optional(folder, "", "config_sentence_transformers.json", where, &rc, err);
+    if (!config) return rc;
+    json_t *prompts = json_object_get(config, "prompts");
+    rc = b4c_json_text(config, "default_prompt_name", &chosen, where, err);
+    if (rc >= 0 && json_is_object(prompts)) {
+        s->prompts = json_incref(prompts);
+        json_object_foreach(prompts, name, value)
+            if (!json_is_string(value) && rc >= 0)
+                rc = b4c_fail(err, B4C_E_FORMAT, "%s: prompt '%.100s' is not a text", where, name);
+    } else if (rc >= 0 && prompts && !json_is_null(prompts)) {
+        rc = b4c_fail(err, B4C_E_FORMAT, "%s: 'prompts' is not an object", where);
+    }
+    if (rc >= 0 && chosen) {
+        s->prompt = json_string_value(json_object_get(s->prompts, chosen));
+        if (!s->prompt)
+            rc = b4c_fail(err, B4C_E_FORMAT, "%s: default_prompt_name is '%.100s', but there is no such prompt",
+                          where, chosen);
+    }
+    json_decref(config);
+    return rc < 0 ? rc : 0;
+}
+
+int b4c_embed_settings_read(b4c_embed_settings *s, const char *folder, b4c_error *err)
+{
+    *s = (b4c_embed_settings){ .folder = strdup(folder) };
+    int rc = s->folder ? 0 : b4c_fail(err, B4C_E_MEMORY, "%s: no memory to read it", folder);
+    if (rc == 0) rc = read_modules(s, folder, err);
+    if (rc == 0) rc = read_length(s, err);
+    if (rc == 0) rc = read_prompts(s, folder, err);
+    if (rc < 0) b4c_embed_settings_done(s);
+    return rc;
+}
+
+void b4c_embed_settings_done(b4c_embed_settings *s)
+{
+    free(s->folder);
+    free(s->unsupported);
+    json_decref(s->prompts);
+    *s = (b4c_embed_settings){ 0 };
+}
