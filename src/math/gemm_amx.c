@@ -183,7 +183,7 @@ static inline __m512i four8(const char *p)
 #define SUM_V __m512i
 #define A_LOAD(p, phase) four8(p)
 #define B_LOAD(p, phase) _mm512_load_si512(p)
-#define A_NEXT(step) ((step) % 16 == 15 ? TILE - LINE + 4 : 4)
+#define A_NEXT(step, a_step) ((step) % 16 == 15 ? TILE - LINE + 4 : 4)
 #define DOT(s, a, b) __asm__("vpdpbusd %2, %1, %0" : "+v"(s) : "v"(a), "v"(b))
 #define SUM_ZERO() _mm512_setzero_si512()
 #define SUM_STORE(p, s) _mm512_store_si512(p, s)
@@ -199,8 +199,8 @@ few_i8(int rows, bool together, const char *a, const int8_t *b, size_t panel, in
     const int steps = (k + 3) / 4;
 #define SHAPE(r, p)                                                                                  \
     case r:                                                                                          \
-        if (together) few_i8_tile(r, p, 2, a, LINE, b, panel, steps, out);                           \
-        else few_i8_tile(r, 1, 2, a, LINE, b, panel, steps, out);                                    \
+        if (together) few_i8_tile(r, p, 2, a, LINE, 4, b, panel, steps, out);                           \
+        else few_i8_tile(r, 1, 2, a, LINE, 4, b, panel, steps, out);                                    \
         break;
     switch (rows) {
         SHAPE(1, 4)

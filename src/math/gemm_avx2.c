@@ -132,6 +132,8 @@ static inline __m256i bytes_of_panel(__m256i w, int odd)
 #define SUM_STORE(p, s) _mm256_store_si256((__m256i *)(void *)(p), s)
 #include "math/gemm_blocks.h"
 
+#include "math/add_body.h"
+
 /* ---- the table ------------------------------------------------------------------------------------------ */
 
 static void gemm(const b4c_gemm *g, int begin, int end)
@@ -151,4 +153,5 @@ void b4c_fill_gemm_avx2(b4c_kernels *t)
     t->bf16_pays = false;
     t->gemm = gemm;
     fill_conversions(t);
+    fill_additions(t);
 }

@@ -152,6 +152,8 @@ static inline __m512i bytes_of_panel(__m512i w, int odd)
 #define SUM_STORE(p, s) _mm512_store_si512(p, s)
 #include "math/gemm_blocks.h"
 
+#include "math/add_body.h"
+
 /* ---- the table ------------------------------------------------------------------------------------------ */
 
 static void gemm(const b4c_gemm *g, int begin, int end)
@@ -176,4 +178,5 @@ void b4c_fill_gemm_avx512(b4c_kernels *t)
     t->bf16_pays = b4c_cpu_get()->fast_bf16;
     t->gemm = gemm;
     fill_conversions(t);
+    fill_additions(t);
 }

@@ -11,7 +11,7 @@
  *   BLOCK_BYTES                              of rows in a block
  */
 #ifndef A_NEXT
-#define A_NEXT(step) GROUP
+#define A_NEXT(step, a_step) (a_step)
 #endif
 #ifndef A_PLUS_128                  /* false where A_LOAD takes the 128 off int8 rows */
 #define A_PLUS_128 true
@@ -19,9 +19,9 @@
 #include "math/gemm_tile.h"
 
 static __attribute__((noinline)) void
-NAME(large)(int rows, const A_T *a, size_t a_ld, const B_T *b, int steps, SUM_T *out)
+NAME(large)(int rows, const A_T *a, size_t a_ld, size_t a_step, const B_T *b, int steps, SUM_T *out)
 {
-#define SHAPE(r) case r: NAME(tile)(r, 1, LARGE_VECTORS, a, a_ld, b, 0, steps, out); break;
+#define SHAPE(r) case r: NAME(tile)(r, 1, LARGE_VECTORS, a, a_ld, a_step, b, 0, steps, out); break;
     for (int j = 0; j < B4C_PANEL / LANES; j += LARGE_VECTORS) {
         switch (rows) { LARGE(SHAPE) }
         b += LARGE_VECTORS * LANES * GROUP;
@@ -33,7 +33,7 @@ NAME(large)(int rows, const A_T *a, size_t a_ld, const B_T *b, int steps, SUM_T 
 static __attribute__((noinline)) void
 NAME(few)(int rows, const A_T *a, size_t a_ld, const B_T *b, size_t panel, int steps, SUM_T *out)
 {
-#define SHAPE(r, p) case r: NAME(tile)(r, p, B4C_PANEL / LANES, a, a_ld, b, panel, steps, out); break;
+#define SHAPE(r, p) case r: NAME(tile)(r, p, B4C_PANEL / LANES, a, a_ld, GROUP, b, panel, steps, out); break;
     switch (rows) { FEW(SHAPE) }
 #undef SHAPE
 }
@@ -63,7 +63,7 @@ static void NAME(block)(const b4c_gemm *g, int from, int rows, int begin, int en
         epilogue_init(&e, g, p++, A_PLUS_128);
         for (int t = 0; t < tiles; t++) {
             int first = rows * t / tiles, n = rows * (t + 1) / tiles - first;
-            NAME(large)(n, a + (size_t)first * a_ld, a_ld, b, steps, sum);
+            NAME(large)(n, a + (size_t)first * a_ld, a_ld, GROUP, b, steps, sum);
             finish(&e, sum, from + first, n);
         }
     }

@@ -140,6 +140,8 @@ static inline int32x4_t dot16(int32x4_t sum, int16x8_t a, int16x8_t b)
 #define SUM_STORE(p, s) vst1q_s32(p, s)
 #include "math/gemm_blocks.h"
 
+#include "math/add_body.h"
+
 /* ---- the table ------------------------------------------------------------------------------------------ */
 
 static void gemm(const b4c_gemm *g, int begin, int end)
@@ -159,4 +161,5 @@ void b4c_fill_gemm_neon(b4c_kernels *t)
     t->bf16_pays = false;
     t->gemm = gemm;
     fill_conversions(t);
+    fill_additions(t);
 }

@@ -13,7 +13,7 @@
  *   PHASES                  parts in which a step takes its group (1; 2 where weights must first be widened, even and odd k apart)
  *   A_V, B_V, SUM_V         what a group of a row, a vector of weights, a vector of sums is kept in
  *   A_LOAD(p, phase), B_LOAD(p, phase), DOT(sum, a, b), SUM_ZERO(), SUM_STORE(p, sum)
- *   A_NEXT(step)            elements from a row's group to its next one
+ *   A_NEXT(step, a_step)    elements from a row's group to its next one
  * and for the instruction set:
  *   LANES                   sums in a vector
  *   LARGE_ROWS              rows of the largest tile
@@ -25,10 +25,11 @@
 enum { NAME(ahead) = 32 * 128 };
 
 static inline __attribute__((always_inline)) void
-NAME(tile)(const int rows, const int panels, const int vectors, const A_T *a, size_t a_ld, const B_T *b, size_t panel, int steps,
-           SUM_T *out)
+NAME(tile)(const int rows, const int panels, const int vectors, const A_T *a, size_t a_ld, size_t a_step, const B_T *b,
+           size_t panel, int steps, SUM_T *out)
 {
     SUM_V sum[LARGE_ROWS][MOST_VECTORS];
+    (void)a_step;
     UNROLL
     for (int i = 0; i < rows; i++) {
         UNROLL
@@ -61,7 +62,7 @@ NAME(tile)(const int rows, const int panels, const int vectors, const A_T *a, si
                 }
             }
         }
-        a += A_NEXT(s);
+        a += A_NEXT(s, a_step);
         b += B4C_PANEL * GROUP;
     }
     UNROLL
