@@ -1,13 +1,15 @@
 /* onnx_names.c - the names that an export took from its matrices, found again in the graph.
  *
- * Exporters keep the module's name for embeddings, biases and norms, but fold a linear's transposed weight [in, out] into a
- * constant called onnx::MatMul_541 or val_64. Who the matrix is, is told by what multiplies by it:
- *  1. the node's name: /encoder/layer.0/attention/self/query/MatMul;
- *  2. else the bias that is added to the product: encoder.layer.0.attention.self.query.bias.
- * It is listed under its module's name, as [out, in] by exchanged strides. Equal tensors are stored once and named again by
- * Identity nodes. ONNX Runtime's optimiser puts query, key and value side by side in one Attention matrix: three views.
- * Its quantiser stores NAME_quantized with NAME_scale and NAME_zero_point: one tensor NAME.
- * A tensor whose name ends in .weight is a module's own and is listed as it lies.
+ * Exporters keep the module's name for embeddings, biases and norms, but fold a linear's transposed
+ * weight [in, out] into a constant called onnx::MatMul_541 or val_64. Who the matrix is, is told by
+ * what multiplies by it:
+ * 1. the node's name: /encoder/layer.0/attention/self/query/MatMul;
+ * 2. else the bias that is added to the product: encoder.layer.0.attention.self.query.bias. It is
+ * listed under its module's name, as [out, in] by exchanged strides. Equal tensors are stored once
+ * and named again by Identity nodes. ONNX Runtime's optimiser puts query, key and value side by
+ * side in one Attention matrix: three views. Its quantiser stores NAME_quantized with NAME_scale
+ * and NAME_zero_point: one tensor NAME. A tensor whose name ends in .weight is a module's own and
+ * is listed as it lies.
  */
 #include "model/format/onnx_graph.h"
 
@@ -15,18 +17,25 @@
 #include <stdlib.h>
 
 /* A tensor with a name that the graph gives. */
-typedef struct named { b4c_span name; b4c_stored t; size_t order; } named;
+typedef struct named {
+    b4c_span name;
+    b4c_stored t;
+    size_t order;
+} named;
 
 typedef struct lister {
     b4c_onnx_graph *g;
     named *found;
     size_t n, room;
-    int layers;                       /* Attention nodes met */
-    b4c_span prefix;                  /* what stands before "encoder.layer." in the file's names */
-    b4c_span query;                   /* product by the first query matrix */
+    int layers;      /* Attention nodes met */
+    b4c_span prefix; /* what stands before "encoder.layer." in the file's names */
+    b4c_span query;  /* product by the first query matrix */
 } lister;
 
-static b4c_span cut(b4c_span s, size_t begin, size_t end) { return (b4c_span){ s.data + begin, end - begin }; }
+static b4c_span cut(b4c_span s, size_t begin, size_t end)
+{
+    return (b4c_span){ s.data + begin, end - begin };
+}
 
 /* Index behind the last `c`, 0 when there is none. */
 static size_t after_last(b4c_span s, unsigned char c)
@@ -71,7 +80,8 @@ static int note(lister *l, b4c_span name, const b4c_stored *t)
 
 /* ---- following values ----------------------------------------------------------------------- */
 
-/* The stored tensor that a value is a copy of; *flipped: exchanged axes on the way. NULL: computed. */
+/* The stored tensor that a value is a copy of; *flipped: exchanged axes on the way. NULL:
+ * computed. */
 static b4c_onnx_value *source(const b4c_onnx_graph *g, b4c_span name, bool *flipped)
 {
     *flipped = false;
@@ -79,15 +89,18 @@ static b4c_onnx_value *source(const b4c_onnx_graph *g, b4c_span name, bool *flip
         b4c_onnx_value *v = b4c_onnx_find(g, name);
         const b4c_onnx_node *node = v ? NULL : b4c_onnx_maker(g, name);
         if (v || !node) return v;
-        if (b4c_span_is(node->op, "Transpose")) *flipped = !*flipped;
-        else if (!b4c_span_is(node->op, "Identity") && !b4c_span_is(node->op, "Cast") && !b4c_span_is(node->op, "DequantizeLinear"))
+        if (b4c_span_is(node->op, "Transpose"))
+            *flipped = !*flipped;
+        else if (!b4c_span_is(node->op, "Identity") && !b4c_span_is(node->op, "Cast") &&
+                 !b4c_span_is(node->op, "DequantizeLinear"))
             return NULL;
         name = b4c_onnx_input(node, 0);
     }
     return NULL;
 }
 
-/* Where the product is in floats: behind the Cast and the Mul by the scales that follow an integer product. */
+/* Where the product is in floats: behind the Cast and the Mul by the scales that follow an
+ * integer product. */
 static b4c_span product_of(const b4c_onnx_graph *g, const b4c_onnx_node *node)
 {
     b4c_span out = node->output[0];
@@ -100,7 +113,8 @@ static b4c_span product_of(const b4c_onnx_graph *g, const b4c_onnx_node *node)
     return out;
 }
 
-/* Name of the bias that is added to a value, by Add or by an operator that has swallowed one; empty: none. */
+/* Name of the bias that is added to a value, by Add or by an operator that has swallowed one;
+ * empty: none. */
 static b4c_span bias_of(const b4c_onnx_graph *g, b4c_span value)
 {
     static const char *const adders[] = { "Add", "BiasGelu", "FastGelu", "SkipLayerNormalization" };
@@ -109,7 +123,8 @@ static b4c_span bias_of(const b4c_onnx_graph *g, b4c_span value)
         for (size_t i = 0; i < sizeof adders / sizeof *adders; i++) {
             if (!b4c_span_is(node->op, adders[i])) continue;
             for (int j = 0; j < node->n_input; j++)
-                if (b4c_span_ends(node->input[j], ".bias") && !b4c_span_ends(node->input[j], "LayerNorm.bias") &&
+                if (b4c_span_ends(node->input[j], ".bias") &&
+                    !b4c_span_ends(node->input[j], "LayerNorm.bias") &&
                     b4c_onnx_find(g, node->input[j]))
                     return node->input[j];
         }
@@ -124,7 +139,7 @@ static b4c_span name_by_node(lister *l, b4c_span node)
 {
     if (node.size == 0 || node.data[0] != '/') return (b4c_span){ node.data, 0 };
     size_t end = node.size;
-    for (;;) {                        /* .../MatMul, .../MatMul_1, .../MatMul_quant, .../MatMul/MatMulAddFusion */
+    for (;;) { /* .../MatMul, .../MatMul_1, .../MatMul_quant, .../MatMul/MatMulAddFusion */
         const size_t begin = after_last(cut(node, 0, end), '/');
         const b4c_span part = cut(node, begin, end);
         if (!b4c_span_starts(part, "MatMul") && !b4c_span_starts(part, "Gemm")) break;
@@ -143,7 +158,10 @@ static b4c_span name_by_bias(lister *l, b4c_span bias)
 {
     if (bias.size == 0) return bias;
     const b4c_span module = cut(bias, 0, bias.size - strlen(".bias"));
-    return join(l, module, b4c_span_ends(module, "predictions") || b4c_span_ends(module, "lm_head") ? ".decoder.weight" : ".weight");
+    return join(l, module,
+                b4c_span_ends(module, "predictions") || b4c_span_ends(module, "lm_head")
+                    ? ".decoder.weight"
+                    : ".weight");
 }
 
 static void exchange(b4c_stored *t)
@@ -157,8 +175,9 @@ static void exchange(b4c_stored *t)
 
 static int fail_columns(const b4c_onnx_graph *g, const b4c_onnx_value *v)
 {
-    return b4c_fail_tensor(g->store, v->t.file, v->name, g->err, B4C_E_UNSUPPORTED,
-                           "has a scale a column, and no linear that multiplies by it as [in, out] is known");
+    return b4c_fail_tensor(
+        g->store, v->t.file, v->name, g->err, B4C_E_UNSUPPORTED,
+        "has a scale a column, and no linear that multiplies by it as [in, out] is known");
 }
 
 /* MatMul, MatMulInteger, Gemm by a stored matrix. */
@@ -179,14 +198,17 @@ static int name_matrix(lister *l, const b4c_onnx_node *node)
     if (!b4c_span_ends(name, ".weight")) {
         name = name_by_node(l, node->name);
         if (name.data && name.size == 0) name = name_by_bias(l, bias);
-        if (name.data && name.size == 0) return 0;               /* stays under its own name */
+        if (name.data && name.size == 0) return 0; /* stays under its own name */
         b4c_stored t = v->t;
-        if ((out_in != 0) == flipped) exchange(&t);
-        else if (t.n_quant > 1) return fail_columns(g, v);
+        if ((out_in != 0) == flipped)
+            exchange(&t);
+        else if (t.n_quant > 1)
+            return fail_columns(g, v);
         v->hidden = true;
         B4C_TRY(note(l, name, &t));
     }
-    if (l->query.size == 0 && (contains(name, "query") || contains(name, "q_lin"))) l->query = product;
+    if (l->query.size == 0 && (contains(name, "query") || contains(name, "q_lin")))
+        l->query = product;
     return 0;
 }
 
@@ -201,17 +223,21 @@ static b4c_span prefix_of(const b4c_onnx_graph *g)
     return b4c_span_of("");
 }
 
-/* com.microsoft Attention (x, weight [in, 3 out], bias [3 out], ...): query | key | value by columns. */
+/* com.microsoft Attention (x, weight [in, 3 out], bias [3 out], ...): query | key | value by
+ * columns. */
 static int name_attention(lister *l, const b4c_onnx_node *node)
 {
     static const char *const parts[] = { "query", "key", "value" };
     const b4c_onnx_graph *g = l->g;
     bool flipped;
-    b4c_onnx_value *w = source(g, b4c_onnx_input(node, 1), &flipped), *b = source(g, b4c_onnx_input(node, 2), &flipped);
-    if (!w || !b || w->t.rank != 2 || b->t.rank != 1 || w->t.shape[1] % 3 || b->t.shape[0] != w->t.shape[1] || b->t.n_quant ||
+    b4c_onnx_value *w = source(g, b4c_onnx_input(node, 1), &flipped),
+                   *b = source(g, b4c_onnx_input(node, 2), &flipped);
+    if (!w || !b || w->t.rank != 2 || b->t.rank != 1 || w->t.shape[1] % 3 ||
+        b->t.shape[0] != w->t.shape[1] || b->t.n_quant ||
         (w->t.n_quant > 1 && w->t.n_quant != w->t.shape[1]))
-        return b4c_fail(g->err, B4C_E_UNSUPPORTED, "%s: node '%.*s' has no fused query, key and value of one width", g->store->file_name[g->file],
-                        B4C_SPAN_ARG(node->name));
+        return b4c_fail(g->err, B4C_E_UNSUPPORTED,
+                        "%s: node '%.*s' has no fused query, key and value of one width",
+                        g->store->file_name[g->file], B4C_SPAN_ARG(node->name));
     const int64_t width = w->t.shape[1] / 3;
     for (int i = 0; i < 3; i++) {
         char text[80];
@@ -227,7 +253,8 @@ static int name_attention(lister *l, const b4c_onnx_node *node)
             matrix.n_quant = (int)width;
         }
         exchange(&matrix);
-        snprintf(text, sizeof text, "encoder.layer.%d.attention.self.%s.weight", l->layers, parts[i]);
+        snprintf(text, sizeof text, "encoder.layer.%d.attention.self.%s.weight", l->layers,
+                 parts[i]);
         B4C_TRY(note(l, join(l, l->prefix, text), &matrix));
         snprintf(text, sizeof text, "encoder.layer.%d.attention.self.%s.bias", l->layers, parts[i]);
         B4C_TRY(note(l, join(l, l->prefix, text), &vector));
@@ -249,23 +276,29 @@ static int name_copy(lister *l, const b4c_onnx_node *node)
 
 /* ---- quantised tensors ---------------------------------------------------------------------- */
 
-/* NAME_quantized, NAME_scale, NAME_zero_point become one tensor NAME. Scales are one for all, or one a column of a matrix
- * [in, out], which is a row once its module's name has turned it. */
+/* NAME_quantized, NAME_scale, NAME_zero_point become one tensor NAME. Scales are one for all, or
+ * one a column of a matrix [in, out], which is a row once its module's name has turned it. */
 static int join_quantised(lister *l, b4c_onnx_value *v)
 {
     static const char ending[] = "_quantized";
     b4c_onnx_graph *g = l->g;
-    if (!b4c_span_ends(v->name, ending) || (v->t.type != B4C_STORED_I8 && v->t.type != B4C_STORED_U8)) return 0;
+    if (!b4c_span_ends(v->name, ending) ||
+        (v->t.type != B4C_STORED_I8 && v->t.type != B4C_STORED_U8))
+        return 0;
     const b4c_span base = cut(v->name, 0, v->name.size - strlen(ending));
     const b4c_span scale_name = join(l, base, "_scale"), zero_name = join(l, base, "_zero_point");
-    b4c_onnx_value *scale = scale_name.data ? b4c_onnx_find(g, scale_name) : NULL, *zero = zero_name.data ? b4c_onnx_find(g, zero_name) : NULL;
+    b4c_onnx_value *scale = scale_name.data ? b4c_onnx_find(g, scale_name) : NULL,
+                   *zero = zero_name.data ? b4c_onnx_find(g, zero_name) : NULL;
     uint64_t n = 1, n_zero = 1;
     if (scale) (void)b4c_shape_count(scale->t.shape, scale->t.rank, &n);
     if (zero) (void)b4c_shape_count(zero->t.shape, zero->t.rank, &n_zero);
-    if (!scale || scale->t.type != B4C_STORED_F32 || (zero && (zero->t.type != v->t.type || n_zero != n)) ||
+    if (!scale || scale->t.type != B4C_STORED_F32 ||
+        (zero && (zero->t.type != v->t.type || n_zero != n)) ||
         (n != 1 && (v->t.rank != 2 || n != (uint64_t)v->t.shape[1])))
-        return b4c_fail_tensor(g->store, g->file, v->name, g->err, B4C_E_UNSUPPORTED,
-                               "is quantised without float scales '%.*s_scale', one or one a column", B4C_SPAN_ARG(base));
+        return b4c_fail_tensor(
+            g->store, g->file, v->name, g->err, B4C_E_UNSUPPORTED,
+            "is quantised without float scales '%.*s_scale', one or one a column",
+            B4C_SPAN_ARG(base));
     float *scales = b4c_store_keep(g->store, n * sizeof *scales);
     int32_t *zeros = b4c_store_keep(g->store, n * sizeof *zeros);
     if (!scales || !zeros) return b4c_fail_memory(g->store, g->file, g->err);
@@ -288,9 +321,10 @@ static bool is_plumbing(const b4c_onnx_value *v)
 {
     uint64_t count = 0;
     (void)b4c_shape_count(v->t.shape, v->t.rank, &count);
-    const bool number = v->t.type == B4C_STORED_F32 || v->t.type == B4C_STORED_F16 || v->t.type == B4C_STORED_BF16 ||
-                        v->t.type == B4C_STORED_F64 || v->t.n_quant;
-    return v->constant || v->name.size == 0 || v->name.data[0] == '/' || (!contains(v->name, ".") && (!number || count < 2));
+    const bool number = v->t.type == B4C_STORED_F32 || v->t.type == B4C_STORED_F16 ||
+                        v->t.type == B4C_STORED_BF16 || v->t.type == B4C_STORED_F64 || v->t.n_quant;
+    return v->constant || v->name.size == 0 || v->name.data[0] == '/' ||
+           (!contains(v->name, ".") && (!number || count < 2));
 }
 
 static int by_name(const void *a, const void *b)
@@ -300,11 +334,14 @@ static int by_name(const void *a, const void *b)
     return order ? order : (x->order > y->order) - (x->order < y->order);
 }
 
-/* Whether two tensors of one name are the same numbers: exporters unroll shared layers into copies. */
+/* Whether two tensors of one name are the same numbers: exporters unroll shared layers into
+ * copies. */
 static bool is_same(const b4c_stored *a, const b4c_stored *b)
 {
-    return a->type == b->type && a->rank == b->rank && a->bytes == b->bytes && memcmp(a->shape, b->shape, sizeof a->shape) == 0 &&
-           memcmp(a->stride, b->stride, sizeof a->stride) == 0 && (a->data == b->data || memcmp(a->data, b->data, a->bytes) == 0);
+    return a->type == b->type && a->rank == b->rank && a->bytes == b->bytes &&
+           memcmp(a->shape, b->shape, sizeof a->shape) == 0 &&
+           memcmp(a->stride, b->stride, sizeof a->stride) == 0 &&
+           (a->data == b->data || memcmp(a->data, b->data, a->bytes) == 0);
 }
 
 static int add_named(lister *l)
@@ -314,10 +351,12 @@ static int add_named(lister *l)
     for (size_t i = 0; i < l->n; i++) {
         named *x = &l->found[i];
         const b4c_onnx_value *own = b4c_onnx_find(g, x->name);
-        if (own && !own->hidden && !own->constant) continue;     /* a tied head, named and stored a second time */
+        if (own && !own->hidden && !own->constant)
+            continue; /* a tied head, named and stored a second time */
         if (i > 0 && b4c_span_compare(x->name, l->found[i - 1].name) == 0) {
             if (is_same(&x->t, &l->found[i - 1].t)) continue;
-            return b4c_fail_tensor(g->store, x->t.file, x->name, g->err, B4C_E_FORMAT, "the graph gives this name to two matrices");
+            return b4c_fail_tensor(g->store, x->t.file, x->name, g->err, B4C_E_FORMAT,
+                                   "the graph gives this name to two matrices");
         }
         B4C_TRY(b4c_store_add(g->store, &x->t, x->name, g->err));
     }
@@ -330,7 +369,8 @@ static int add_values(lister *l)
     for (size_t i = 0; i < g->n_value; i++) {
         const b4c_onnx_value *v = &g->value[i];
         if (v->hidden || is_plumbing(v)) continue;
-        const b4c_span name = v->t.n_quant ? cut(v->name, 0, v->name.size - strlen("_quantized")) : v->name;
+        const b4c_span name = v->t.n_quant ? cut(v->name, 0, v->name.size - strlen("_quantized"))
+                                           : v->name;
         if (v->t.n_quant > 1) return fail_columns(g, v);
         B4C_TRY(b4c_store_add(g->store, &v->t, name, g->err));
     }
@@ -344,9 +384,13 @@ int b4c_onnx_list(b4c_onnx_graph *g, b4c_span *query)
     for (size_t i = 0; rc == 0 && i < g->n_value; i++) rc = join_quantised(&l, &g->value[i]);
     for (size_t i = 0; rc == 0 && i < g->n_node; i++) {
         const b4c_onnx_node *node = &g->node[i];
-        if (b4c_span_is(node->op, "MatMul") || b4c_span_is(node->op, "MatMulInteger") || b4c_span_is(node->op, "Gemm")) rc = name_matrix(&l, node);
-        else if (b4c_span_is(node->op, "Attention") || b4c_span_is(node->op, "QAttention")) rc = name_attention(&l, node);
-        else if (b4c_span_is(node->op, "Identity")) rc = name_copy(&l, node);
+        if (b4c_span_is(node->op, "MatMul") || b4c_span_is(node->op, "MatMulInteger") ||
+            b4c_span_is(node->op, "Gemm"))
+            rc = name_matrix(&l, node);
+        else if (b4c_span_is(node->op, "Attention") || b4c_span_is(node->op, "QAttention"))
+            rc = name_attention(&l, node);
+        else if (b4c_span_is(node->op, "Identity"))
+            rc = name_copy(&l, node);
     }
     if (rc == 0) rc = add_named(&l);
     if (rc == 0) rc = add_values(&l);

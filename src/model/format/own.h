@@ -6,7 +6,7 @@
 
 typedef struct b4c_store_own {
     b4c_chunk *chunk;
-    int room;                         /* of store.tensor */
-    atomic_uchar *checked;            /* [n] 1: the checksum was compared and is right */
+    int room;              /* of store.tensor */
+    atomic_uchar *checked; /* [n] 1: the checksum was compared and is right */
 } b4c_store_own;
 #endif

@@ -1,11 +1,13 @@
 /* pickle.c - the pickle machine, reduced to what builds values.
  *
- * Idea: a pickle is a program for a stack machine. Its danger is one opcode, REDUCE, which calls what GLOBAL imported. Here
- * GLOBAL only names, from an allow-list, and REDUCE only notes name and arguments side by side (an OrderedDict alone is
- * turned into the dictionary that it is); what the notes mean is the reader's business.
- * Invariants: every opcode takes at least one byte and makes at most one value, so memory is a constant times the pickle's
- * size; memo numbers are bounded by what was read.
- * Source: CPython's Lib/pickletools.py, protocols 0 to 5 as far as PyTorch and Python's OrderedDict use them.
+ * Idea: a pickle is a program for a stack machine. Its danger is one opcode, REDUCE, which calls
+ * what GLOBAL imported. Here GLOBAL only names, from an allow-list, and REDUCE only notes name and
+ * arguments side by side (an OrderedDict alone is turned into the dictionary that it is); what the
+ * notes mean is the reader's business.
+ * Invariants: every opcode takes at least one byte and makes at most one value, so memory is a
+ * constant times the pickle's size; memo numbers are bounded by what was read.
+ * Source: CPython's Lib/pickletools.py, protocols 0 to 5 as far as PyTorch and Python's OrderedDict
+ * use them.
  */
 #include "model/format/pickle.h"
 
@@ -23,7 +25,8 @@ typedef struct machine {
 
 static int fail(machine *m, const char *what)
 {
-    b4c_fail(m->err, B4C_E_FORMAT, "%s: the pickle is damaged at its byte %zu: %s", m->where, (size_t)(m->at - m->begin), what);
+    b4c_fail(m->err, B4C_E_FORMAT, "%s: the pickle is damaged at its byte %zu: %s", m->where,
+             (size_t)(m->at - m->begin), what);
     return B4C_E_FORMAT;
 }
 
@@ -56,7 +59,8 @@ static b4c_pickled *new_value(machine *m, b4c_pickle_kind kind)
 
 static int push(machine *m, b4c_pickled *v)
 {
-    if (!v || !grow((void **)&m->stack, &m->room, m->depth, sizeof *m->stack)) return fail_memory(m);
+    if (!v || !grow((void **)&m->stack, &m->room, m->depth, sizeof *m->stack))
+        return fail_memory(m);
     m->stack[m->depth++] = v;
     return 0;
 }
@@ -72,11 +76,16 @@ static int push_int(machine *m, b4c_pickle_kind kind, int64_t number)
 static size_t floor_of(const machine *m) { return m->n_mark ? m->mark[m->n_mark - 1] : 0; }
 
 static b4c_pickled *pop(machine *m) { return m->depth > floor_of(m) ? m->stack[--m->depth] : NULL; }
-static b4c_pickled *top(machine *m) { return m->depth > floor_of(m) ? m->stack[m->depth - 1] : NULL; }
+static b4c_pickled *top(machine *m)
+{
+    return m->depth > floor_of(m) ? m->stack[m->depth - 1] : NULL;
+}
 
 static int append(machine *m, b4c_pickled *list, b4c_pickled *const *values, size_t n)
 {
-    if (n > list->room - list->n) {   /* doubling: what is left behind in the memory is less than what is used */
+    if (n >
+        list->room -
+            list->n) { /* doubling: what is left behind in the memory is less than what is used */
         const size_t room = list->n + n > 2 * list->room ? list->n + n : 2 * list->room;
         b4c_pickled **items = b4c_chunk_take(&m->pickle->memory, room * sizeof *items);
         if (!items) return fail_memory(m);
@@ -198,7 +207,8 @@ static int push_long(machine *m, int width)
 static int push_global(machine *m, b4c_span module, b4c_span name)
 {
     b4c_pickled *v = new_value(m, B4C_PICKLE_GLOBAL);
-    unsigned char *text = v ? b4c_chunk_take(&m->pickle->memory, module.size + name.size + 2) : NULL;
+    unsigned char *text = v ? b4c_chunk_take(&m->pickle->memory, module.size + name.size + 2)
+                            : NULL;
     if (!text) return fail_memory(m);
     memcpy(text, module.data, module.size);
     text[module.size] = ' ';
@@ -206,8 +216,10 @@ static int push_global(machine *m, b4c_span module, b4c_span name)
     v->text = (b4c_span){ text, module.size + 1 + name.size };
     if (!m->pickle->allow(v->text))
         return b4c_fail(m->err, B4C_E_UNSUPPORTED,
-                        "%s: the pickle wants Python's '%.*s.%.*s', which is never loaded: only tensors and plain values are; "
-                        "save the model's state_dict() alone", m->where, B4C_SPAN_ARG(module), B4C_SPAN_ARG(name));
+                        "%s: the pickle wants Python's '%.*s.%.*s', which is never loaded: only "
+                        "tensors and plain values are; "
+                        "save the model's state_dict() alone",
+                        m->where, B4C_SPAN_ARG(module), B4C_SPAN_ARG(name));
     return push(m, v);
 }
 
@@ -222,14 +234,16 @@ static int global_line(machine *m)
 static int global_stack(machine *m)
 {
     b4c_pickled *name = pop(m), *module = pop(m);
-    if (!name || !module || name->kind != B4C_PICKLE_TEXT || module->kind != B4C_PICKLE_TEXT) return fail(m, "a global without a name");
+    if (!name || !module || name->kind != B4C_PICKLE_TEXT || module->kind != B4C_PICKLE_TEXT)
+        return fail(m, "a global without a name");
     return push_global(m, module->text, name->text);
 }
 
 static int reduce(machine *m)
 {
     b4c_pickled *arguments = pop(m), *what = pop(m);
-    if (!arguments || !what || arguments->kind != B4C_PICKLE_TUPLE || what->kind != B4C_PICKLE_GLOBAL)
+    if (!arguments || !what || arguments->kind != B4C_PICKLE_TUPLE ||
+        what->kind != B4C_PICKLE_GLOBAL)
         return fail(m, "a call of something that cannot be called");
     const bool dict = b4c_span_is(what->text, "collections OrderedDict");
     b4c_pickled *v = new_value(m, dict ? B4C_PICKLE_DICT : B4C_PICKLE_CALL);
@@ -237,11 +251,12 @@ static int reduce(machine *m)
     if (!dict) {
         b4c_pickled *const parts[2] = { what, arguments };
         B4C_TRY(append(m, v, parts, 2));
-    } else if (arguments->n) {        /* Python 2 hands the pairs over as a list of lists */
+    } else if (arguments->n) { /* Python 2 hands the pairs over as a list of lists */
         const b4c_pickled *pairs = arguments->item[0];
         for (size_t i = 0; i < pairs->n; i++) {
             const b4c_pickled *pair = pairs->item[i];
-            if (pair->n != 2 || (pair->kind != B4C_PICKLE_LIST && pair->kind != B4C_PICKLE_TUPLE)) return fail(m, "an OrderedDict of no pairs");
+            if (pair->n != 2 || (pair->kind != B4C_PICKLE_LIST && pair->kind != B4C_PICKLE_TUPLE))
+                return fail(m, "an OrderedDict of no pairs");
             B4C_TRY(append(m, v, pair->item, 2));
         }
     }
@@ -252,7 +267,8 @@ static int persistent(machine *m)
 {
     b4c_pickle *p = m->pickle;
     B4C_TRY(gather(m, B4C_PICKLE_PERSISTENT, 1));
-    if (!grow((void **)&p->persistent, &p->room_persistent, p->n_persistent, sizeof *p->persistent)) return fail_memory(m);
+    if (!grow((void **)&p->persistent, &p->room_persistent, p->n_persistent, sizeof *p->persistent))
+        return fail_memory(m);
     p->persistent[p->n_persistent++] = top(m);
     return 0;
 }
@@ -261,9 +277,11 @@ static int memo_put(machine *m, uint64_t i)
 {
     b4c_pickled *v = top(m);
     if (!v) return fail(m, "nothing to remember");
-    if (i > (uint64_t)(m->at - m->begin)) return fail(m, "a memo number larger than any pickler gives");
+    if (i > (uint64_t)(m->at - m->begin))
+        return fail(m, "a memo number larger than any pickler gives");
     while (m->n_memo <= i) {
-        if (!grow((void **)&m->memo, &m->room_memo, m->n_memo, sizeof *m->memo)) return fail_memory(m);
+        if (!grow((void **)&m->memo, &m->room_memo, m->n_memo, sizeof *m->memo))
+            return fail_memory(m);
         m->memo[m->n_memo++] = NULL;
     }
     m->memo[i] = v;
@@ -319,9 +337,9 @@ static int step(machine *m)
     b4c_span byte;
     B4C_TRY(take(m, 1, &byte));
     switch (byte.data[0]) {
-    case 0x80: return skip_bytes(m, 1);                        /* PROTO */
-    case 0x95: return skip_bytes(m, 8);                        /* FRAME */
-    case '.': return 1;                                        /* STOP */
+    case 0x80: return skip_bytes(m, 1); /* PROTO */
+    case 0x95: return skip_bytes(m, 8); /* FRAME */
+    case '.': return 1;                 /* STOP */
     case '(': return push_mark(m);
     case '0': return pop(m) ? 0 : fail(m, "nothing to drop");
     case '1': return drop_marked(m);
@@ -334,10 +352,17 @@ static int step(machine *m)
     case 'J': return push_number(m, 4);
     case 0x8a: return push_long(m, 1);
     case 0x8b: return push_long(m, 4);
-    case 'G': B4C_TRY(skip_bytes(m, 8)); return push_int(m, B4C_PICKLE_REAL, 0);   /* nobody asks for its value */
-    case 'X': case 'T': case 'B': return push_text(m, 4);      /* BINUNICODE, BINSTRING, BINBYTES */
-    case 0x8c: case 'U': case 'C': return push_text(m, 1);
-    case 0x8d: case 0x8e: return push_text(m, 8);
+    case 'G':
+        B4C_TRY(skip_bytes(m, 8));
+        return push_int(m, B4C_PICKLE_REAL, 0); /* nobody asks for its value */
+    case 'X':
+    case 'T':
+    case 'B': return push_text(m, 4); /* BINUNICODE, BINSTRING, BINBYTES */
+    case 0x8c:
+    case 'U':
+    case 'C': return push_text(m, 1);
+    case 0x8d:
+    case 0x8e: return push_text(m, 8);
     case ')': return gather(m, B4C_PICKLE_TUPLE, 0);
     case 0x85: return gather(m, B4C_PICKLE_TUPLE, 1);
     case 0x86: return gather(m, B4C_PICKLE_TUPLE, 2);
@@ -355,21 +380,33 @@ static int step(machine *m)
     case 'j': return memo_get(m, 4);
     case 'q': return put_numbered(m, 1);
     case 'r': return put_numbered(m, 4);
-    case 0x94: return memo_put(m, m->n_memo);                  /* MEMOIZE */
+    case 0x94: return memo_put(m, m->n_memo); /* MEMOIZE */
     case 'c': return global_line(m);
     case 0x93: return global_stack(m);
     case 'R': return reduce(m);
     case 'Q': return persistent(m);
-    case 'b': return pop(m) && top(m) ? 0 : fail(m, "no object to set the state of");   /* attributes are not kept */
+    case 'b':
+        return pop(m) && top(m)
+                 ? 0
+                 : fail(m, "no object to set the state of"); /* attributes are not kept */
     default:
-        return b4c_fail(m->err, B4C_E_UNSUPPORTED, "%s: the pickle uses opcode %02x at its byte %zu, which is not among those that "
-                        "build tensors and plain values", m->where, byte.data[0], (size_t)(m->at - m->begin) - 1);
+        return b4c_fail(
+            m->err, B4C_E_UNSUPPORTED,
+            "%s: the pickle uses opcode %02x at its byte %zu, which is not among those that "
+            "build tensors and plain values",
+            m->where, byte.data[0], (size_t)(m->at - m->begin) - 1);
     }
 }
 
-b4c_pickled *b4c_pickle_load(b4c_pickle *p, b4c_span bytes, size_t *used, const char *where, b4c_error *err)
+b4c_pickled *b4c_pickle_load(b4c_pickle *p, b4c_span bytes, size_t *used, const char *where,
+                             b4c_error *err)
 {
-    machine m = { .pickle = p, .where = where, .err = err, .begin = bytes.data, .at = bytes.data, .end = bytes.data + bytes.size };
+    machine m = { .pickle = p,
+                  .where = where,
+                  .err = err,
+                  .begin = bytes.data,
+                  .at = bytes.data,
+                  .end = bytes.data + bytes.size };
     b4c_pickled *root = NULL;
     int rc;
     while ((rc = step(&m)) == 0) continue;

@@ -1,6 +1,7 @@
 /* proto.c - protobuf's wire format, field by field.
  *
- * Invariant: what a field points to lies within the message it was read from, and every step consumes bytes.
+ * Invariant: what a field points to lies within the message it was read from, and every step
+ * consumes bytes.
  * Source: protobuf.dev, "Encoding".
  */
 #include "model/format/proto.h"

@@ -1,8 +1,9 @@
 /* read.c - stored elements of any type and order, as rows of float.
  *
- * Idea: a tensor is read in runs along its last axis; a row-major one is a single run; a matrix that lies transposed goes
- * tile by tile, so that both sides touch whole cache lines. The loops over a fixed number of elements are there for the
- * compiler to vectorise. Data may stand at any address: elements are loaded by memcpy.
+ * Idea: a tensor is read in runs along its last axis; a row-major one is a single run; a matrix
+ * that lies transposed goes tile by tile, so that both sides touch whole cache lines. The loops
+ * over a fixed number of elements are there for the compiler to vectorise. Data may stand at any
+ * address: elements are loaded by memcpy.
  */
 #include "model/format/reader.h"
 
@@ -11,21 +12,23 @@
 #include <assert.h>
 
 #if __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
-#error "the layouts are little-endian and are read as they lie; write b4c_store_read anew for this machine"
+#error "the layouts are little-endian; write the runs of read.c anew for this machine"
 #endif
 
 #define TILE 16
 
 /* ---- one run -------------------------------------------------------------------------------- */
 
-/* IEEE half: selection instead of branches, and no denormal float on the way, so that flushing modes do not matter. */
+/* IEEE half: selection instead of branches, and no denormal float on the way, so that flushing
+ * modes do not matter. */
 static inline float half_float(uint16_t h)
 {
     const uint32_t sign = (uint32_t)(h & 0x8000) << 16, rest = h & 0x7fffu;
-    const float tiny = (float)(int)rest * 0x1p-24f;   /* exponent 0 */
+    const float tiny = (float)(int)rest * 0x1p-24f; /* exponent 0 */
     uint32_t bits, tiny_bits;
     memcpy(&tiny_bits, &tiny, 4);
-    bits = (rest << 13) + (rest >= 0x7c00 ? (uint32_t)(255 - 31) << 23 : (uint32_t)(127 - 15) << 23);
+    bits = (rest << 13) +
+           (rest >= 0x7c00 ? (uint32_t)(255 - 31) << 23 : (uint32_t)(127 - 15) << 23);
     bits = (rest < 0x0400 ? tiny_bits : bits) | sign;
     float f;
     memcpy(&f, &bits, 4);
@@ -41,21 +44,21 @@ static inline float bfloat_float(uint16_t b)
 }
 
 /* n elements, `step` elements apart, to consecutive floats. */
-#define RUN(name, type, value)                                                                                        \
-    static void name(const unsigned char *from, int64_t step, float *to, int64_t n)                                   \
-    {                                                                                                                 \
-        type x;                                                                                                       \
-        int64_t i = 0;                                                                                                \
-        if (step == 1)                                                                                                \
-            for (; i + 16 <= n; i += 16)                                                                              \
-                for (int j = 0; j < 16; j++) {                                                                        \
-                    memcpy(&x, from + (i + j) * (int64_t)sizeof x, sizeof x);                                         \
-                    to[i + j] = value;                                                                                \
-                }                                                                                                     \
-        for (; i < n; i++) {                                                                                          \
-            memcpy(&x, from + i * step * (int64_t)sizeof x, sizeof x);                                                \
-            to[i] = value;                                                                                            \
-        }                                                                                                             \
+#define RUN(name, type, value)                                                      \
+    static void name(const unsigned char *from, int64_t step, float *to, int64_t n) \
+    {                                                                               \
+        type x;                                                                     \
+        int64_t i = 0;                                                              \
+        if (step == 1)                                                              \
+            for (; i + 16 <= n; i += 16)                                            \
+                for (int j = 0; j < 16; j++) {                                      \
+                    memcpy(&x, from + (i + j) * (int64_t)sizeof x, sizeof x);       \
+                    to[i + j] = value;                                              \
+                }                                                                   \
+        for (; i < n; i++) {                                                        \
+            memcpy(&x, from + i * step * (int64_t)sizeof x, sizeof x);              \
+            to[i] = value;                                                          \
+        }                                                                           \
     }
 RUN(run_f32, float, x)
 RUN(run_f64, double, (float)x)
@@ -72,9 +75,10 @@ RUN(run_bool, uint8_t, x ? 1.0f : 0.0f)
 typedef void (*run_fn)(const unsigned char *from, int64_t step, float *to, int64_t n);
 
 static const run_fn runs[] = {
-    [B4C_STORED_F32] = run_f32, [B4C_STORED_F64] = run_f64, [B4C_STORED_F16] = run_f16, [B4C_STORED_BF16] = run_bf16,
-    [B4C_STORED_I8] = run_i8,   [B4C_STORED_U8] = run_u8,   [B4C_STORED_I16] = run_i16, [B4C_STORED_I32] = run_i32,
-    [B4C_STORED_I64] = run_i64, [B4C_STORED_BOOL] = run_bool,
+    [B4C_STORED_F32] = run_f32,   [B4C_STORED_F64] = run_f64, [B4C_STORED_F16] = run_f16,
+    [B4C_STORED_BF16] = run_bf16, [B4C_STORED_I8] = run_i8,   [B4C_STORED_U8] = run_u8,
+    [B4C_STORED_I16] = run_i16,   [B4C_STORED_I32] = run_i32, [B4C_STORED_I64] = run_i64,
+    [B4C_STORED_BOOL] = run_bool,
 };
 
 float b4c_stored_element(const b4c_stored *t, size_t i)
@@ -100,14 +104,16 @@ static bool is_packed(const b4c_stored *t)
 static void read_transposed(const b4c_stored *t, int64_t first, int64_t rows, float *out)
 {
     const run_fn run = runs[t->type];
-    const int64_t width = (int64_t)b4c_stored_width(t->type), cols = t->shape[1], step = t->stride[1];
+    const int64_t width = (int64_t)b4c_stored_width(t->type), cols = t->shape[1],
+                  step = t->stride[1];
     float tile[TILE][TILE];
     for (int64_t r = 0; r < rows; r += TILE) {
         const int h = (int)(rows - r < TILE ? rows - r : TILE);
         for (int64_t c = 0; c < cols; c += TILE) {
             const int w = (int)(cols - c < TILE ? cols - c : TILE);
-            for (int i = 0; i < w; i++) run(t->data + ((first + r) + (c + i) * step) * width, 1, tile[i], h);
-            if (h == TILE && w == TILE) {   /* constant bounds: this is where the time goes */
+            for (int i = 0; i < w; i++)
+                run(t->data + ((first + r) + (c + i) * step) * width, 1, tile[i], h);
+            if (h == TILE && w == TILE) { /* constant bounds: this is where the time goes */
                 for (int j = 0; j < TILE; j++)
                     for (int i = 0; i < TILE; i++) out[(r + j) * cols + c + i] = tile[i][j];
             } else {
@@ -150,13 +156,16 @@ static int check_sum(const b4c_store *s, int tensor, b4c_error *err)
     const uint32_t found = b4c_crc32c(t->data, t->bytes);
     if (found != t->checksum)
         return b4c_fail_tensor(s, t->file, b4c_span_of(t->name), err, B4C_E_FORMAT,
-                               "checksum of its %zu bytes is %08x, the index says %08x; the file is damaged, fetch it again",
+                               "checksum of its %zu bytes is %08x, the index says %08x; the file "
+                               "is damaged, fetch it again",
                                t->bytes, found, t->checksum);
-    atomic_store_explicit(checked, 1, memory_order_relaxed);   /* guards nothing: two threads may both have compared */
+    /* relaxed: it guards nothing, two threads may both have compared */
+    atomic_store_explicit(checked, 1, memory_order_relaxed);
     return 0;
 }
 
-int b4c_store_read(const b4c_store *s, int tensor, int64_t first, int64_t rows, float *out, b4c_error *err)
+int b4c_store_read(const b4c_store *s, int tensor, int64_t first, int64_t rows, float *out,
+                   b4c_error *err)
 {
     assert(tensor >= 0 && tensor < s->n);
     const b4c_stored *t = &s->tensor[tensor];
@@ -164,13 +173,16 @@ int b4c_store_read(const b4c_store *s, int tensor, int64_t first, int64_t rows, 
     assert(first >= 0 && rows >= 0 && first <= all && rows <= all - first);
     if (t->type == B4C_STORED_OTHER)
         return b4c_fail_tensor(s, t->file, b4c_span_of(t->name), err, B4C_E_UNSUPPORTED,
-                               "its element type is not one that bert4c reads (floats of 16 to 64 bits, integers, bool)");
+                               "its element type is not one that bert4c reads (floats of 16 to 64 "
+                               "bits, integers, bool)");
     B4C_TRY(check_sum(s, tensor, err));
     if (row == 0 || rows == 0) return 0;
     if (is_packed(t)) {
         const unsigned char *from = t->data + (size_t)(first * row) * b4c_stored_width(t->type);
-        if (t->type == B4C_STORED_F32) memcpy(out, from, (size_t)(rows * row) * sizeof *out);
-        else runs[t->type](from, 1, out, rows * row);
+        if (t->type == B4C_STORED_F32)
+            memcpy(out, from, (size_t)(rows * row) * sizeof *out);
+        else
+            runs[t->type](from, 1, out, rows * row);
     } else if (t->rank == 2 && t->stride[0] == 1) {
         read_transposed(t, first, rows, out);
     } else {

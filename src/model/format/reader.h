@@ -1,8 +1,9 @@
 /* reader.h - what the readers of checkpoints share: bytes with bounds, and the list that they fill.
  *
- * A reader gets a mapped file and calls b4c_store_add once a tensor. It checks what its layout promises; b4c_store_add
- * checks what every layout promises: a printable name and no element outside the tensor's bytes. Another layout is one more
- * file with an `_is` and a `_read`, and one more line in open.c.
+ * A reader gets a mapped file and calls b4c_store_add once a tensor. It checks what its layout
+ * promises; b4c_store_add checks what every layout promises: a printable name and no element
+ * outside the tensor's bytes. Another layout is one more file with an `_is` and a `_read`, and one
+ * more line in open.c.
  */
 #ifndef B4C_MODEL_FORMAT_READER_H
 #define B4C_MODEL_FORMAT_READER_H
@@ -11,12 +12,18 @@
 
 /* ---- bytes ---------------------------------------------------------------------------------- */
 
-typedef struct b4c_span { const unsigned char *data; size_t size; } b4c_span;
+typedef struct b4c_span {
+    const unsigned char *data;
+    size_t size;
+} b4c_span;
 
 /* For "%.*s" of names that come from files. */
 #define B4C_SPAN_ARG(span) (int)((span).size < 500 ? (span).size : 500), (const char *)(span).data
 
-static inline b4c_span b4c_span_of(const char *text) { return (b4c_span){ (const unsigned char *)text, strlen(text) }; }
+static inline b4c_span b4c_span_of(const char *text)
+{
+    return (b4c_span){ (const unsigned char *)text, strlen(text) };
+}
 static inline bool b4c_span_is(b4c_span s, const char *text)
 {
     return s.size == strlen(text) && memcmp(s.data, text, s.size) == 0;
@@ -45,10 +52,17 @@ static inline bool b4c_range_in(uint64_t offset, uint64_t size, uint64_t whole)
 
 /* Little-endian numbers at any address. */
 static inline uint16_t b4c_u16(const unsigned char *p) { return (uint16_t)(p[0] | p[1] << 8); }
-static inline uint32_t b4c_u32(const unsigned char *p) { return b4c_u16(p) | (uint32_t)b4c_u16(p + 2) << 16; }
-static inline uint64_t b4c_u64(const unsigned char *p) { return b4c_u32(p) | (uint64_t)b4c_u32(p + 4) << 32; }
+static inline uint32_t b4c_u32(const unsigned char *p)
+{
+    return b4c_u16(p) | (uint32_t)b4c_u16(p + 2) << 16;
+}
+static inline uint64_t b4c_u64(const unsigned char *p)
+{
+    return b4c_u32(p) | (uint64_t)b4c_u32(p + 4) << 32;
+}
 
-/* Memory in small pieces that is freed together: zeroed, 16-byte aligned; NULL: none left. Start from a NULL list. */
+/* Memory in small pieces that is freed together: zeroed, 16-byte aligned; NULL: none left. Start
+ * from a NULL list. */
 typedef struct b4c_chunk b4c_chunk;
 void *b4c_chunk_take(b4c_chunk **list, size_t bytes);
 void b4c_chunk_free(b4c_chunk **list);
@@ -57,8 +71,8 @@ void b4c_chunk_free(b4c_chunk **list);
 
 /* Bytes of an element; 0 for OTHER. */
 size_t b4c_stored_width(b4c_stored_type);
-/* Elements of a shape into *count. False when the product of the axes (empty ones counted as 1) passes 2^56, so that bytes
- * and strides never overflow, or when an axis is negative. */
+/* Elements of a shape into *count. False when the product of the axes (empty ones counted as 1)
+ * passes 2^56, so that bytes and strides never overflow, or when an axis is negative. */
 bool b4c_shape_count(const int64_t *shape, int rank, uint64_t *count);
 /* Row-major strides for the shape. */
 void b4c_stored_pack(b4c_stored *);
@@ -71,29 +85,33 @@ const char *b4c_shape_text(char text[200], const int64_t *shape, int rank);
 
 /* Map a file for the life of the store; returns its index. */
 int b4c_store_map(b4c_store *, const char *path, b4c_error *);
-static inline b4c_span b4c_store_bytes(const b4c_store *s, int file) { return (b4c_span){ s->file[file].data, s->file[file].size }; }
+static inline b4c_span b4c_store_bytes(const b4c_store *s, int file)
+{
+    return (b4c_span){ s->file[file].data, s->file[file].size };
+}
 /* Memory for the life of the store, as b4c_chunk_take gives it. */
 void *b4c_store_keep(b4c_store *, size_t bytes);
-/* The tensor under a copy of `name`. Of `t` everything but the name must be set; b4c_stored_pack sets strides. */
+/* The tensor under a copy of `name`. Of `t` everything but the name must be set; b4c_stored_pack
+ * sets strides. */
 int b4c_store_add(b4c_store *, const b4c_stored *t, b4c_span name, b4c_error *);
 /* Sort by name and refuse duplicates: after the last reader. */
 int b4c_store_finish(b4c_store *, b4c_error *);
 /* b4c_fail with "FILE: tensor 'NAME': " in front. */
-int b4c_fail_tensor(const b4c_store *, int file, b4c_span name, b4c_error *, int code, const char *format, ...)
-    __attribute__((format(printf, 6, 7)));
+int b4c_fail_tensor(const b4c_store *, int file, b4c_span name, b4c_error *, int code,
+                    const char *format, ...) __attribute__((format(printf, 6, 7)));
 int b4c_fail_memory(const b4c_store *, int file, b4c_error *);
 
 /* ---- the readers ---------------------------------------------------------------------------- */
 
-/* `_is` looks at the first and last bytes only; `_read` takes a mapped file and adds its tensors, mapping further files
- * that belong to it. */
+/* `_is` looks at the first and last bytes only; `_read` takes a mapped file and adds its
+ * tensors, mapping further files that belong to it. */
 
 bool b4c_safetensors_is(b4c_span);
 int b4c_safetensors_read(b4c_store *, int file, b4c_error *);
-bool b4c_torch_is(b4c_span);                      /* zip or legacy pickle */
+bool b4c_torch_is(b4c_span); /* zip or legacy pickle */
 int b4c_torch_read(b4c_store *, int file, b4c_error *);
 bool b4c_onnx_is(b4c_span);
 int b4c_onnx_read(b4c_store *, int file, b4c_error *);
-bool b4c_tf1_is(b4c_span);                        /* an index file */
+bool b4c_tf1_is(b4c_span); /* an index file */
 int b4c_tf1_read(b4c_store *, int file, b4c_error *);
 #endif

@@ -1,8 +1,11 @@
-/* store.c - the list of tensors that every reader fills, its memory, and the checks that hold for all layouts.
+/* store.c - the list of tensors that every reader fills, its memory, and the checks that hold for
+ * all layouts.
  *
- * Idea: a store owns two kinds of memory: mapped files, and blocks for what cannot stay in them (names, assembled or
- * unpacked data). Both live until the store is closed, so a tensor is only pointers and numbers.
- * Invariant: an added tensor has no element outside its bytes; reading therefore checks nothing again.
+ * Idea: a store owns two kinds of memory: mapped files, and blocks for what cannot stay in them
+ * (names, assembled or unpacked data). Both live until the store is closed, so a tensor is only
+ * pointers and numbers.
+ * Invariant: an added tensor has no element outside its bytes; reading therefore checks nothing
+ * again.
  */
 #include "model/format/reader.h"
 
@@ -18,11 +21,16 @@
 
 /* ---- types and shapes ----------------------------------------------------------------------- */
 
-static const struct { const char *name; size_t width; } types[] = {
-    [B4C_STORED_F32] = { "f32", 4 },   [B4C_STORED_F64] = { "f64", 8 }, [B4C_STORED_F16] = { "f16", 2 },
-    [B4C_STORED_BF16] = { "bf16", 2 }, [B4C_STORED_I8] = { "i8", 1 },   [B4C_STORED_U8] = { "u8", 1 },
-    [B4C_STORED_I16] = { "i16", 2 },   [B4C_STORED_I32] = { "i32", 4 }, [B4C_STORED_I64] = { "i64", 8 },
-    [B4C_STORED_BOOL] = { "bool", 1 }, [B4C_STORED_OTHER] = { "other", 0 },
+static const struct {
+    const char *name;
+    size_t width;
+} types[] = {
+    [B4C_STORED_F32] = { "f32", 4 },     [B4C_STORED_F64] = { "f64", 8 },
+    [B4C_STORED_F16] = { "f16", 2 },     [B4C_STORED_BF16] = { "bf16", 2 },
+    [B4C_STORED_I8] = { "i8", 1 },       [B4C_STORED_U8] = { "u8", 1 },
+    [B4C_STORED_I16] = { "i16", 2 },     [B4C_STORED_I32] = { "i32", 4 },
+    [B4C_STORED_I64] = { "i64", 8 },     [B4C_STORED_BOOL] = { "bool", 1 },
+    [B4C_STORED_OTHER] = { "other", 0 },
 };
 
 const char *b4c_stored_type_name(b4c_stored_type type) { return types[type].name; }
@@ -35,9 +43,12 @@ bool b4c_shape_count(const int64_t *shape, int rank, uint64_t *count)
     bool empty = false;
     for (int i = 0; i < rank; i++) {
         if (shape[i] < 0) return false;
-        if (shape[i] == 0) empty = true;
-        else if ((uint64_t)shape[i] > most / product) return false;
-        else product *= (uint64_t)shape[i];
+        if (shape[i] == 0)
+            empty = true;
+        else if ((uint64_t)shape[i] > most / product)
+            return false;
+        else
+            product *= (uint64_t)shape[i];
     }
     *count = empty ? 0 : product;
     return true;
@@ -64,21 +75,24 @@ int64_t b4c_stored_row(const b4c_stored *t)
 const char *b4c_shape_text(char text[200], const int64_t *shape, int rank)
 {
     int at = snprintf(text, 200, "[");
-    for (int i = 0; i < rank; i++) at += snprintf(text + at, 200 - (size_t)at, "%s%lld", i ? ", " : "", (long long)shape[i]);
+    for (int i = 0; i < rank; i++)
+        at += snprintf(text + at, 200 - (size_t)at, "%s%lld", i ? ", " : "", (long long)shape[i]);
     snprintf(text + at, 200 - (size_t)at, "]");
     return text;
 }
 
 /* ---- failing -------------------------------------------------------------------------------- */
 
-int b4c_fail_tensor(const b4c_store *s, int file, b4c_span name, b4c_error *err, int code, const char *format, ...)
+int b4c_fail_tensor(const b4c_store *s, int file, b4c_span name, b4c_error *err, int code,
+                    const char *format, ...)
 {
     char text[600];
     va_list list;
     va_start(list, format);
     vsnprintf(text, sizeof text, format, list);
     va_end(list);
-    return b4c_fail(err, code, "%s: tensor '%.*s': %s", s->file_name[file], B4C_SPAN_ARG(name), text);
+    return b4c_fail(err, code, "%s: tensor '%.*s': %s", s->file_name[file], B4C_SPAN_ARG(name),
+                    text);
 }
 
 int b4c_fail_memory(const b4c_store *s, int file, b4c_error *err)
@@ -95,7 +109,10 @@ static b4c_store_own *own_of(b4c_store *s)
 }
 
 /* Its memory follows it. */
-struct b4c_chunk { alignas(16) b4c_chunk *next; size_t size, used; };
+struct b4c_chunk {
+    alignas(16) b4c_chunk *next;
+    size_t size, used;
+};
 
 void *b4c_chunk_take(b4c_chunk **list, size_t bytes)
 {
@@ -173,7 +190,8 @@ static bool is_printable(b4c_span name)
 {
     for (size_t at = 0; at < name.size;) {
         utf8proc_int32_t c;
-        const utf8proc_ssize_t n = utf8proc_iterate(name.data + at, (utf8proc_ssize_t)(name.size - at), &c);
+        const utf8proc_ssize_t n = utf8proc_iterate(name.data + at,
+                                                    (utf8proc_ssize_t)(name.size - at), &c);
         if (n <= 0 || c < 0x20 || c == 0x7f) return false;
         at += (size_t)n;
     }
@@ -186,21 +204,25 @@ static int check_range(const b4c_store *s, const b4c_stored *t, b4c_span name, b
     char text[200];
     uint64_t count, last = 0;
     if (!b4c_shape_count(t->shape, t->rank, &count))
-        return b4c_fail_tensor(s, t->file, name, err, B4C_E_FORMAT, "shape %s is negative or beyond all memory",
+        return b4c_fail_tensor(s, t->file, name, err, B4C_E_FORMAT,
+                               "shape %s is negative or beyond all memory",
                                b4c_shape_text(text, t->shape, t->rank));
     if (t->type == B4C_STORED_OTHER || count == 0) return 0;
     for (int i = 0; i < t->rank; i++) {
         uint64_t way;
-        if (t->stride[i] < 0 || __builtin_mul_overflow((uint64_t)t->shape[i] - 1, (uint64_t)t->stride[i], &way) ||
+        if (t->stride[i] < 0 ||
+            __builtin_mul_overflow((uint64_t)t->shape[i] - 1, (uint64_t)t->stride[i], &way) ||
             __builtin_add_overflow(last, way, &last))
-            return b4c_fail_tensor(s, t->file, name, err, B4C_E_FORMAT, "stride %lld of axis %d leads out of memory",
+            return b4c_fail_tensor(s, t->file, name, err, B4C_E_FORMAT,
+                                   "stride %lld of axis %d leads out of memory",
                                    (long long)t->stride[i], i);
     }
     if (last >= t->bytes / b4c_stored_width(t->type))
-        return b4c_fail_tensor(s, t->file, name, err, B4C_E_FORMAT,
-                               "shape %s of %s reaches element %llu, but it has %zu bytes; the file is cut or damaged",
-                               b4c_shape_text(text, t->shape, t->rank), b4c_stored_type_name(t->type),
-                               (unsigned long long)last, t->bytes);
+        return b4c_fail_tensor(
+            s, t->file, name, err, B4C_E_FORMAT,
+            "shape %s of %s reaches element %llu, but it has %zu bytes; the file is cut or damaged",
+            b4c_shape_text(text, t->shape, t->rank), b4c_stored_type_name(t->type),
+            (unsigned long long)last, t->bytes);
     return 0;
 }
 
@@ -208,13 +230,15 @@ int b4c_store_add(b4c_store *s, const b4c_stored *t, b4c_span name, b4c_error *e
 {
     assert(t->rank >= 0 && t->rank <= B4C_STORED_RANK && t->file >= 0 && t->file < s->n_files);
     if (!is_printable(name))
-        return b4c_fail_tensor(s, t->file, name, err, B4C_E_FORMAT, "the name is empty, not UTF-8 or has controls in it");
+        return b4c_fail_tensor(s, t->file, name, err, B4C_E_FORMAT,
+                               "the name is empty, not UTF-8 or has controls in it");
     B4C_TRY(check_range(s, t, name, err));
     b4c_store_own *own = own_of(s);
     char *copy = own ? b4c_store_keep(s, name.size + 1) : NULL;
     if (copy && s->n == own->room) {
         const int room = own->room ? 2 * own->room : 64;
-        b4c_stored *more = room > own->room ? realloc(s->tensor, (size_t)room * sizeof *more) : NULL;
+        b4c_stored *more = room > own->room ? realloc(s->tensor, (size_t)room * sizeof *more)
+                                            : NULL;
         if (more) {
             s->tensor = more;
             own->room = room;
@@ -238,24 +262,28 @@ int b4c_store_finish(b4c_store *s, b4c_error *err)
     for (int i = 1; i < s->n; i++) {
         const b4c_stored *a = &s->tensor[i - 1], *b = &s->tensor[i];
         if (strcmp(a->name, b->name) == 0)
-            return b4c_fail(err, B4C_E_FORMAT, "%s: tensor '%s': found twice, also in %s; wanted one of each name",
+            return b4c_fail(err, B4C_E_FORMAT,
+                            "%s: tensor '%s': found twice, also in %s; wanted one of each name",
                             s->file_name[b->file], b->name, s->file_name[a->file]);
     }
     b4c_store_own *own = own_of(s);
     if (own) own->checked = calloc((size_t)s->n + 1, sizeof *own->checked);
-    if (!own || !own->checked) return b4c_fail(err, B4C_E_MEMORY, "no memory for a list of %d tensors", s->n);
+    if (!own || !own->checked)
+        return b4c_fail(err, B4C_E_MEMORY, "no memory for a list of %d tensors", s->n);
     return 0;
 }
 
 int b4c_store_find(const b4c_store *s, const char *name)
 {
     if (s->n == 0) return -1;
-    const b4c_stored key = { .name = name }, *found = bsearch(&key, s->tensor, (size_t)s->n, sizeof key, by_name);
+    const b4c_stored key = { .name = name },
+                     *found = bsearch(&key, s->tensor, (size_t)s->n, sizeof key, by_name);
     return found ? (int)(found - s->tensor) : -1;
 }
 
 void b4c_store_forget(const b4c_store *s, int tensor)
 {
     const b4c_stored *t = &s->tensor[tensor];
-    b4c_file_forget(&s->file[t->file], t->data, t->bytes);   /* does nothing to memory of the store's own */
+    b4c_file_forget(&s->file[t->file], t->data,
+                    t->bytes); /* does nothing to memory of the store's own */
 }
