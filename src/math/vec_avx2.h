@@ -33,6 +33,7 @@ static inline vec v_fma(vec a, vec b, vec c) { return _mm256_fmadd_ps(a, b, c); 
 static inline vec v_min(vec a, vec b) { return _mm256_min_ps(a, b); }
 static inline vec v_max(vec a, vec b) { return _mm256_max_ps(a, b); }
 static inline vec v_round(vec x) { return _mm256_round_ps(x, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC); }
+static inline vec v_abs(vec a) { return _mm256_andnot_ps(_mm256_set1_ps(-0.f), a); }
 static inline vec v_rcp(vec x) { return _mm256_div_ps(_mm256_set1_ps(1), x); }
 
 static inline vmask v_less(vec a, vec b) { return _mm256_cmp_ps(a, b, _CMP_LT_OQ); }
@@ -40,6 +41,12 @@ static inline vmask v_not_less(vec a, vec b) { return _mm256_cmp_ps(a, b, _CMP_N
 static inline vec v_select(vmask m, vec a, vec b) { return _mm256_blendv_ps(b, a, m); }
 static inline vec v_keep(vmask m, vec x) { return _mm256_and_ps(m, x); }
 static inline vmask v_between(int lo, int hi) { return _mm256_andnot_ps(v_first(lo), v_first(hi)); }
+static inline vec v_look16(const float *t, vec z)
+{
+    __m256i i = _mm256_castps_si256(z);
+    vec low = _mm256_permutevar8x32_ps(_mm256_load_ps(t), i), high = _mm256_permutevar8x32_ps(_mm256_load_ps(t + 8), i);
+    return _mm256_blendv_ps(low, high, _mm256_castsi256_ps(_mm256_slli_epi32(i, 28)));
+}
 static inline vec v_exp2(vec x, vec n)
 {
     __m256i shift = _mm256_slli_epi32(_mm256_cvtps_epi32(n), 23);
@@ -95,8 +102,7 @@ static inline void v_transpose(vec r[VEC_LANES])
 
 static inline vec v_absmax(vec a, vec x)
 {
-    __m256 size = _mm256_andnot_ps(_mm256_set1_ps(-0.f), x);
-    return _mm256_castsi256_ps(_mm256_max_epu32(_mm256_castps_si256(a), _mm256_castps_si256(size)));
+    return _mm256_castsi256_ps(_mm256_max_epu32(_mm256_castps_si256(a), _mm256_castps_si256(v_abs(x))));
 }
 static inline float v_absmax_top(vec a)
 {

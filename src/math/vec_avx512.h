@@ -33,6 +33,7 @@ static inline vec v_fma(vec a, vec b, vec c) { return _mm512_fmadd_ps(a, b, c); 
 static inline vec v_min(vec a, vec b) { return _mm512_min_ps(a, b); }
 static inline vec v_max(vec a, vec b) { return _mm512_max_ps(a, b); }
 static inline vec v_round(vec x) { return _mm512_roundscale_ps(x, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC); }
+static inline vec v_abs(vec a) { return _mm512_abs_ps(a); }
 static inline vec v_rcp(vec x)
 {
     vec r = _mm512_rcp14_ps(x);                                  /* 2^-14; one step of Newton squares it */
@@ -44,6 +45,7 @@ static inline vmask v_not_less(vec a, vec b) { return _mm512_cmp_ps_mask(a, b, _
 static inline vec v_select(vmask m, vec a, vec b) { return _mm512_mask_blend_ps(m, b, a); }
 static inline vec v_keep(vmask m, vec x) { return _mm512_maskz_mov_ps(m, x); }
 static inline vmask v_between(int lo, int hi) { return v_first(hi) & (vmask)~v_first(lo); }
+static inline vec v_look16(const float *t, vec z) { return _mm512_permutexvar_ps(_mm512_castps_si512(z), _mm512_load_ps(t)); }
 static inline vec v_exp2(vec x, vec n) { return _mm512_scalef_ps(x, n); }
 
 static inline float v_sum(vec x)

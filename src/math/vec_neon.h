@@ -45,6 +45,7 @@ static inline vec v_fma(vec a, vec b, vec c) { return vfmaq_f32(c, a, b); }
 static inline vec v_min(vec a, vec b) { return vbslq_f32(vcltq_f32(a, b), a, b); }
 static inline vec v_max(vec a, vec b) { return vbslq_f32(vcgtq_f32(a, b), a, b); }
 static inline vec v_round(vec x) { return vrndnq_f32(x); }
+static inline vec v_abs(vec a) { return vabsq_f32(a); }
 static inline vec v_rcp(vec x) { return vdivq_f32(vdupq_n_f32(1), x); }
 
 static inline vmask v_less(vec a, vec b) { return vcltq_f32(a, b); }
@@ -52,6 +53,14 @@ static inline vmask v_not_less(vec a, vec b) { return vmvnq_u32(vcltq_f32(a, b))
 static inline vec v_select(vmask m, vec a, vec b) { return vbslq_f32(m, a, b); }
 static inline vec v_keep(vmask m, vec x) { return vreinterpretq_f32_u32(vandq_u32(m, vreinterpretq_u32_f32(x))); }
 static inline vmask v_between(int lo, int hi) { return vbicq_u32(v_first(hi), v_first(lo)); }
+static inline vec v_look16(const float *t, vec z)
+{
+    const uint8_t *bytes = (const uint8_t *)t;
+    uint8x16x4_t table = { { vld1q_u8(bytes), vld1q_u8(bytes + 16), vld1q_u8(bytes + 32), vld1q_u8(bytes + 48) } };
+    uint32x4_t i = vandq_u32(vreinterpretq_u32_f32(z), vdupq_n_u32(15));
+    i = vmlaq_u32(vdupq_n_u32(0x03020100), i, vdupq_n_u32(0x04040404));      /* the four bytes of entry i */
+    return vreinterpretq_f32_u8(vqtbl4q_u8(table, vreinterpretq_u8_u32(i)));
+}
 static inline vec v_exp2(vec x, vec n)
 {
     return vreinterpretq_f32_s32(vaddq_s32(vreinterpretq_s32_f32(x), vshlq_n_s32(vcvtq_s32_f32(n), 23)));

@@ -10,6 +10,7 @@
  *   v_min, v_max    the second operand where either is NaN
  *   v_between       the mask of lanes lo .. hi-1 (0 <= lo, hi <= VEC_LANES)
  *   v_round         nearest integer, ties to even
+ *   v_look16(t, z)  t[last four bits of z], z as a bit pattern
  *   v_keep          x where the mask holds, else 0
  *   v_exp2(x, n)    x * 2^n for whole n in -127 .. 128, results below the least normal number are unspecified
  *   v_rcp           1 / x, to 2 units in the last place
@@ -45,6 +46,7 @@ static inline vec v_div(vec a, vec b) { return a / b; }
 static inline vec v_fma(vec a, vec b, vec c) { return a * b + c; }           /* a b + c, rounded once where the hardware can */
 static inline vec v_min(vec a, vec b) { return a < b ? a : b; }
 static inline vec v_max(vec a, vec b) { return a > b ? a : b; }
+static inline vec v_abs(vec a) { return a < 0 ? -a : a; }
 static inline vec v_rcp(vec x) { return 1 / x; }
 #ifdef B4C_DOUBLE
 static inline vec v_round(vec x) { return rint(x); }
@@ -64,6 +66,11 @@ static inline b4c_real v_sum(vec x) { return x; }
 static inline b4c_real v_top(vec x) { return x; }
 
 #ifndef B4C_DOUBLE
+static inline vec v_look16(const float *t, vec z)
+{
+    union { float f; uint32_t u; } bits = { z };
+    return t[bits.u & 15];
+}
 static inline vec v_exp2(vec x, vec n)
 {
     union { float f; uint32_t u; } r = { x };
