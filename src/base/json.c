@@ -18,7 +18,12 @@ json_t *b4c_json_parse(const char *text, size_t bytes, const char *where, b4c_er
         bytes -= 3;
     }
     json_error_t at;
-    json_t *value = json_loadb(text, bytes, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &at);
+    const size_t flags = JSON_REJECT_DUPLICATES | JSON_DECODE_ANY;
+    json_t *value = json_loadb(text, bytes, flags, &at);
+    /* The hub writes 1e30 as an integer of 31 digits, for "no limit": then all numbers become
+     * doubles. */
+    if (!value && json_error_code(&at) == json_error_numeric_overflow)
+        value = json_loadb(text, bytes, flags | JSON_DECODE_INT_AS_REAL, &at);
     if (value) return value;
     if (json_error_code(&at) == json_error_out_of_memory)
         b4c_fail(err, B4C_E_MEMORY, "%s: no memory for its JSON of %zu bytes", where, bytes);

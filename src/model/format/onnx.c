@@ -5,7 +5,7 @@
  */
 #include "model/format/onnx_graph.h"
 
-#include "model/format/proto.h"
+#include "base/proto.h"
 
 /* A protobuf has no mark. Writers put fields in order: ModelProto begins with 1 ir_version, a
  * small number, and goes on with a field of its own (2 producer_name .. 8 opset_import, 14

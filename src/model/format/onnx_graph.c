@@ -9,7 +9,7 @@
  */
 #include "model/format/onnx_graph.h"
 
-#include "model/format/proto.h"
+#include "base/proto.h"
 #include <stdio.h>
 #include <stdlib.h>
 

@@ -13,7 +13,7 @@
 #include "model/format/table.h"
 
 #include "model/format/crc32c.h"
-#include "model/format/proto.h"
+#include "base/proto.h"
 #include <stdlib.h>
 
 #define FOOTER     48

@@ -11,7 +11,7 @@
  * tensorflow/core/util/saved_tensor_slice_util.cc, tensorflow/core/lib/strings/ordered_code.cc.
  */
 #include "model/format/crc32c.h"
-#include "model/format/proto.h"
+#include "base/proto.h"
 #include "model/format/table.h"
 
 #include <stdio.h>

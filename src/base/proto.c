@@ -4,7 +4,7 @@
  * consumes bytes.
  * Source: protobuf.dev, "Encoding".
  */
-#include "model/format/proto.h"
+#include "base/proto.h"
 
 int b4c_varint(b4c_span *s, uint64_t *out)
 {

@@ -9,9 +9,9 @@
  * A field of value 0 is absent in proto3; a repeated number may be packed (one field of bytes) or
  * not. Nothing is copied.
  */
-#ifndef B4C_MODEL_FORMAT_PROTO_H
-#define B4C_MODEL_FORMAT_PROTO_H
-#include "model/format/reader.h"
+#ifndef B4C_BASE_PROTO_H
+#define B4C_BASE_PROTO_H
+#include "base/span.h"
 
 typedef enum b4c_wire {
     B4C_WIRE_VARINT = 0,
