@@ -1,0 +1,417 @@
+/* test_attention.c - attention of every instruction set against double loops, and the laws that hold to the bit: a query sees its interval
+ * and nothing else, alone or beside others, with its keys in the batch or in a cache. */
+#include "kernels_common.h"
+#include <math.h>
+
+#define EACH_TABLE(t) for (const b4c_kernels *t = next_table(NULL); t; t = next_table(t))
+#define COUNT(a) ((int)(sizeof(a) / sizeof *(a)))
+
+typedef enum mask { FULL, CAUSAL, ANTI, PREFIX, WINDOW, RANDOM, MASKS } mask;
+
+/* A sequence with everything attention reads. Rows of q, k and v have a few columns that are not theirs. */
+typedef struct scene {
+    b4c_attention job;
+    float *q, *k, *v, *bias, *rel, *out, *weights;
+    int *interval[4], *pos;
+    uint8_t *head_set;
+    void *scratch;
+    int width, out_ld;
+    size_t n_out, n_weights;
+} scene;
+
+static unsigned next_random(unsigned *seed)
+{
+    *seed = *seed * 1664525u + 1013904223u;
+    return *seed >> 8;
+}
+
+static void draw_interval(mask m, int i, int q_rows, int k_rows, unsigned *seed, int *from, int *upto)
+{
+    const int at = i + k_rows - q_rows > 0 ? i + k_rows - q_rows : 0;           /* the last query is the last key */
+    *from = 0;
+    *upto = k_rows;
+    if (m == CAUSAL) *upto = at + 1;
+    if (m == ANTI) *from = at < k_rows ? at : k_rows;
+    if (m == PREFIX) *upto = at + 1 > k_rows / 2 ? at + 1 : k_rows / 2;
+    if (m == WINDOW) {
+        *from = at > 5 ? at - 5 : 0;
+        *upto = at + 4;
+    }
+    if (m == RANDOM) {
+        *from = (int)(next_random(seed) % (unsigned)(k_rows + 1));
+        *upto = (int)(next_random(seed) % (unsigned)(k_rows + 1));              /* half of them see nothing */
+    }
+    if (*upto > k_rows) *upto = k_rows;
+}
+
+static scene scene_new(int heads, int kv_heads, int d, int q_rows, int k_rows, mask m, mask second, unsigned seed)
+{
+    scene s = { .width = heads * d, .out_ld = heads * d + 3 };
+    const int q_ld = heads * d + 5, k_ld = kv_heads * d + 2, v_ld = kv_heads * d + 7;
+    s.q = random_floats((size_t)(q_rows * q_ld), seed, 2);
+    s.k = random_floats((size_t)(k_rows * k_ld), seed + 1, 2);
+    s.v = random_floats((size_t)(k_rows * v_ld), seed + 2, 2);
+    s.n_out = (size_t)(q_rows * s.out_ld);
+    s.out = malloc(s.n_out * sizeof *s.out);
+    s.head_set = malloc((size_t)heads);
+    s.pos = malloc((size_t)q_rows * sizeof *s.pos);
+    for (int i = 0; i < 4; i++) s.interval[i] = malloc((size_t)q_rows * sizeof(int));
+    for (int i = 0; i < q_rows; i++) {
+        s.pos[i] = i + k_rows - q_rows;
+        draw_interval(m, i, q_rows, k_rows, &seed, &s.interval[0][i], &s.interval[1][i]);
+        draw_interval(second, i, q_rows, k_rows, &seed, &s.interval[2][i], &s.interval[3][i]);
+    }
+    for (int h = 0; h < heads; h++) s.head_set[h] = h % 2 == 1;
+    s.job = (b4c_attention){
+        .heads = heads, .kv_heads = kv_heads, .head_size = d, .q_rows = q_rows, .k_rows = k_rows, .scale = (float)(1 / sqrt(d)),
+        .q = s.q, .k = s.k, .v = s.v, .q_ld = q_ld, .k_ld = k_ld, .v_ld = v_ld, .from = s.interval[0], .upto = s.interval[1],
+        .pos = s.pos, .out = { B4C_FORM_REAL, q_rows, s.width, s.out, (size_t)s.out_ld, NULL },
+    };
+    if (second != m) {
+        s.job.from2 = s.interval[2];
+        s.job.upto2 = s.interval[3];
+        s.job.head_set = s.head_set;
+    }
+    return s;
+}
+
+static void add_bias(scene *s, int span)
+{
+    s->bias = random_floats((size_t)(s->job.heads * (2 * span + 1)), 77, 3);
+    s->job.bias = s->bias;
+    s->job.span = span;
+}
+
+static void add_rel(scene *s, int rel_max)
+{
+    s->rel = random_floats((size_t)((2 * rel_max + 1) * s->job.head_size), 78, 1);
+    s->job.rel = s->rel;
+    s->job.rel_max = rel_max;
+}
+
+static void add_weights(scene *s)
+{
+    s->n_weights = (size_t)s->job.heads * (size_t)s->job.q_rows * (size_t)s->job.k_rows;
+    s->weights = malloc((s->n_weights + 1) * sizeof *s->weights);
+    for (size_t i = 0; i < s->n_weights; i++) s->weights[i] = 55;
+    s->job.weights = s->weights;
+}
+
+static void run(const b4c_kernels *t, scene *s)
+{
+    free(s->scratch);
+    s->scratch = malloc(t->attention_scratch(&s->job));
+    for (size_t i = 0; i < s->n_out; i++) s->out[i] = 55;
+    t->attention(&s->job, 0, s->job.heads, s->scratch);
+    for (int i = 0; i < s->job.q_rows; i++)                                     /* and nothing else is written */
+        for (int j = s->width; j < s->out_ld; j++) assert_true(s->out[i * s->out_ld + j] == 55);
+}
+
+static void scene_done(scene *s)
+{
+    free(s->q); free(s->k); free(s->v); free(s->bias); free(s->rel); free(s->out); free(s->weights); free(s->pos);
+    free(s->head_set); free(s->scratch);
+    for (int i = 0; i < 4; i++) free(s->interval[i]);
+}
+
+static int clipped(int x, int most) { return x < -most ? -most : x > most ? most : x; }
+
+/* Query i of head h in double: y [d] and weights [k_rows]. */
+static void true_attention(const b4c_attention *a, int h, int i, double *y, double *weights)
+{
+    const int d = a->head_size, kv = h / (a->heads / a->kv_heads);
+    const bool second = a->head_set && a->head_set[h];
+    const int from = (second ? a->from2 : a->from)[i], upto = (second ? a->upto2 : a->upto)[i];
+    double top = -INFINITY, sum = 0;
+    for (int c = 0; c < d; c++) y[c] = 0;
+    for (int j = 0; j < a->k_rows; j++) weights[j] = 0;
+    for (int j = from; j < upto; j++) {
+        double s = 0;
+        for (int c = 0; c < d; c++) {
+            double k = a->k[j * a->k_ld + kv * d + c];
+            if (a->rel) k += a->rel[(a->rel_max + clipped(j - a->pos[i], a->rel_max)) * d + c];
+            s += (double)a->q[i * a->q_ld + h * d + c] * k;
+        }
+        s *= a->scale;
+        if (a->bias) s += a->bias[h * (2 * a->span + 1) + a->span + clipped(j - a->pos[i], a->span)];
+        weights[j] = s;
+        top = fmax(top, s);
+    }
+    for (int j = from; j < upto; j++) sum += weights[j] = exp(weights[j] - top);
+    for (int j = from; j < upto; j++) {
+        weights[j] /= sum;
+        for (int c = 0; c < d; c++) {
+            double v = a->v[j * a->v_ld + kv * d + c];
+            if (a->rel) v += a->rel[(a->rel_max + clipped(j - a->pos[i], a->rel_max)) * d + c];
+            y[c] += weights[j] * v;
+        }
+    }
+}
+
+static void check_scene(const b4c_kernels *t, scene *s)
+{
+    const b4c_attention *a = &s->job;
+    double *y = malloc((size_t)a->head_size * sizeof *y), *w = malloc((size_t)(a->k_rows + 1) * sizeof *w);
+    run(t, s);
+    for (int h = 0; h < a->heads; h++)
+        for (int i = 0; i < a->q_rows; i++) {
+            const float *got = s->out + i * s->out_ld + h * a->head_size;
+            true_attention(a, h, i, y, w);
+            for (int c = 0; c < a->head_size; c++)
+                if (!(fabs(got[c] - y[c]) < 5e-6))       /* values up to 3, scores up to 20: 20 eps in an exponent */
+                    fail_msg("%s: d %d, %d queries, %d keys: head %d query %d [%d] is %g, not %g", t->name, a->head_size, a->q_rows, a->k_rows,
+                             h, i, c, got[c], y[c]);
+            for (int j = 0; a->weights && j < a->k_rows; j++) {
+                float shown = s->weights[(h * a->q_rows + i) * a->k_rows + j];
+                assert_true(w[j] == 0 ? shown == 0 : fabs(shown - w[j]) <= 3e-6 * w[j] + 1e-30);
+            }
+        }
+    free(y);
+    free(w);
+}
+
+static void attention_is_the_softmax_of_what_is_visible(void **state)
+{
+    (void)state;
+    static const int sizes[] = { 8, 12, 16, 24, 32, 40, 64, 128 }, keys[] = { 1, 2, 7, 15, 16, 17, 31, 32, 33, 50, 64, 65, 130, 300 };
+    EACH_TABLE(t)
+        for (int i = 0; i < COUNT(sizes); i++)
+            for (int j = 0; j < COUNT(keys); j++) {
+                const int n = i * COUNT(keys) + j, k = keys[j], q = n % 3 == 0 ? k : 1 + n * 7 % (k < 40 ? k : 40);
+                scene s = scene_new(n % 4 == 3 ? 4 : 2, 2, sizes[i], q, k, (mask)(n % MASKS), (mask)(n % 5 ? n % MASKS : CAUSAL), (unsigned)n);
+                if (n % 4 == 1) add_bias(&s, n % 8 == 1 ? 3 : 400);
+                if (n % 4 == 2 || n % 16 == 1) add_rel(&s, n % 8 == 2 ? 64 : 4);
+                if (n % 3 == 1) add_weights(&s);
+                check_scene(t, &s);
+                scene_done(&s);
+            }
+}
+
+static void every_number_of_queries_is_right(void **state)
+{
+    (void)state;
+    EACH_TABLE(t)
+        for (int n = 1; n <= 45; n++) {
+            scene s = scene_new(3, 3, 16, n, n, (mask)(n % MASKS), FULL, (unsigned)n);
+            add_weights(&s);
+            check_scene(t, &s);
+            scene_done(&s);
+        }
+}
+
+static void a_query_that_sees_nothing_gives_zeros(void **state)
+{
+    (void)state;
+    EACH_TABLE(t) {
+        scene s = scene_new(2, 1, 24, 20, 33, FULL, CAUSAL, 5);
+        add_rel(&s, 8);
+        add_weights(&s);
+        for (int i = 0; i < 20; i += 3) {
+            s.interval[0][i] = s.interval[1][i] = i;
+            s.interval[2][i] = 30;
+            s.interval[3][i] = 4;
+        }
+        run(t, &s);
+        for (int i = 0; i < 20; i += 3) {
+            for (int c = 0; c < s.width; c++) assert_true(s.out[i * s.out_ld + c] == 0);
+            for (int h = 0; h < 2; h++)
+                for (int j = 0; j < 33; j++) assert_true(s.weights[(h * 20 + i) * 33 + j] == 0);
+        }
+        for (int i = 0; i < 20; i++) s.interval[0][i] = s.interval[1][i] = s.interval[2][i] = s.interval[3][i] = 7;
+        for (int i = 0; i < 33 * s.job.v_ld; i++) s.v[i] = NAN;                  /* nobody looks */
+        run(t, &s);
+        for (int i = 0; i < 20; i++)
+            for (int c = 0; c < s.width; c++) assert_true(s.out[i * s.out_ld + c] == 0);
+        scene_done(&s);
+    }
+}
+
+/* Queries one at a time, and in twos and sevens, give the bits of all at once. */
+static void a_query_does_not_feel_its_neighbours(void **state)
+{
+    (void)state;
+    EACH_TABLE(t)
+        for (int m = 0; m < MASKS; m++)
+            for (int step = 1; step <= 7; step += step == 1 ? 1 : 5) {
+                scene s = scene_new(4, 2, 32, 41, 71, (mask)m, CAUSAL, 9);
+                if (m % 3 == 1) add_bias(&s, 6);
+                if (m % 3 == 2) add_rel(&s, 6);
+                run(t, &s);
+                float *all = malloc(s.n_out * sizeof *all);
+                memcpy(all, s.out, s.n_out * sizeof *all);
+                for (size_t i = 0; i < s.n_out; i++) s.out[i] = 55;
+                for (int i = 0; i < 41; i += step) {
+                    b4c_attention part = s.job;
+                    part.q_rows = i + step < 41 ? step : 41 - i;
+                    part.q += i * part.q_ld;
+                    part.from += i;
+                    part.upto += i;
+                    if (part.from2) { part.from2 += i; part.upto2 += i; }
+                    part.pos += i;
+                    part.out_row = i;
+                    for (int h = 0; h < 4; h++) t->attention(&part, 3 - h, 4 - h, s.scratch);      /* heads in any order */
+                }
+                assert_memory_equal(all, s.out, s.n_out * sizeof *all);
+                free(all);
+                scene_done(&s);
+            }
+}
+
+/* Token by token, the keys of the past in a cache with other strides and room for more: the bits of one causal pass. */
+static void cached_steps_give_the_bits_of_all_at_once(void **state)
+{
+    (void)state;
+    enum { N = 67, ROOM = 90 };
+    EACH_TABLE(t)
+        for (int kind = 0; kind < 3; kind++) {
+            scene s = scene_new(2, 2, 64, N, N, CAUSAL, CAUSAL, 21);
+            if (kind == 1) add_bias(&s, 20);
+            if (kind == 2) add_rel(&s, 64);
+            run(t, &s);
+            const int ld = 2 * s.width;
+            float *cache = random_floats((size_t)(ROOM * ld), 4, 9), one[128];
+            for (int i = 0; i < N; i++) {
+                memcpy(cache + i * ld, s.k + i * s.job.k_ld, (size_t)s.width * sizeof *cache);
+                memcpy(cache + i * ld + s.width, s.v + i * s.job.v_ld, (size_t)s.width * sizeof *cache);
+                b4c_attention step = s.job;
+                const int from = 0, upto = i + 1;
+                step.q_rows = 1;
+                step.k_rows = i + 1;
+                step.q += i * step.q_ld;
+                step.k = cache;
+                step.v = cache + s.width;
+                step.k_ld = step.v_ld = ld;
+                step.from = &from;
+                step.upto = &upto;
+                step.pos += i;
+                step.out = (b4c_operand){ B4C_FORM_REAL, 1, s.width, one, 128, NULL };
+                t->attention(&step, 0, 2, s.scratch);
+                assert_memory_equal(one, s.out + i * s.out_ld, sizeof one);
+            }
+            free(cache);
+            scene_done(&s);
+        }
+}
+
+static void what_is_hidden_cannot_be_felt(void **state)
+{
+    (void)state;
+    static const float poison[] = { NAN, INFINITY, -INFINITY, 3e38f };
+    EACH_TABLE(t)
+        for (int m = CAUSAL; m < MASKS; m++)
+            for (int bad = 0; bad < 50; bad += 7)
+                for (int p = 0; p < COUNT(poison); p++) {
+                    scene s = scene_new(2, 2, 16, 50, 50, (mask)m, (mask)m, 31);
+                    if (m == WINDOW) add_rel(&s, 8);
+                    run(t, &s);
+                    float *good = malloc(s.n_out * sizeof *good);
+                    memcpy(good, s.out, s.n_out * sizeof *good);
+                    for (int c = 0; c < s.width; c++) s.k[bad * s.job.k_ld + c] = s.v[bad * s.job.v_ld + c] = poison[p];
+                    run(t, &s);
+                    for (int i = 0; i < 50; i++) {
+                        const bool sees = s.interval[0][i] <= bad && bad < s.interval[1][i];
+                        const size_t row = (size_t)(i * s.out_ld);
+                        if (!sees) assert_memory_equal(good + row, s.out + row, (size_t)s.width * sizeof *good);
+                        for (int c = 0; sees && p == 0 && c < s.width; c++) assert_true(isnan(s.out[row + (size_t)c]));
+                    }
+                    free(good);
+                    scene_done(&s);
+                }
+}
+
+static void large_scores_do_not_overflow(void **state)
+{
+    (void)state;
+    EACH_TABLE(t) {
+        scene s = scene_new(1, 1, 32, 9, 40, FULL, FULL, 41);
+        for (int i = 0; i < 9 * s.job.q_ld; i++) s.q[i] *= 1e4f;
+        run(t, &s);
+        for (int i = 0; i < 9; i++)                      /* all weight on the largest score: that key's value */
+            for (int c = 0; c < 32; c++) {
+                double best = -INFINITY;
+                int at = 0;
+                for (int j = 0; j < 40; j++) {
+                    double dot = 0;
+                    for (int e = 0; e < 32; e++) dot += (double)s.q[i * s.job.q_ld + e] * s.k[j * s.job.k_ld + e];
+                    if (dot > best) { best = dot; at = j; }
+                }
+                assert_true(s.out[i * s.out_ld + c] == s.v[at * s.job.v_ld + c]);
+            }
+        scene_done(&s);
+    }
+}
+
+/* BF16, in rows or tiles, is the rounding of the rows of numbers, and its padding is zero. */
+static void the_operand_is_the_rounding_of_the_rows(void **state)
+{
+    (void)state;
+    static const struct { int heads, d; } shapes[] = { { 12, 64 }, { 12, 32 }, { 3, 8 }, { 5, 12 }, { 3, 24 }, { 1, 16 }, { 7, 5 } };
+    static const b4c_form forms[] = { B4C_FORM_BF16, B4C_FORM_TILE_BF16 };
+    EACH_TABLE(t)
+        for (int i = 0; i < COUNT(shapes); i++)
+            for (int f = 0; f < COUNT(forms); f++) {
+                scene s = scene_new(shapes[i].heads, shapes[i].heads, shapes[i].d, 21, 37, PREFIX, PREFIX, 51);
+                run(t, &s);
+                size_t ld, bytes = b4c_operand_bytes(forms[f], 30, s.width, &ld);
+                uint8_t *data = b4c_block_new(bytes);
+                memset(data, 0x55, bytes);
+                s.job.out = (b4c_operand){ forms[f], 30, s.width, data, ld, NULL };
+                s.job.out_row = 4;
+                t->attention(&s.job, 0, s.job.heads, s.scratch);
+                for (int r = 0; r < 30; r++)
+                    for (int c = 0; c < (s.width + 31) / 32 * 32; c++) {
+                        size_t at = forms[f] == B4C_FORM_BF16 ? (size_t)r * ld + (size_t)c * 2
+                                                              : (size_t)(r / 16) * ld + (size_t)(c / 32) * 1024 + (size_t)(r % 16) * 64 +
+                                                                    (size_t)(c % 32) * 2;
+                        uint16_t got, want = 0x5555;
+                        memcpy(&got, data + at, 2);
+                        if (r >= 4 && r < 25) want = c < s.width ? b4c_to_bf16(s.out[(r - 4) * s.out_ld + c]) : 0;
+                        if (got != want) fail_msg("%s: row %d column %d is %04x, not %04x", t->name, r, c, got, want);
+                    }
+                b4c_block_free(data, bytes);
+                scene_done(&s);
+            }
+}
+
+static void query_heads_that_share_keys_see_the_same_keys(void **state)
+{
+    (void)state;
+    EACH_TABLE(t) {
+        scene s = scene_new(6, 2, 32, 19, 44, CAUSAL, CAUSAL, 61);
+        run(t, &s);
+        const int d = 32, ld = 6 * d;
+        float *k = malloc((size_t)(44 * ld) * sizeof *k), *v = malloc((size_t)(44 * ld) * sizeof *v);
+        float *shared = malloc(s.n_out * sizeof *shared);
+        for (int j = 0; j < 44; j++)
+            for (int h = 0; h < 6; h++) {
+                memcpy(k + j * ld + h * d, s.k + j * s.job.k_ld + h / 3 * d, (size_t)d * sizeof *k);
+                memcpy(v + j * ld + h * d, s.v + j * s.job.v_ld + h / 3 * d, (size_t)d * sizeof *v);
+            }
+        memcpy(shared, s.out, s.n_out * sizeof *shared);
+        s.job.kv_heads = 6;
+        s.job.k = k;
+        s.job.v = v;
+        s.job.k_ld = s.job.v_ld = ld;
+        run(t, &s);
+        assert_memory_equal(shared, s.out, s.n_out * sizeof *shared);
+        free(k); free(v); free(shared);
+        scene_done(&s);
+    }
+}
+
+int main(void)
+{
+    print_tables();
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(attention_is_the_softmax_of_what_is_visible),
+        cmocka_unit_test(every_number_of_queries_is_right),
+        cmocka_unit_test(a_query_that_sees_nothing_gives_zeros),
+        cmocka_unit_test(a_query_does_not_feel_its_neighbours),
+        cmocka_unit_test(cached_steps_give_the_bits_of_all_at_once),
+        cmocka_unit_test(what_is_hidden_cannot_be_felt),
+        cmocka_unit_test(large_scores_do_not_overflow),
+        cmocka_unit_test(the_operand_is_the_rounding_of_the_rows),
+        cmocka_unit_test(query_heads_that_share_keys_see_the_same_keys),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
