@@ -6,10 +6,11 @@
 #include <string.h>
 
 typedef struct filler {
-    const cli_settings *settings;
     cli_model model;
     const b4c_tokenizer *tokenizer;
+    b4c_fill_options options;
     b4c_fill_result result;
+    cli_counts counts;
     long long without;                /* texts without a mask */
 } filler;
 
@@ -67,8 +68,10 @@ static int fill_chunk(void *self, const cli_chunk *chunk, cli_output *out, b4c_e
     for (int i = 0; i < chunk->n; i++) {
         const cli_piece p = chunk->record[i].text[0];
         const char *text = cli_at(chunk, p);
-        const int rc = b4c_fill(f->model.session, text, p.size, (int)f->settings->top, &f->result, err);
+        b4c_fill_result_free(&f->result);
+        const int rc = b4c_fill(f->model.session, text, p.size, &f->options, &f->result, err);
         if (rc < 0) return rc;
+        cli_count(&f->counts, f->model.session);
         f->without += f->result.masks == 0;
         if (out->format == CLI_JSONL) put_jsonl(f, out, text, p.size);
         else put_line(f, out, text, p.size);
@@ -79,7 +82,9 @@ static int fill_chunk(void *self, const cli_chunk *chunk, cli_output *out, b4c_e
 static int run(const cli_command *self, const cli_settings *s)
 {
     b4c_error err = { 0 };
-    filler f = { .settings = s };
+    filler f = { .options = B4C_FILL_DEFAULT };
+    long long records;
+    double seconds;
     int code;
     if (cli_model_open(&f.model, s, CLI_DEFAULT_FILLER, CLI_MASKED_LM, &err) < 0) {
         cli_error(&err);
@@ -87,8 +92,13 @@ static int run(const cli_command *self, const cli_settings *s)
     } else {
         const cli_job job = { .command = self, .settings = s, .want = CLI_ONE_TEXT, .unit = "texts",
                               .model = f.model.path, .self = &f, .chunk = fill_chunk };
+        f.options.top = (int)s->top;
+        f.options.max_length = (int)s->max_length;
+        /* Cutting a mask off unasked would change the answer's shape. */
+        if (cli_given(s, "truncate")) f.options.truncate = (b4c_truncate)s->truncate;
         f.tokenizer = b4c_model_tokenizer(f.model.model);
-        code = cli_job_run(&job, NULL, NULL);
+        code = cli_job_run(&job, &records, &seconds);
+        cli_say_counts(&f.counts, records, "texts", seconds);
         if (f.without) cli_say("%lld texts have no [MASK] to fill", f.without);
     }
     b4c_fill_result_free(&f.result);

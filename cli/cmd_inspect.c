@@ -21,7 +21,15 @@ static b4c_model *open_somehow(const char *path, const cli_settings *s, json_t *
     o.allow_missing = true;
     for (;;) {
         b4c_model *m = b4c_model_open(path, &o, err);
-        if (m) return m;
+        if (m) {
+            b4c_model_info info;
+            b4c_model_describe(m, &info);
+            if (!info.has_mlm || o.need_mlm) return m;
+            /* There is a head: read it too, or its tensors would count as unexpected. */
+            b4c_model_free(m);
+            o.need_mlm = true;
+            continue;
+        }
         if (err->code == B4C_E_NUMBER && o.check_numbers) {
             o.check_numbers = false;
             json_object_set_new(faults, "numbers", json_string(err->message));

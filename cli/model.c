@@ -87,12 +87,11 @@ int cli_encode_options(const cli_model *m, const cli_settings *s, b4c_encode_opt
     o->dim = (int)s->dim;
     if (s->prompt && cli_utf8_bad(s->prompt, strlen(s->prompt)) < strlen(s->prompt))
         return cli_fail(err, B4C_E_TEXT, "not the text it should be: --prompt: found bytes that are not UTF-8");
-    if (!s->prompt_name) return 0;
-    o->prompt = b4c_model_prompt(m->model, s->prompt_name);
-    if (!o->prompt)
+    if (!s->prompt) o->prompt = b4c_model_prompt(m->model, s->prompt_name);
+    if (s->prompt_name && !o->prompt)
         return cli_fail(err, B4C_E_ARG, "no such prompt: --prompt-name: found '%s', wanted a name that the model's "
                         "files give to a prompt; --prompt STR gives the words", s->prompt_name);
-    cli_say("prompt: \"%s\"", o->prompt);
+    if (o->prompt && *o->prompt) cli_say("before every text: \"%s\"", o->prompt);
     return 0;
 }
 

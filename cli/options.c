@@ -90,15 +90,15 @@ static int option_index(const char *name, size_t length)
     return -1;
 }
 
-static const char *typed(const cli_settings *s, const char *name) { return s->typed[option_index(name, strlen(name))]; }
+bool cli_given(const cli_settings *s, const char *name) { return s->typed[option_index(name, strlen(name))] != NULL; }
 
 static int check_together(const cli_command *c, const cli_settings *s, b4c_error *err)
 {
     for (size_t i = 0; i < sizeof contradictions / sizeof *contradictions; i++)
-        if (typed(s, contradictions[i].a) && typed(s, contradictions[i].b))
+        if (cli_given(s, contradictions[i].a) && cli_given(s, contradictions[i].b))
             return cli_fail(err, B4C_E_ARG, "contradicting options: %s: found --%s and --%s, wanted one of them", c->name, contradictions[i].a, contradictions[i].b);
     for (size_t i = 0; i < sizeof needs / sizeof *needs; i++)
-        if (typed(s, needs[i].option) && !typed(s, needs[i].needs))
+        if (cli_given(s, needs[i].option) && !cli_given(s, needs[i].needs))
             return cli_fail(err, B4C_E_ARG, "missing option: %s: found --%s, wanted --%s with it; %s", c->name, needs[i].option, needs[i].needs, needs[i].why);
     if (s->text.n && !*c->operands)
         return cli_fail(err, B4C_E_ARG, "unexpected argument: %s: found '%s', wanted options only; bert4c %s -h lists them", c->name, s->text.item[0], c->name);

@@ -80,6 +80,8 @@ extern const int cli_n_options;
 /* Read the arguments that follow the command's name. 0, or negative with a message: a usage error. */
 int cli_parse(const cli_command *, int argc, char **argv, cli_settings *, b4c_error *);
 void cli_settings_done(cli_settings *);
+/* Was the option of this name, which must be in the table, typed? */
+bool cli_given(const cli_settings *, const char *name);
 /* The options that shape the records, as typed: {"dtype": "bf16", ...}. NULL: no memory. */
 json_t *cli_settings_shape(const cli_settings *);
 /* What help calls the option's value: for --to the words that this command offers. NULL: a flag. c NULL: of any command. */

@@ -242,7 +242,13 @@ B4C_API void b4c_session_stats(const b4c_session *, b4c_encode_stats *);
 B4C_API int b4c_encode_ids(b4c_session *, const int32_t *ids, const int32_t *segments, const int *lengths, int n,
                            const b4c_encode_options *, float *out, b4c_error *);
 
-/* The best `top` tokens for every mask token in one text. */
+/* The best `top` tokens for every mask token in one text; a text without one has 0 masks, and is no error. */
+typedef struct b4c_fill_options {
+    int top;
+    int max_length;          /* tokens; 0: the model's */
+    b4c_truncate truncate;
+} b4c_fill_options;
+#define B4C_FILL_DEFAULT ((b4c_fill_options){ 5, 0, B4C_TRUNCATE_ERROR })
 typedef struct b4c_candidate { int32_t id; float p; } b4c_candidate;
 typedef struct b4c_fill_result {
     int masks, top;
@@ -250,7 +256,8 @@ typedef struct b4c_fill_result {
     uint32_t *begin;         /* [masks] byte offset of the mask in the text */
     b4c_candidate *best;     /* [masks, top], falling p; softmax over the whole vocabulary */
 } b4c_fill_result;
-B4C_API int b4c_fill(b4c_session *, const char *text, size_t len, int top, b4c_fill_result *, b4c_error *);
+B4C_API int b4c_fill(b4c_session *, const char *text, size_t len, const b4c_fill_options *, b4c_fill_result *,
+                     b4c_error *);
 B4C_API void b4c_fill_result_free(b4c_fill_result *);
 
 /* Cosine of two vectors of n components, summed in double; 0 when one of them is all zero. */

@@ -22,8 +22,8 @@ static int find_masks(b4c_fill_result *r, const b4c_encoding *e, int mask, int t
 {
     int masks = 0;
     for (int i = 0; i < e->n; i++) masks += e->ids[i] == mask;
-    if (masks == 0) return b4c_fail(err, B4C_E_ARG, "there is no mask token in the text");
     *r = (b4c_fill_result){ .masks = masks, .top = top };
+    if (masks == 0) return 0;
     r->position = calloc((size_t)masks, sizeof *r->position);
     r->begin = calloc((size_t)masks, sizeof *r->begin);
     r->best = calloc((size_t)masks * (size_t)top, sizeof *r->best);
@@ -52,6 +52,7 @@ static int fill(b4c_session *s, const b4c_encoding *e, int top, b4c_fill_result 
     /* Rows that pad the embedding have no token and no probability. */
     const int tokens = b4c_tokenizer_count(m->tokenizer);
     B4C_TRY(find_masks(r, e, m->tokens.mask, top < tokens ? top : tokens, err));
+    if (r->masks == 0) return 0;
     b4c_tape *t = b4c_crew_joint(&s->crew);
     const b4c_tensor logits = logits_at(t, &m->net, e, r);
     const bool failed = t->failed;
@@ -66,22 +67,28 @@ static int fill(b4c_session *s, const b4c_encoding *e, int top, b4c_fill_result 
     return failed ? b4c_fail(err, B4C_E_MEMORY, "no memory for %d masks in %d tokens", r->masks, e->n) : 0;
 }
 
-int b4c_fill(b4c_session *s, const char *text, size_t len, int top, b4c_fill_result *r, b4c_error *err)
+int b4c_fill(b4c_session *s, const char *text, size_t len, const b4c_fill_options *options, b4c_fill_result *r,
+             b4c_error *err)
 {
     const b4c_model *m = s->model;
+    const b4c_fill_options f = options ? *options : B4C_FILL_DEFAULT;
+    const int most = m->net.spec.max_positions;
     *r = (b4c_fill_result){ 0 };
-    if (top < 1) return b4c_fail(err, B4C_E_ARG, "top is %d, wanted 1 or more", top);
+    if (f.top < 1) return b4c_fail(err, B4C_E_ARG, "top is %d, wanted 1 or more", f.top);
+    if (f.max_length < 0 || (most && f.max_length > most))
+        return b4c_fail(err, B4C_E_ARG, "max_length is %d, the model reads at most %d tokens", f.max_length, most);
     if (!m->loaded.head_in_file)
         return b4c_fail(err, B4C_E_MISSING, "the model's files hold no masked-LM head, so masks cannot be filled");
     if (!m->net.has_head)
         return b4c_fail(err, B4C_E_ARG, "the model was opened without its masked-LM head; open it with need_mlm");
     if (!m->tokenizer) return b4c_fail(err, B4C_E_ARG, "the model was opened without its tokenizer");
     if (m->tokens.mask < 0) return b4c_fail(err, B4C_E_MISSING, "the tokenizer has no mask token");
-    const b4c_tokenize_options o = { .max_length = m->info.max_length, .truncate = B4C_TRUNCATE_ERROR, .find_special = true };
+    const b4c_tokenize_options o = { .max_length = f.max_length ? f.max_length : m->info.max_length,
+                                     .truncate = f.truncate, .find_special = true };
     b4c_encoding e = { 0 };
     int rc = b4c_tokenize(m->tokenizer, text, len, NULL, 0, &o, &e, err);
-    if (rc == 0) rc = fill(s, &e, top, r, err);
-    s->stats = (b4c_encode_stats){ .tokens = e.n, .unknown = e.unknown };
+    if (rc == 0) rc = fill(s, &e, f.top, r, err);
+    s->stats = (b4c_encode_stats){ .tokens = e.n, .unknown = e.unknown, .cut = e.cut, .texts_cut = e.cut > 0 };
     b4c_encoding_free(&e);
     if (rc < 0) b4c_fill_result_free(r);
     return rc;
