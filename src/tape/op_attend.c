@@ -1,19 +1,21 @@
 /* op_attend.c - softmax attention over a plan's intervals.
  *
- * Forward is one kernel call per sequence and head; nothing of size [queries, keys] is kept. Back makes
- * the weights again, for a block of queries of one head at a time, and needs no more memory than that
- * block. Only the keys between the block's lowest `from` and highest `upto` take part.
+ * Forward is one kernel call per sequence and head; nothing of size [queries, keys] is kept. Back
+ * makes the weights again, for a block of queries of one head at a time, and needs no more memory
+ * than that block. Only the keys between the block's lowest `from` and highest `upto` take part.
  *
- *     s_ij = scale q_i.k_j + bias[bucket(j - pos_i)]      p_i = softmax over visible j     y_i = sum_j p_ij v_j
- *     dp_ij = dy_i.v_j     ds_ij = p_ij (dp_ij - sum_j p_ij dp_ij)
- *     dv_j += sum_i p_ij dy_i    dq_i += scale sum_j ds_ij k_j    dk_j += scale sum_i ds_ij q_i
+ *     s_ij = scale q_i.k_j + bias[bucket(j - pos_i)]    p_i = softmax over visible j
+ *     y_i = sum_j p_ij v_j
+ *     dp_ij = dy_i.v_j    ds_ij = p_ij (dp_ij - sum_j p_ij dp_ij)
+ *     dq_i += scale sum_j ds_ij k_j    dk_j += scale sum_i ds_ij q_i    dv_j += sum_i p_ij dy_i
  *     dbias[bucket(j - pos_i)] += ds_ij
  *
- * NEZHA's fixed table R adds R[j - pos_i] to k_j and to v_j wherever they stand above. Lanes divide forward
- * by sequence and head, back by sequence and key head, or by key head alone where sequences share keys or a
- * bias is learned: no two lanes ever add to the same number.
+ * NEZHA's fixed table R adds R[j - pos_i] to k_j and to v_j wherever they stand above. Lanes divide
+ * forward by sequence and head, back by sequence and key head, or by key head alone where sequences
+ * share keys or a bias is learned: no two lanes ever add to the same number.
  *
- * Sources: Vaswani et al. 2017; Raffel et al. 2020 (buckets); Shaw et al. 2018 and Wei et al. 2019 (NEZHA).
+ * Sources: Vaswani et al. 2017; Raffel et al. 2020 (buckets); Shaw et al. 2018 and Wei et al. 2019
+ * (NEZHA).
  */
 #include "tape/ops.h"
 
@@ -101,13 +103,27 @@ static b4c_attention attention_of(const attend_job *j, int s)
     const b4c_plan *p = &a->plan;
     const int row = p->q_off[s];
     b4c_attention n = {
-        .heads = a->spec.heads, .kv_heads = a->spec.kv_heads, .head_size = a->spec.head_size, .scale = a->spec.scale,
-        .q_rows = p->q_off[s + 1] - row, .k_rows = p->k_len[s],
-        .q = b4c_row_of(a->q, row), .k = b4c_row_of(a->k, p->k_off[s]), .v = b4c_row_of(a->v, p->k_off[s]),
-        .q_ld = a->q.ld, .k_ld = a->k.ld, .v_ld = a->v.ld,
-        .from = p->from[0] + row, .upto = p->upto[0] + row, .pos = a->spec.pos + row,
-        .bias = j->bias, .span = a->span, .rel = a->spec.rel, .rel_max = a->spec.rel_max,
-        .out = j->out, .out_row = row,
+        .heads = a->spec.heads,
+        .kv_heads = a->spec.kv_heads,
+        .head_size = a->spec.head_size,
+        .scale = a->spec.scale,
+        .q_rows = p->q_off[s + 1] - row,
+        .k_rows = p->k_len[s],
+        .q = b4c_row_of(a->q, row),
+        .k = b4c_row_of(a->k, p->k_off[s]),
+        .v = b4c_row_of(a->v, p->k_off[s]),
+        .q_ld = a->q.ld,
+        .k_ld = a->k.ld,
+        .v_ld = a->v.ld,
+        .from = p->from[0] + row,
+        .upto = p->upto[0] + row,
+        .pos = a->spec.pos + row,
+        .bias = j->bias,
+        .span = a->span,
+        .rel = a->spec.rel,
+        .rel_max = a->spec.rel_max,
+        .out = j->out,
+        .out_row = row,
     };
     if (p->head_set) {
         n.head_set = p->head_set;
@@ -125,7 +141,8 @@ static void attend_heads(b4c_tape *t, void *arg, int begin, int end, int lane)
     for (int u = begin; u < end;) {
         const int h = u % heads, upto = heads - h < end - u ? heads : h + end - u;
         b4c_attention n = attention_of(j, u / heads);
-        if (n.q_rows > 0) t->kernels->attention(&n, h, upto, j->scratch + (size_t)lane * j->scratch_bytes);
+        if (n.q_rows > 0)
+            t->kernels->attention(&n, h, upto, j->scratch + (size_t)lane * j->scratch_bytes);
         u += upto - h;
     }
 }
@@ -168,7 +185,8 @@ typedef struct attend_back_job {
 /* One head's block of queries, and the block of keys that they see. */
 typedef struct block {
     int head, row, rows;     /* rows of q */
-    int key, low, keys;      /* keys low .. low + keys - 1 of the sequence, which are rows `key` .. of k */
+    int column;              /* of the head's keys and values */
+    int low, keys, key;      /* keys low .. low + keys - 1 of the sequence: rows `key` .. of k */
     const int *from, *upto;  /* [rows], within the sequence's keys */
     b4c_real *p, *ds;        /* [rows, keys] */
     b4c_real *q, *t;         /* [rows, d] scaled queries; a product */
@@ -186,12 +204,14 @@ static b4c_real *zeroed(b4c_real *x, int rows, int cols)
 }
 
 /* Row i of `to` [rows, keys] += row i of `by_distance` at j - pos, for the keys j it sees. */
-static void add_by_distance(const attend_arg *a, const block *b, const b4c_real *by_distance, int ld, int most, b4c_real *to)
+static void add_by_distance(const attend_arg *a, const block *b, const b4c_real *by_distance,
+                            int ld, int most, b4c_real *to)
 {
     for (int i = 0; i < b->rows; i++) {
         const int pos = a->spec.pos[b->row + i];
         const b4c_real *from = by_distance + (size_t)i * (size_t)ld + most;
-        for (int j = b->from[i]; j < b->upto[i]; j++) b4c_row(to, b->keys, i)[j - b->low] += from[clip(j - pos, most)];
+        for (int j = b->from[i]; j < b->upto[i]; j++)
+            b4c_row(to, b->keys, i)[j - b->low] += from[clip(j - pos, most)];
     }
 }
 
@@ -200,21 +220,26 @@ static void make_weights(const b4c_kernels *k, const attend_back_job *j, const b
 {
     const attend_arg *a = j->a;
     const int d = a->spec.head_size, n = rel_rows(a);
-    const b4c_real *keys = b4c_row_of(a->k, b->key) + b->head / (a->spec.heads / a->spec.kv_heads) * d;
+    const b4c_real *keys = b4c_row_of(a->k, b->key) + b->column;
     zeroed(b->q, b->rows, d);
     for (int i = 0; i < b->rows; i++)
-        k->axpy(a->spec.scale, b4c_row_of(a->q, b->row + i) + b->head * d, b4c_row(b->q, d, i), (size_t)d);
-    k->add_nt(b->rows, b->keys, d, b->q, d, keys, a->k.ld, zeroed(b->p, b->rows, b->keys), b->keys, 0, b->rows);
+        k->axpy(a->spec.scale, b4c_row_of(a->q, b->row + i) + b->head * d, b4c_row(b->q, d, i),
+                (size_t)d);
+    k->add_nt(b->rows, b->keys, d, b->q, d, keys, a->k.ld, zeroed(b->p, b->rows, b->keys), b->keys,
+              0, b->rows);
     if (j->bias)
-        add_by_distance(a, b, j->bias + (size_t)b->head * (size_t)(2 * a->span + 1), 0, a->span, b->p);
+        add_by_distance(a, b, j->bias + (size_t)b->head * (size_t)(2 * a->span + 1), 0, a->span,
+                        b->p);
     if (n) {
-        k->add_nt(b->rows, n, d, b->q, d, a->spec.rel, d, zeroed(b->rel, b->rows, n), n, 0, b->rows);
+        k->add_nt(b->rows, n, d, b->q, d, a->spec.rel, d, zeroed(b->rel, b->rows, n), n, 0,
+                  b->rows);
         add_by_distance(a, b, b->rel, n, a->spec.rel_max, b->p);
     }
     for (int i = 0; i < b->rows; i++) {
         b4c_real *p = b4c_row(b->p, b->keys, i);
         for (int c = 0; c < b->from[i] - b->low && c < b->keys; c++) p[c] = -INFINITY;
-        for (int c = b->upto[i] - b->low > 0 ? b->upto[i] - b->low : 0; c < b->keys; c++) p[c] = -INFINITY;
+        for (int c = b->upto[i] - b->low > 0 ? b->upto[i] - b->low : 0; c < b->keys; c++)
+            p[c] = -INFINITY;
         k->softmax(p, (size_t)b->keys);
     }
 }
@@ -225,10 +250,12 @@ static void make_score_gradient(const b4c_kernels *k, const attend_back_job *j, 
     const attend_arg *a = j->a;
     const int d = a->spec.head_size, n = rel_rows(a);
     const b4c_real *dy = j->dy + (size_t)b->row * (size_t)j->dy_ld + b->head * d;
-    const b4c_real *values = b4c_row_of(a->v, b->key) + b->head / (a->spec.heads / a->spec.kv_heads) * d;
-    k->add_nt(b->rows, b->keys, d, dy, j->dy_ld, values, a->v.ld, zeroed(b->ds, b->rows, b->keys), b->keys, 0, b->rows);
+    const b4c_real *values = b4c_row_of(a->v, b->key) + b->column;
+    k->add_nt(b->rows, b->keys, d, dy, j->dy_ld, values, a->v.ld, zeroed(b->ds, b->rows, b->keys),
+              b->keys, 0, b->rows);
     if (n) {
-        k->add_nt(b->rows, n, d, dy, j->dy_ld, a->spec.rel, d, zeroed(b->rel, b->rows, n), n, 0, b->rows);
+        k->add_nt(b->rows, n, d, dy, j->dy_ld, a->spec.rel, d, zeroed(b->rel, b->rows, n), n, 0,
+                  b->rows);
         add_by_distance(a, b, b->rel, n, a->spec.rel_max, b->ds);
     }
     for (int i = 0; i < b->rows; i++) {
@@ -245,37 +272,40 @@ static void sum_by_distance(const attend_arg *a, const block *b, int most, b4c_r
     for (int i = 0; i < b->rows; i++) {
         const int pos = a->spec.pos[b->row + i];
         b4c_real *sum = b4c_row(to, ld, i) + most;
-        for (int j = b->from[i]; j < b->upto[i]; j++) sum[clip(j - pos, most)] += b4c_row(b->ds, b->keys, i)[j - b->low];
+        for (int j = b->from[i]; j < b->upto[i]; j++)
+            sum[clip(j - pos, most)] += b4c_row(b->ds, b->keys, i)[j - b->low];
     }
 }
 
 static void send_back(const b4c_kernels *k, const attend_back_job *j, const block *b)
 {
     const attend_arg *a = j->a;
-    const int d = a->spec.head_size, n = rel_rows(a), at = b->head / (a->spec.heads / a->spec.kv_heads) * d;
+    const int d = a->spec.head_size, n = rel_rows(a), at = b->column;
     const b4c_real *dy = j->dy + (size_t)b->row * (size_t)j->dy_ld + b->head * d;
     if (j->dv)
-        k->add_tn(b->keys, d, b->rows, b->p, b->keys, dy, j->dy_ld, b4c_row(j->dv, j->dv_ld, b->key) + at, j->dv_ld, 0,
-                  b->keys);
+        k->add_tn(b->keys, d, b->rows, b->p, b->keys, dy, j->dy_ld,
+                  b4c_row(j->dv, j->dv_ld, b->key) + at, j->dv_ld, 0, b->keys);
     if (j->dk)
-        k->add_tn(b->keys, d, b->rows, b->ds, b->keys, b->q, d, b4c_row(j->dk, j->dk_ld, b->key) + at, j->dk_ld, 0,
-                  b->keys);
+        k->add_tn(b->keys, d, b->rows, b->ds, b->keys, b->q, d,
+                  b4c_row(j->dk, j->dk_ld, b->key) + at, j->dk_ld, 0, b->keys);
     if (j->dbias)
         for (int i = 0; i < b->rows; i++)
             for (int key = b->from[i]; key < b->upto[i]; key++) {
-                const int bucket = j->bucket[a->span + clip(key - a->spec.pos[b->row + i], a->span)];
+                const int bucket =
+                    j->bucket[a->span + clip(key - a->spec.pos[b->row + i], a->span)];
                 j->dbias[(size_t)bucket * (size_t)a->spec.heads + (size_t)b->head] +=
                     b4c_row(b->ds, b->keys, i)[key - b->low];
             }
     if (!j->dq) return;
-    k->add_nn(b->rows, d, b->keys, b->ds, b->keys, b4c_row_of(a->k, b->key) + at, a->k.ld, zeroed(b->t, b->rows, d), d, 0,
-              b->rows);
+    k->add_nn(b->rows, d, b->keys, b->ds, b->keys, b4c_row_of(a->k, b->key) + at, a->k.ld,
+              zeroed(b->t, b->rows, d), d, 0, b->rows);
     if (n) {
         sum_by_distance(a, b, a->spec.rel_max, zeroed(b->rel, b->rows, n), n);
         k->add_nn(b->rows, d, n, b->rel, n, a->spec.rel, d, b->t, d, 0, b->rows);
     }
     for (int i = 0; i < b->rows; i++)
-        k->axpy(a->spec.scale, b4c_row(b->t, d, i), b4c_row(j->dq, j->dq_ld, b->row + i) + b->head * d, (size_t)d);
+        k->axpy(a->spec.scale, b4c_row(b->t, d, i),
+                b4c_row(j->dq, j->dq_ld, b->row + i) + b->head * d, (size_t)d);
 }
 
 /* Queries row .. of sequence s and head h that one block holds. false: none of them sees a key. */
@@ -283,8 +313,10 @@ static bool cut_block(const attend_back_job *j, int s, int h, int row, b4c_real 
 {
     const attend_arg *a = j->a;
     const b4c_plan *p = &a->plan;
-    const int set = p->head_set ? p->head_set[h] : 0, left = p->q_off[s + 1] - row, d = a->spec.head_size;
+    const int set = p->head_set ? p->head_set[h] : 0, left = p->q_off[s + 1] - row;
+    const int d = a->spec.head_size, group = a->spec.heads / a->spec.kv_heads;
     *b = (block){ .head = h, .row = row, .rows = left < BLOCK ? left : BLOCK };
+    b->column = h / group * d;
     b->from = p->from[set] + row;
     b->upto = p->upto[set] + row;
     int high = 0;
@@ -313,7 +345,8 @@ static void attend_back_units(b4c_tape *t, void *arg, int begin, int end, int la
     b4c_real *scratch = b4c_row(j->scratch, j->scratch_size, lane);
     block b;
     for (int u = begin; u < end; u++) {
-        const int first = j->by_head ? 0 : u / kv_heads, last = j->by_head ? a->plan.n_seq - 1 : first;
+        const int first = j->by_head ? 0 : u / kv_heads;
+        const int last = j->by_head ? a->plan.n_seq - 1 : first;
         for (int s = first; s <= last; s++)
             for (int h = u % kv_heads * group; h < (u % kv_heads + 1) * group; h++)
                 for (int row = a->plan.q_off[s]; row < a->plan.q_off[s + 1]; row += BLOCK) {
@@ -346,7 +379,8 @@ static void attend_back(b4c_tape *t, const b4c_record *r)
     if (bias->x) {
         j.bias = spread_bias(t, &a->spec, a->span);
         int *bucket = b4c_take(t, (size_t)(2 * a->span + 1) * sizeof *bucket);
-        for (int i = 0; bucket && i <= 2 * a->span; i++) bucket[i] = bucket_of(&a->spec, i - a->span);
+        for (int i = 0; bucket && i <= 2 * a->span; i++)
+            bucket[i] = bucket_of(&a->spec, i - a->span);
         j.bucket = bucket;
     }
     for (int s = 0; s < a->plan.n_seq; s++)
@@ -355,7 +389,8 @@ static void attend_back(b4c_tape *t, const b4c_record *r)
     j.scratch = b4c_take_rows(t, b4c_lanes(t), j.scratch_size);
     if (t->failed) return;
     const int units = a->spec.kv_heads * (j.by_head ? 1 : a->plan.n_seq);
-    b4c_each(t, attend_back_units, &j, units, b4c_grain(t, work_of_head(a) * 3 / 16 * a->spec.heads / (units ? units : 1)));
+    b4c_each(t, attend_back_units, &j, units,
+             b4c_grain(t, work_of_head(a) * 3 / 16 * a->spec.heads / (units ? units : 1)));
 }
 
 /* ---- the op --------------------------------------------------------------------------------- */
@@ -366,9 +401,11 @@ b4c_tensor b4c_attend(b4c_tape *t, b4c_tensor q, b4c_tensor k, b4c_tensor v, con
     if (t->failed) return (b4c_tensor){ 0 };
     const int heads = spec->heads, d = spec->head_size;
     assert(q.x && k.x && v.x && plan->n_rows == q.rows && heads % spec->kv_heads == 0);
-    assert(q.cols == heads * d && k.cols == spec->kv_heads * d && v.cols == k.cols && v.rows == k.rows);
+    assert(q.cols == heads * d && k.cols == spec->kv_heads * d && v.cols == k.cols &&
+           v.rows == k.rows);
     assert(!spec->bias.x || spec->bias.cols == heads);
-    for (int s = 0; s < plan->n_seq; s++) assert(plan->k_off[s] >= 0 && plan->k_off[s] + plan->k_len[s] <= k.rows);
+    for (int s = 0; s < plan->n_seq; s++)
+        assert(plan->k_off[s] >= 0 && plan->k_off[s] + plan->k_len[s] <= k.rows);
 
     attend_arg a = { .spec = *spec, .plan = *plan, .q = q, .k = k, .v = v };
     if (!a.spec.pos) a.spec.pos = plan->pos;
@@ -384,7 +421,8 @@ b4c_tensor b4c_attend(b4c_tape *t, b4c_tensor q, b4c_tensor k, b4c_tensor v, con
     take_scratch(t, &j);
     if (t->failed) return (b4c_tensor){ 0 };
     const int units = plan->n_seq * heads;
-    b4c_each(t, attend_heads, &j, units, b4c_grain(t, work_of_head(&a) / 16 * heads / (units ? units : 1)));
+    b4c_each(t, attend_heads, &j, units,
+             b4c_grain(t, work_of_head(&a) / 16 * heads / (units ? units : 1)));
     b4c_settle(t, &y, &j.out);
     b4c_drop(t, mark);
     return t->failed ? (b4c_tensor){ 0 } : y;

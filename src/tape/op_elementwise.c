@@ -1,5 +1,5 @@
-/* op_elementwise.c - sum, product, scaling, activation, dropout: row i of the result from row i of the
- * operands, so lanes take rows as they come.
+/* op_elementwise.c - sum, product, scaling, activation, dropout: row i of the result from row i of
+ * the operands, so lanes take rows as they come.
  */
 #include "base/rng.h"
 #include "tape/ops.h"
@@ -23,7 +23,10 @@ typedef struct rowwise {
 
 static b4c_real *y_row(const rowwise *j, int i) { return b4c_row(j->y.x, j->y.ld, i); }
 static b4c_real *da_row(const rowwise *j, int i) { return b4c_row(j->da, j->da_ld, i); }
-static const b4c_real *dy_row(const rowwise *j, int i) { return j->dy + (size_t)i * (size_t)j->dy_ld; }
+static const b4c_real *dy_row(const rowwise *j, int i)
+{
+    return j->dy + (size_t)i * (size_t)j->dy_ld;
+}
 
 /* Gradients of out and of operand `a`; false: nothing to do, or the tape has failed. */
 static bool begin_back(b4c_tape *t, rowwise *j, const b4c_record *r, b4c_tensor a)
@@ -54,7 +57,8 @@ static void add_rows_back(b4c_tape *t, void *arg, int begin, int end, int lane)
 {
     (void)lane;
     const rowwise *j = arg;
-    for (int i = begin; i < end; i++) t->kernels->axpy(j->factor, dy_row(j, i), da_row(j, i), (size_t)j->y.cols);
+    for (int i = begin; i < end; i++)
+        t->kernels->axpy(j->factor, dy_row(j, i), da_row(j, i), (size_t)j->y.cols);
 }
 
 void b4c_sum_back(b4c_tape *t, const b4c_record *r)
@@ -167,7 +171,8 @@ static void act_back_rows(b4c_tape *t, void *arg, int begin, int end, int lane)
     (void)lane;
     const rowwise *j = arg;
     for (int i = begin; i < end; i++)
-        t->kernels->act_back(j->act, b4c_row_of(j->a, i), dy_row(j, i), da_row(j, i), (size_t)j->y.cols);
+        t->kernels->act_back(j->act, b4c_row_of(j->a, i), dy_row(j, i), da_row(j, i),
+                             (size_t)j->y.cols);
 }
 
 static void activate_back(b4c_tape *t, const b4c_record *r)
@@ -190,12 +195,13 @@ b4c_tensor b4c_activate(b4c_tape *t, b4c_tensor a, b4c_act act, b4c_want want)
 
 /* ---- dropout -------------------------------------------------------------------------------- */
 
-/* Row `row` of the mask, 0 or 1 / (1 - p): four columns a block of Philox at (column / 4, row, step). Made
- * again in back rather than kept: it costs less than the memory. */
+/* Row `row` of the mask, 0 or 1 / (1 - p): four columns a block of Philox at (column / 4, row,
+ * step). Made again in back rather than kept: it costs less than the memory. */
 static void mask_row(const rowwise *j, int row, b4c_real *mask)
 {
     const uint32_t key[2] = { (uint32_t)j->seed, (uint32_t)(j->seed >> 32) };
-    uint32_t counter[4] = { 0, (uint32_t)row, (uint32_t)j->step, (uint32_t)(j->step >> 32) }, word[4];
+    uint32_t counter[4] = { 0, (uint32_t)row, (uint32_t)j->step, (uint32_t)(j->step >> 32) };
+    uint32_t word[4];
     for (int c = 0; c < j->y.cols; c++) {
         if (c % 4 == 0) {
             counter[0] = (uint32_t)c / 4;
@@ -240,7 +246,8 @@ b4c_tensor b4c_dropout(b4c_tape *t, b4c_tensor a, b4c_real p, uint64_t seed, uin
     if (t->failed) return nothing;
     assert(a.x && p >= 0 && p < 1);
     if (p == 0) return a;
-    rowwise j = { .a = a, .y = b4c_fresh(t, a.rows, a.cols, B4C_ROWS), .factor = 1 / (1 - p), .seed = seed, .step = step };
+    rowwise j = { .a = a, .factor = 1 / (1 - p), .seed = seed, .step = step };
+    j.y = b4c_fresh(t, a.rows, a.cols, B4C_ROWS);
     j.below = (uint32_t)((double)p * 4294967296.0);
     b4c_record *r = b4c_remember(t, dropout_back, j.y);
     if (r) r->in[0] = a, r->arg = b4c_copy(t, &j, sizeof j);

@@ -1,7 +1,7 @@
 /* op_embed.c - row i = scale * (sum over tables of table_t[ids_t[i]]).
  *
- * Tables are added in the order given, each to the sum of those before it, as the reference frameworks do;
- * back adds scale * dy to the rows that were looked up.
+ * Tables are added in the order given, each to the sum of those before it, as the reference
+ * frameworks do; back adds scale * dy to the rows that were looked up.
  */
 #include "tape/ops.h"
 
@@ -20,7 +20,8 @@ typedef struct embed_arg {
 } embed_arg;
 
 /* Row `id` of the table: where it stands, or widened into `wide`. */
-static const b4c_real *look_up(const b4c_tape *t, const b4c_table *table, int32_t id, b4c_real *wide)
+static const b4c_real *look_up(const b4c_tape *t, const b4c_table *table, int32_t id,
+                               b4c_real *wide)
 {
     const size_t at = (size_t)id * (size_t)table->real.cols;
     assert(id < table->real.rows);
@@ -63,12 +64,14 @@ static void embed_back(b4c_tape *t, const b4c_record *r)
     for (int s = 0; s < a->n; s++) {
         const b4c_array *real = &a->table[s].real;
         b4c_real *to = b4c_slot_grad(t, real->slot, real->rows, real->cols);
-        if (to) b4c_add_rows(t, a->scale, dy, dy_ld, r->out.rows, real->cols, a->ids[s], to, real->cols);
+        if (to)
+            b4c_add_rows(t, a->scale, dy, dy_ld, r->out.rows, real->cols, a->ids[s], to,
+                         real->cols);
     }
 }
 
-b4c_tensor b4c_embed(b4c_tape *t, const b4c_table *const *tables, const int32_t *const *ids, int n_tables, int rows,
-                     b4c_real scale)
+b4c_tensor b4c_embed(b4c_tape *t, const b4c_table *const *tables, const int32_t *const *ids,
+                     int n_tables, int rows, b4c_real scale)
 {
     if (t->failed) return (b4c_tensor){ 0 };
     assert(n_tables >= 1 && n_tables <= MOST_TABLES);

@@ -1,14 +1,15 @@
 /* op_linear.c - y = act(x W^T + bias).
  *
  * One product over packed panels, with bias and activation in its epilogue. Without a recording the
- * product writes straight into the form that the reader wants. With one it leaves the rows before the
- * activation, for back, and the activation runs on them; the kernels promise the same bits either way.
+ * product writes straight into the form that the reader wants. With one it leaves the rows before
+ * the activation, for back, and the activation runs on them; the kernels promise the same bits
+ * either way.
  *
  *     z = x W^T + b    y = act(z)
  *     dz = dy * act'(z)    dx += dz W    dW += dz^T x    db += column sums of dz
  *
- * Where weights are bf16 or int8, gradients are those of the master weights and of the rows before rounding
- * ("straight-through": rounding counts as the identity).
+ * Where weights are bf16 or int8, gradients are those of the master weights and of the rows before
+ * rounding ("straight-through": rounding counts as the identity).
  */
 #include "tape/ops.h"
 
@@ -50,14 +51,20 @@ static void add_product(b4c_tape *t, b4c_units_fn fn, product p)
     b4c_each_rows(t, fn, &p, p.m, b4c_grain(t, (double)p.n * p.k / 16));
 }
 
-typedef struct activation { b4c_act act; const b4c_real *z, *dy; b4c_real *dz; size_t cols; } activation;
+typedef struct activation {
+    b4c_act act;
+    const b4c_real *z, *dy;
+    b4c_real *dz;
+    size_t cols;
+} activation;
 
 static void activation_back(b4c_tape *t, void *arg, int begin, int end, int lane)
 {
     (void)lane;
     const activation *a = arg;
     const size_t at = (size_t)begin * a->cols;
-    t->kernels->act_back(a->act, a->z + at, a->dy + at, a->dz + at, (size_t)(end - begin) * a->cols);
+    t->kernels->act_back(a->act, a->z + at, a->dy + at, a->dz + at,
+                         (size_t)(end - begin) * a->cols);
 }
 
 /* The weight as rows [n, k]: the master, or where it is not trained, what the panels hold. */
@@ -65,7 +72,8 @@ static const b4c_real *rows_of_weight(b4c_tape *t, const b4c_weight *w)
 {
     if (w->master) return w->master;
     b4c_real *rows = b4c_take_rows(t, w->packed.n, w->packed.k);
-    for (int i = 0; rows && i < w->packed.n; i++) b4c_packed_row(&w->packed, i, b4c_row(rows, w->packed.k, i));
+    for (int i = 0; rows && i < w->packed.n; i++)
+        b4c_packed_row(&w->packed, i, b4c_row(rows, w->packed.k, i));
     return rows;
 }
 

@@ -1,11 +1,13 @@
 /* op_loss.c - losses [1, 1] over rows of logits.
  *
- *     -log p with p = softmax of a row (over its allowed classes); smoothing e spreads e of the target evenly:
- *     l_i = log sum_c exp z_ic - (1 - e) z_it - e mean_c z_ic      L = mean over the rows with a target
+ * -log p of the target, with p = softmax of a row over its allowed classes; smoothing e spreads a
+ * share e of the target over all classes:
+ *
+ *     l_i = log sum_c exp z_ic - (1 - e) z_it - e mean_c z_ic    L = mean over rows with a target
  *     dz_ic += (p_ic - (1 - e) [c = t] - e / v) / rows
  *
- * The probabilities are made again in back: logits are the largest tensor of a model, and a copy of them
- * would be the second largest.
+ * The probabilities are made again in back: logits are the largest tensor of a model, and a copy of
+ * them would be the second largest.
  */
 #include "tape/ops.h"
 
@@ -47,8 +49,10 @@ static void entropy_rows(b4c_tape *t, void *arg, int begin, int end, int lane)
         const b4c_real *z = b4c_row_of(a->z, i);
         a->loss[i] = 0;
         if (a->target[i] < 0) continue;
-        a->loss[i] = probabilities(t, a, i, b4c_row(a->scratch, a->z.cols, lane)) - (1 - a->smoothing) * z[a->target[i]];
-        if (a->smoothing > 0) a->loss[i] -= a->smoothing / (b4c_real)v * t->kernels->dot(z, a->ones, v);
+        a->loss[i] = probabilities(t, a, i, b4c_row(a->scratch, a->z.cols, lane)) -
+                     (1 - a->smoothing) * z[a->target[i]];
+        if (a->smoothing > 0)
+            a->loss[i] -= a->smoothing / (b4c_real)v * t->kernels->dot(z, a->ones, v);
     }
 }
 
@@ -80,7 +84,8 @@ static void entropy_back(b4c_tape *t, const b4c_record *r)
     a.up = b4c_grad(t, r->out, &ld)[0] / (b4c_real)a.counted;
     a.dz = b4c_grad(t, a.z, &a.dz_ld);
     a.scratch = b4c_take_rows(t, b4c_lanes(t), a.z.cols);
-    if (a.dz && !t->failed) b4c_each_rows(t, entropy_rows_back, &a, a.z.rows, b4c_grain(t, work(&a)));
+    if (a.dz && !t->failed)
+        b4c_each_rows(t, entropy_rows_back, &a, a.z.rows, b4c_grain(t, work(&a)));
 }
 
 static b4c_tensor entropy(b4c_tape *t, entropy_arg a)
@@ -92,7 +97,8 @@ static b4c_tensor entropy(b4c_tape *t, entropy_arg a)
     for (int c = 0; a.ones && c < a.z.cols; c++) a.ones[c] = 1;
     for (int i = 0; i < a.z.rows; i++) {
         assert(a.target[i] < a.z.cols);
-        assert(a.target[i] < 0 || !a.allowed || a.allowed[(size_t)i * (size_t)a.z.cols + (size_t)a.target[i]]);
+        assert(a.target[i] < 0 || !a.allowed ||
+               a.allowed[(size_t)i * (size_t)a.z.cols + (size_t)a.target[i]]);
         a.counted += a.target[i] >= 0;
     }
     b4c_record *r = b4c_remember(t, entropy_back, y);
@@ -109,12 +115,14 @@ static b4c_tensor entropy(b4c_tape *t, entropy_arg a)
     return y;
 }
 
-b4c_tensor b4c_cross_entropy(b4c_tape *t, b4c_tensor logits, const int32_t *target, b4c_real smoothing)
+b4c_tensor b4c_cross_entropy(b4c_tape *t, b4c_tensor logits, const int32_t *target,
+                             b4c_real smoothing)
 {
     return entropy(t, (entropy_arg){ .z = logits, .target = target, .smoothing = smoothing });
 }
 
-b4c_tensor b4c_masked_cross_entropy(b4c_tape *t, b4c_tensor logits, const int32_t *target, const uint8_t *allowed)
+b4c_tensor b4c_masked_cross_entropy(b4c_tape *t, b4c_tensor logits, const int32_t *target,
+                                    const uint8_t *allowed)
 {
     return entropy(t, (entropy_arg){ .z = logits, .target = target, .allowed = allowed });
 }

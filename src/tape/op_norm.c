@@ -1,8 +1,8 @@
 /* op_norm.c - y = norm(x + residual) * gain + bias, LayerNorm or RMSNorm.
  *
- * One kernel does it in one pass and writes rows, operand and sum as wanted. On a tape that records, the
- * sum is a result of its own with a record of its own, so that back is two plain steps: the norm's, and
- * the sum's.
+ * One kernel does it in one pass and writes rows, operand and sum as wanted. On a tape that
+ * records, the sum is a result of its own with a record of its own, so that back is two plain
+ * steps: the norm's, and the sum's.
  *
  *     h = (s - mean) * rstd    y = h * gain + bias          (RMS: mean = 0)
  *     g = dy * gain    ds += rstd * (g - mean(g) - h * mean(g h))    (RMS: without mean(g))
@@ -59,7 +59,8 @@ static void norm_back(b4c_tape *t, const b4c_record *r)
     norm_back_job j = { .a = a, .s = r->in[0] };
     j.dy = b4c_grad(t, r->out, &j.dy_ld);
     j.ds = b4c_grad(t, j.s, &j.ds_ld);
-    b4c_real *dgain = b4c_slot_grad(t, a->norm.gain.slot, 1, cols), *dbias = b4c_slot_grad(t, a->norm.bias.slot, 1, cols);
+    b4c_real *dgain = b4c_slot_grad(t, a->norm.gain.slot, 1, cols);
+    b4c_real *dbias = b4c_slot_grad(t, a->norm.bias.slot, 1, cols);
     b4c_real *ones = b4c_take_rows(t, 1, cols);
     j.scratch = b4c_take_rows(t, b4c_lanes(t), 2 * cols);
     if (dgain) j.product = b4c_take_rows(t, rows, cols);
@@ -77,8 +78,8 @@ static void norm_rows(b4c_tape *t, void *arg, int begin, int end, int lane)
     t->kernels->norm(arg, begin, end);
 }
 
-b4c_tensor b4c_normalize(b4c_tape *t, b4c_tensor x, b4c_tensor residual, const b4c_norm *norm, b4c_tensor *sum,
-                         b4c_want want)
+b4c_tensor b4c_normalize(b4c_tape *t, b4c_tensor x, b4c_tensor residual, const b4c_norm *norm,
+                         b4c_tensor *sum, b4c_want want)
 {
     const b4c_tensor nothing = { 0 };
     if (sum) *sum = nothing;
@@ -93,7 +94,9 @@ b4c_tensor b4c_normalize(b4c_tape *t, b4c_tensor x, b4c_tensor residual, const b
         if (r) r->in[0] = x, r->in[1] = residual;
     }
     b4c_tensor y = b4c_fresh(t, x.rows, x.cols, want);
-    b4c_norm_job job = { .kind = norm->kind, .cols = x.cols, .eps = norm->eps, .x = x.x, .x_ld = x.ld };
+    b4c_norm_job job = {
+        .kind = norm->kind, .cols = x.cols, .eps = norm->eps, .x = x.x, .x_ld = x.ld
+    };
     norm_arg a = { .norm = *norm };
     b4c_record *r = b4c_remember(t, norm_back, y);
     if (r) {

@@ -1,9 +1,9 @@
 /* op_pool.c - one row a sequence, listed rows, and rows of unit length.
  *
- *     first  y = x_0                        dx_0 += dy
- *     mean   y = (1/n) sum_i x_i            dx_i += dy / n
- *     max    y_c = max_i x_ic               dx_ic += dy_c where i is the first row that has the maximum
- *     unit   y = x / max(|x|, 1e-12)        dx += (dy - y (y.dy)) / |x|;  dy / 1e-12 where |x| is less
+ *     first  y = x_0                      dx_0 += dy
+ *     mean   y = (1/n) sum_i x_i          dx_i += dy / n
+ *     max    y_c = max_i x_ic             dx_ic += dy_c in the first row i that has the maximum
+ *     unit   y = x / max(|x|, 1e-12)      dx += (dy - y (y.dy)) / |x|;  below 1e-12: dy / 1e-12
  *
  * A sequence of no rows gives zeros. Every sum runs in the order of rows, whatever the lanes.
  */
@@ -21,7 +21,7 @@ typedef struct pool_arg {
     b4c_pool_kind kind;
     const int *offsets;
     b4c_tensor x, y;
-    int *winner;             /* MAX: [n_seq, cols] the row that has the maximum, -1: none; NULL when not recording */
+    int *winner;             /* MAX: [n_seq, cols] the row that has it, -1: none; to record only */
 } pool_arg;
 
 static void pool_mean(const b4c_kernels *k, const pool_arg *a, int s, b4c_real *sum)
@@ -101,13 +101,15 @@ b4c_tensor b4c_pooled(b4c_tape *t, b4c_tensor x, const int *offsets, int n_seq, 
     a.y = b4c_fresh(t, n_seq, x.cols, B4C_ROWS);
     b4c_record *r = b4c_remember(t, pooled_back, a.y);
     if (r) {
-        if (kind == B4C_POOL_ROW_MAX) a.winner = b4c_take(t, (size_t)n_seq * (size_t)x.cols * sizeof *a.winner);
+        if (kind == B4C_POOL_ROW_MAX)
+            a.winner = b4c_take(t, (size_t)n_seq * (size_t)x.cols * sizeof *a.winner);
         r->arg = b4c_copy(t, &a, sizeof a);
     }
     const size_t mark = b4c_scope_open(t);
     pool_job j = { &a, b4c_take_rows(t, b4c_lanes(t), x.cols) };
     if (t->failed) return nothing;
-    b4c_each(t, pool_sequences, &j, n_seq, b4c_grain(t, (double)x.rows * x.cols / (n_seq ? n_seq : 1)));
+    b4c_each(t, pool_sequences, &j, n_seq,
+             b4c_grain(t, (double)x.rows * x.cols / (n_seq ? n_seq : 1)));
     b4c_drop(t, mark);
     return a.y;
 }
@@ -119,7 +121,8 @@ static void gather_back(b4c_tape *t, const b4c_record *r)
     int dy_ld, dx_ld;
     const b4c_real *dy = b4c_grad(t, r->out, &dy_ld);
     b4c_real *dx = b4c_grad(t, r->in[0], &dx_ld);
-    if (dx && !t->failed) b4c_add_rows(t, 1, dy, dy_ld, r->out.rows, r->out.cols, r->arg, dx, dx_ld);
+    if (dx && !t->failed)
+        b4c_add_rows(t, 1, dy, dy_ld, r->out.rows, r->out.cols, r->arg, dx, dx_ld);
 }
 
 b4c_tensor b4c_gather(b4c_tape *t, b4c_tensor x, const int *index, int n)
@@ -169,7 +172,8 @@ b4c_tensor b4c_unit(b4c_tape *t, b4c_tensor x)
     const size_t w = (size_t)x.cols;
     memset(y.x, 0, (size_t)y.rows * w * sizeof *y.x);
     for (int i = 0; i < x.rows; i++) {
-        const b4c_real *row = b4c_row_of(x, i), size = (b4c_real)sqrt((double)t->kernels->dot(row, row, w));
+        const b4c_real *row = b4c_row_of(x, i);
+        const b4c_real size = (b4c_real)sqrt((double)t->kernels->dot(row, row, w));
         length[i] = size < shortest ? shortest : size;
         t->kernels->axpy(1 / length[i], row, b4c_row(y.x, y.ld, i), w);
     }

@@ -1,15 +1,19 @@
-/* op_similarity.c - losses over the similarities of vectors, and the features of pairs. Rows of u are unit
- * vectors, so a product of two rows is a cosine.
+/* op_similarity.c - losses over the similarities of vectors, and the features of pairs. Rows of u
+ * are unit vectors, so a product of two rows is a cosine.
  *
- *     contrastive   S = scale U U^T without its diagonal;  L = mean_i (log sum_j exp s_ij - s_i,positive(i))
- *                   dS = (softmax S - [j = positive(i)]) / n
- *     distillation  S = U U^T;  L = weight / n^2 sum_ij (s_ij - target_ij)^2;  dS = 2 weight / n^2 (S - target)
- *     both          dU += dS U + dS^T U  (times scale)
- *     CoSENT        c_i = u_2i . u_2i+1;  L = log(1 + sum over label_i > label_j of exp(scale (c_j - c_i)))
- *     pairs         y_i = [u_2i, u_2i+1, |u_2i - u_2i+1|]
+ *     contrastive    S = scale U U^T without its diagonal
+ *                    L = mean_i (log sum_j exp s_ij - s_i,positive(i))
+ *                    dS = (softmax S - [j = positive(i)]) / n
+ *     distillation   S = U U^T    L = weight / n^2 sum_ij (s_ij - target_ij)^2
+ *                    dS = 2 weight / n^2 (S - target)
+ *     both           dU += dS U + dS^T U    (times scale)
+ *     CoSENT         c_i = u_2i . u_2i+1
+ *                    L = log(1 + sum over label_i > label_j of exp(scale (c_j - c_i)))
+ *     pairs          y_i = [u_2i, u_2i+1, |u_2i - u_2i+1|]
  *
  * A batch has some hundred vectors, so the [n, n] matrices are small beside a layer's activations.
- * Sources: Gao et al. 2021 (SimCSE); Reimers and Gurevych 2019 (pairs); Su 2022, kexue.fm/archives/8847 (CoSENT).
+ * Sources: Gao et al. 2021 (SimCSE); Reimers and Gurevych 2019 (pairs); Su 2022 (CoSENT),
+ * kexue.fm/archives/8847.
  */
 #include "tape/ops.h"
 
@@ -51,7 +55,8 @@ static void square_back(b4c_tape *t, const b4c_record *r)
     zero(sum, (size_t)n * (size_t)w);
     t->kernels->add_nn(n, w, n, a->ds, n, a->u.x, a->u.ld, sum, w, 0, n);
     t->kernels->add_tn(n, w, n, a->ds, n, a->u.x, a->u.ld, sum, w, 0, n);
-    for (int i = 0; i < n; i++) t->kernels->axpy(up * a->scale, b4c_row(sum, w, i), b4c_row(du, ld, i), (size_t)w);
+    for (int i = 0; i < n; i++)
+        t->kernels->axpy(up * a->scale, b4c_row(sum, w, i), b4c_row(du, ld, i), (size_t)w);
 }
 
 /* y [1, 1], and S in a->ds; false: the tape has failed. */
@@ -128,8 +133,8 @@ static void cosent_back(b4c_tape *t, const b4c_record *r)
         t->kernels->axpy(up * a->dc[i / 2], b4c_row_of(a->u, i ^ 1), b4c_row(du, ld, i), w);
 }
 
-/* The loss is the log-sum-exp of 0 and of all scale (c_j - c_i), so softmax of that list gives loss and
- * gradient, and no exponential overflows. */
+/* The loss is the log-sum-exp of 0 and of all scale (c_j - c_i), so softmax of that list gives loss
+ * and gradient, and no exponential overflows. */
 b4c_tensor b4c_cosent(b4c_tape *t, b4c_tensor u, const b4c_real *labels, b4c_real scale)
 {
     if (t->failed) return nothing;
@@ -145,7 +150,8 @@ b4c_tensor b4c_cosent(b4c_tape *t, b4c_tensor u, const b4c_real *labels, b4c_rea
 
     size_t terms = 1;
     p[0] = 0;
-    for (int i = 0; i < n; i++) c[i] = t->kernels->dot(b4c_row_of(u, 2 * i), b4c_row_of(u, 2 * i + 1), (size_t)u.cols);
+    for (int i = 0; i < n; i++)
+        c[i] = t->kernels->dot(b4c_row_of(u, 2 * i), b4c_row_of(u, 2 * i + 1), (size_t)u.cols);
     for (int i = 0; i < n; i++)
         for (int j = 0; j < n; j++)
             if (labels[i] > labels[j]) p[terms++] = scale * (c[j] - c[i]);
@@ -176,7 +182,8 @@ static void pair_features_back(b4c_tape *t, const b4c_record *r)
     for (int i = 0; i < r->out.rows; i++, dy += dy_ld) {
         b4c_real *da = b4c_row(du, ld, 2 * i), *db = b4c_row(du, ld, 2 * i + 1);
         const b4c_real *a = b4c_row_of(u, 2 * i), *b = b4c_row_of(u, 2 * i + 1);
-        for (size_t c = 0; c < w; c++) turned[c] = a[c] > b[c] ? dy[2 * w + c] : a[c] < b[c] ? -dy[2 * w + c] : 0;
+        for (size_t c = 0; c < w; c++)
+            turned[c] = a[c] > b[c] ? dy[2 * w + c] : a[c] < b[c] ? -dy[2 * w + c] : 0;
         k->add(da, dy, da, w);
         k->add(db, dy + w, db, w);
         k->axpy(1, turned, da, w);

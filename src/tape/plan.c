@@ -21,12 +21,14 @@ static int total(b4c_tape *t, const int *lengths, int n_seq)
     return t->failed ? -1 : (int)n;
 }
 
-/* What all plans share: offsets, positions, and room for `sets` interval sets. Keys are as many as rows. */
+/* What all plans share: offsets, positions, and room for `sets` interval sets. Keys are rows. */
 static b4c_plan begin_plan(b4c_tape *t, const int *lengths, int n_seq, int sets, int *interval[4])
 {
     assert(n_seq >= 0);
     const int rows = total(t, lengths, n_seq);
-    int *p = rows < 0 ? NULL : b4c_take(t, ((size_t)3 * (size_t)n_seq + 1 + (size_t)(2 * sets + 1) * (size_t)rows) * sizeof *p);
+    if (rows < 0) return failed_plan;
+    const size_t count = 3 * (size_t)n_seq + 1 + (size_t)(2 * sets + 1) * (size_t)rows;
+    int *p = b4c_take(t, count * sizeof *p);
     if (!p) return failed_plan;
     int *q_off = p, *k_off = q_off + n_seq + 1, *k_len = k_off + n_seq, *pos = k_len + n_seq;
     for (int i = 0; i < 2 * sets; i++) interval[i] = pos + (size_t)(i + 1) * (size_t)rows;
@@ -37,8 +39,11 @@ static b4c_plan begin_plan(b4c_tape *t, const int *lengths, int n_seq, int sets,
         q_off[s + 1] = q_off[s] + lengths[s];
         for (int i = 0; i < lengths[s]; i++) pos[q_off[s] + i] = i;
     }
-    b4c_plan plan = { .n_seq = n_seq, .n_rows = rows, .q_off = q_off, .k_off = k_off, .k_len = k_len, .pos = pos };
-    for (int i = 0; i < sets; i++) plan.from[i] = interval[2 * i], plan.upto[i] = interval[2 * i + 1];
+    b4c_plan plan = {
+        .n_seq = n_seq, .n_rows = rows, .q_off = q_off, .k_off = k_off, .k_len = k_len, .pos = pos
+    };
+    for (int i = 0; i < sets; i++)
+        plan.from[i] = interval[2 * i], plan.upto[i] = interval[2 * i + 1];
     return plan;
 }
 
@@ -55,25 +60,28 @@ static void fill(b4c_mask mask, int length, int prefix, int *from, int *upto)
 {
     for (int i = 0; i < length; i++) {
         from[i] = mask == B4C_MASK_ANTI ? i : 0;
-        upto[i] = mask == B4C_MASK_CAUSAL ? i + 1 : mask == B4C_MASK_PREFIX && prefix < i + 1 ? i + 1
-                : mask == B4C_MASK_PREFIX ? prefix : length;
+        upto[i] = length;
+        if (mask == B4C_MASK_CAUSAL) upto[i] = i + 1;
+        if (mask == B4C_MASK_PREFIX) upto[i] = prefix > i + 1 ? prefix : i + 1;
     }
 }
 
-b4c_plan b4c_plan_make(b4c_tape *t, b4c_mask mask, const int *lengths, int n_seq, const int32_t *segments)
+b4c_plan b4c_plan_make(b4c_tape *t, b4c_mask mask, const int *lengths, int n_seq,
+                       const int32_t *segments)
 {
     assert(mask != B4C_MASK_PREFIX || segments);
     int *interval[4];
     b4c_plan p = begin_plan(t, lengths, n_seq, 1, interval);
     for (int s = 0; s < p.n_seq; s++) {
-        const int at = p.q_off[s], prefix = mask == B4C_MASK_PREFIX ? prefix_of(segments + at, lengths[s]) : 0;
+        const int at = p.q_off[s];
+        const int prefix = mask == B4C_MASK_PREFIX ? prefix_of(segments + at, lengths[s]) : 0;
         fill(mask, lengths[s], prefix, interval[0] + at, interval[1] + at);
     }
     return p;
 }
 
-b4c_plan b4c_plan_mix(b4c_tape *t, b4c_mask first, b4c_mask second, const uint8_t *head_set, const int *lengths,
-                      int n_seq)
+b4c_plan b4c_plan_mix(b4c_tape *t, b4c_mask first, b4c_mask second, const uint8_t *head_set,
+                      const int *lengths, int n_seq)
 {
     assert(first != B4C_MASK_PREFIX && second != B4C_MASK_PREFIX && head_set);
     int *interval[4];

@@ -3,13 +3,14 @@
  * Idea: two arenas. Activations are a stack: an op takes, a scope gives back, a reset forgets all.
  * Gradients do not die in the order of a stack, so they stand in an arena of their own, each in the
  * first gap that is large enough; few are alive at once, and a list of them by address is the whole
- * bookkeeping. The same step finds the same places, so after the first nothing is asked of the system.
+ * bookkeeping. The same step finds the same places, so after the first nothing is asked of the
+ * system.
  *
  *     arena   | ids, plan | layer 0 | layer 1 | ... | scratch of the op or back that runs |   free
  *     lives   | gradient | gap | gradient | gradient |   free
  *
- * Invariants: lives.life is sorted by address and does not overlap; lives.arena.used is the end of the
- * last; arena.used + lives.arena.used <= arena.limit.
+ * Invariants: lives.life is sorted by address and does not overlap; lives.arena.used is the end of
+ * the last; arena.used + lives.arena.used <= arena.limit.
  */
 #include "tape/tape.h"
 
@@ -19,20 +20,23 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* WORTH: of additions, some 3 microseconds. PARTS: a lane takes about so many parts of a job, so that uneven
- * units balance. */
+/* WORTH: of additions, some 3 microseconds. PARTS: a lane takes about so many parts of a job, so
+ * that uneven units balance. */
 enum { WORTH = 32768, PARTS = 4, ROW_BLOCK = 16 };
 
 static const b4c_tensor nothing;
 
 /* ---- life ----------------------------------------------------------------------------------- */
 
-int b4c_tape_init(b4c_tape *t, const b4c_kernels *kernels, b4c_pool *pool, b4c_dtype dtype, size_t limit,
-                  bool recording)
+int b4c_tape_init(b4c_tape *t, const b4c_kernels *kernels, b4c_pool *pool, b4c_dtype dtype,
+                  size_t limit, bool recording)
 {
     assert(kernels && dtype != B4C_AUTO);
-    *t = (b4c_tape){ .kernels = kernels, .pool = pool, .worth = WORTH, .dtype = dtype, .recording = recording };
-    if (b4c_arena_init(&t->arena, limit) < 0 || (recording && b4c_arena_init(&t->lives.arena, limit) < 0)) {
+    *t = (b4c_tape){
+        .kernels = kernels, .pool = pool, .worth = WORTH, .dtype = dtype, .recording = recording
+    };
+    if (b4c_arena_init(&t->arena, limit) < 0 ||
+        (recording && b4c_arena_init(&t->lives.arena, limit) < 0)) {
         b4c_tape_done(t);
         return B4C_E_MEMORY;
     }
@@ -108,14 +112,17 @@ b4c_operand b4c_operand_new(b4c_tape *t, b4c_form form, int rows, int cols)
 {
     b4c_operand o = { .form = form, .rows = rows, .cols = cols };
     o.data = b4c_take(t, b4c_operand_bytes(form, rows, cols, &o.ld));
-    if (form == B4C_FORM_I8 || form == B4C_FORM_TILE_I8) o.scale = b4c_take(t, (size_t)rows * sizeof *o.scale);
+    if (form == B4C_FORM_I8 || form == B4C_FORM_TILE_I8)
+        o.scale = b4c_take(t, (size_t)rows * sizeof *o.scale);
     return t->failed ? (b4c_operand){ 0 } : o;
 }
 
 /* Rows are an operand already where operands are REAL. */
 static b4c_operand real_operand(b4c_tensor x)
 {
-    return (b4c_operand){ .form = B4C_FORM_REAL, .rows = x.rows, .cols = x.cols, .data = x.x, .ld = (size_t)x.ld };
+    return (b4c_operand){
+        .form = B4C_FORM_REAL, .rows = x.rows, .cols = x.cols, .data = x.x, .ld = (size_t)x.ld
+    };
 }
 
 b4c_tensor b4c_fresh(b4c_tape *t, int rows, int cols, b4c_want want)
@@ -123,8 +130,10 @@ b4c_tensor b4c_fresh(b4c_tape *t, int rows, int cols, b4c_want want)
     b4c_tensor y = { .rows = rows, .cols = cols, .ld = cols };
     const b4c_form form = t->kernels->form(t->dtype);
     const bool as_operand = (want & B4C_OPERAND) != 0;
-    if (t->recording || (want & B4C_ROWS) || form == B4C_FORM_REAL) y.x = b4c_take_rows(t, rows, cols);
-    if (as_operand) y.in = form == B4C_FORM_REAL ? real_operand(y) : b4c_operand_new(t, form, rows, cols);
+    if (t->recording || (want & B4C_ROWS) || form == B4C_FORM_REAL)
+        y.x = b4c_take_rows(t, rows, cols);
+    if (as_operand)
+        y.in = form == B4C_FORM_REAL ? real_operand(y) : b4c_operand_new(t, form, rows, cols);
     if (t->recording) y.slot = b4c_copy(t, &(b4c_slot){ NULL, rows, cols }, sizeof *y.slot);
     return t->failed ? nothing : y;
 }
@@ -205,8 +214,8 @@ b4c_tensor b4c_scope_close(b4c_tape *t, size_t scope, b4c_tensor keep)
         part[n].at = keep.in.data, part[n++].move = move_data;
     if (keep.in.scale && is_above(t, scope, keep.in.scale))
         part[n].at = keep.in.scale, part[n++].move = move_scale;
-    /* Lowest first: then every part moves down, onto memory that nobody needs any more. What was taken
-     * below the same addresses fits again, so taking cannot fail. */
+    /* Lowest first: then every part moves down, onto memory that nobody needs any more. What was
+     * taken below the same addresses fits again, so taking cannot fail. */
     for (int i = 1; i < n; i++)
         for (int j = i; j > 0 && (const char *)part[j].at < (const char *)part[j - 1].at; j--)
             swap = part[j], part[j] = part[j - 1], part[j - 1] = swap;
@@ -217,7 +226,12 @@ b4c_tensor b4c_scope_close(b4c_tape *t, size_t scope, b4c_tensor keep)
 
 /* ---- forms ---------------------------------------------------------------------------------- */
 
-typedef struct conversion { const b4c_operand *from; b4c_operand *to; b4c_real *x; int ld; } conversion;
+typedef struct conversion {
+    const b4c_operand *from;
+    b4c_operand *to;
+    b4c_real *x;
+    int ld;
+} conversion;
 
 static void rows_to_operand(b4c_tape *t, void *arg, int begin, int end, int lane)
 {
@@ -251,7 +265,8 @@ b4c_real *b4c_rows_of(b4c_tape *t, b4c_tensor *x)
     assert(x->in.form != B4C_FORM_NONE);
     b4c_real *rows = b4c_take_rows(t, x->rows, x->cols);
     if (!rows) return NULL;
-    convert(t, operand_to_rows, (conversion){ .from = &x->in, .x = rows, .ld = x->cols }, x->rows, x->cols);
+    convert(t, operand_to_rows, (conversion){ .from = &x->in, .x = rows, .ld = x->cols }, x->rows,
+            x->cols);
     x->ld = x->cols;
     return x->x = rows;
 }
@@ -281,7 +296,8 @@ void b4c_also_operand(const b4c_tape *t, b4c_tensor *y, int begin, int end)
 /* The form that an int8 form is made from; any other form itself. */
 static b4c_form wide(b4c_form form)
 {
-    return form == B4C_FORM_I8 ? B4C_FORM_BF16 : form == B4C_FORM_TILE_I8 ? B4C_FORM_TILE_BF16 : form;
+    if (form == B4C_FORM_I8) return B4C_FORM_BF16;
+    return form == B4C_FORM_TILE_I8 ? B4C_FORM_TILE_BF16 : form;
 }
 
 b4c_operand b4c_target(b4c_tape *t, const b4c_tensor *y)
@@ -299,7 +315,8 @@ void b4c_settle(b4c_tape *t, b4c_tensor *y, const b4c_operand *target)
         const bool last = wide(y->in.form) == y->in.form;
         bf16 = last ? y->in : b4c_operand_new(t, wide(y->in.form), y->rows, y->cols);
         if (t->failed) return;
-        convert(t, rows_to_operand, (conversion){ .to = &bf16, .x = y->x, .ld = y->ld }, y->rows, y->cols);
+        convert(t, rows_to_operand, (conversion){ .to = &bf16, .x = y->x, .ld = y->ld }, y->rows,
+                y->cols);
         if (last) return;
     }
     convert(t, bf16_to_int8, (conversion){ .from = &bf16, .to = &y->in }, y->rows, y->cols);
@@ -458,7 +475,7 @@ void b4c_each_rows(b4c_tape *t, b4c_units_fn fn, void *arg, int rows, int grain)
     divide(t, fn, arg, rows, grain, ROW_BLOCK);
 }
 
-/* ---- sums that several ops send back ---------------------------------------------------------- */
+/* ---- sums that several ops send back -------------------------------------------------------- */
 
 typedef struct scatter {
     b4c_real factor;
@@ -473,21 +490,23 @@ typedef struct scatter {
 static void scatter_columns(b4c_tape *t, void *arg, int begin, int end, int lane)
 {
     const scatter *s = arg;
-    const int from = begin * ROW_BLOCK, upto = end * ROW_BLOCK < s->cols ? end * ROW_BLOCK : s->cols;
+    const int from = begin * ROW_BLOCK, most = end * ROW_BLOCK;
+    const int upto = most < s->cols ? most : s->cols;
     (void)lane;
     for (int i = 0; i < s->rows; i++) {
         const int row = s->index ? s->index[i] : i;
         if (row < 0) continue;
-        t->kernels->axpy(s->factor, s->x + (size_t)i * (size_t)s->ld + from, b4c_row(s->to, s->to_ld, row) + from,
-                         (size_t)(upto - from));
+        t->kernels->axpy(s->factor, s->x + (size_t)i * (size_t)s->ld + from,
+                         b4c_row(s->to, s->to_ld, row) + from, (size_t)(upto - from));
     }
 }
 
-void b4c_add_rows(b4c_tape *t, b4c_real factor, const b4c_real *x, int ld, int rows, int cols, const int *index,
-                  b4c_real *to, int to_ld)
+void b4c_add_rows(b4c_tape *t, b4c_real factor, const b4c_real *x, int ld, int rows, int cols,
+                  const int *index, b4c_real *to, int to_ld)
 {
     scatter s = { factor, x, ld, rows, cols, index, to, to_ld };
-    b4c_each(t, scatter_columns, &s, (cols + ROW_BLOCK - 1) / ROW_BLOCK, b4c_grain(t, (double)rows * ROW_BLOCK));
+    b4c_each(t, scatter_columns, &s, (cols + ROW_BLOCK - 1) / ROW_BLOCK,
+             b4c_grain(t, (double)rows * ROW_BLOCK));
 }
 
 void b4c_add_columns(b4c_tape *t, const b4c_real *x, int ld, int rows, int cols, b4c_real *to)

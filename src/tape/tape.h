@@ -8,10 +8,10 @@
  *  - `back` only adds to gradients; a gradient is born (zeroed) at first use and dies when its
  *    producer's back has run;
  *  - recording or not, the numbers of a result are the same to the bit;
- *  - failure is sticky: once tape->failed, ops return empty tensors and do nothing; the caller checks
- *    once, at the end;
- *  - numbers go through the kernel table; where it has no kernel (maxima, scatter, the one number of
- *    a loss), a plain loop stands in the op;
+ *  - failure is sticky: once tape->failed, ops return empty tensors and do nothing; the caller
+ *    checks once, at the end;
+ *  - numbers go through the kernel table; where it has no kernel (maxima, scatter, the one number
+ *    of a loss), a plain loop stands in the op;
  *  - results do not depend on how many lanes the pool has, nor on which lane took which part.
  */
 #ifndef B4C_TAPE_TAPE_H
@@ -30,12 +30,12 @@ typedef struct b4c_slot { b4c_real *g; int rows, ld; } b4c_slot;
 typedef struct b4c_tensor {
     int rows, cols, ld;
     b4c_real *x;             /* [rows, cols] with stride ld; NULL when only the operand exists */
-    b4c_operand in;          /* the same values in the form that linears read; form NONE when not made */
+    b4c_operand in;          /* the same values in the form that linears read; NONE when not made */
     b4c_slot *slot;          /* NULL: no gradient is wanted */
     int at;                  /* first column of a view within its slot */
 } b4c_tensor;
 
-/* A learned array that is not a product's weight: norm gains, biases, tables. x belongs to the model. */
+/* A learned array that is no product's weight: norm gains, biases, tables. x is the model's. */
 typedef struct b4c_array { int rows, cols; b4c_real *x; b4c_slot *slot; } b4c_array;
 
 /* A linear layer's weight [n, k] and bias. `master` (row-major [n, k]) exists only where it is
@@ -55,14 +55,14 @@ struct b4c_record {
     const void *arg;         /* the op's own parameters and what forward kept, in the arena */
 };
 
-/* Gradients that are alive, by address, in an arena of their own (tape.c says how they are placed). */
+/* Gradients that are alive, by address, in an arena of their own (see tape.c). */
 typedef struct b4c_life { char *begin, *end; b4c_slot *slot; } b4c_life;
 typedef struct b4c_lives { b4c_arena arena; b4c_life *life; int n, room; } b4c_lives;
 
 struct b4c_tape {
     const b4c_kernels *kernels;
     b4c_pool *pool;          /* NULL: one lane. Belongs to the session */
-    double worth;            /* elementary steps (b4c_grain) that pay for waking a lane; 0: always divide */
+    double worth;            /* elementary steps (b4c_grain) that pay for waking a lane; 0: none */
     b4c_dtype dtype;         /* of the weights that operands are made for */
     bool recording;
     bool failed;             /* sticky: out of memory */
@@ -80,7 +80,8 @@ struct b4c_tape {
 typedef enum b4c_want { B4C_ROWS = 1, B4C_OPERAND = 2, B4C_BOTH = 3 } b4c_want;
 
 /* 0 or B4C_E_MEMORY. limit: bytes. dtype: not AUTO. */
-int  b4c_tape_init(b4c_tape *, const b4c_kernels *, b4c_pool *, b4c_dtype, size_t limit, bool recording);
+int  b4c_tape_init(b4c_tape *, const b4c_kernels *, b4c_pool *, b4c_dtype, size_t limit,
+                   bool recording);
 void b4c_tape_done(b4c_tape *);
 /* Forget all tensors, records and gradients; clears `failed`. */
 void b4c_tape_reset(b4c_tape *);
@@ -97,7 +98,7 @@ b4c_tensor b4c_scope_close(b4c_tape *, size_t scope, b4c_tensor keep);
 
 /* A tensor over the caller's memory; with `slot` a gradient is collected there. */
 b4c_tensor b4c_tensor_of(b4c_real *x, int rows, int cols, b4c_slot *slot);
-/* Columns [from, from + cols) of a tensor's rows: no copy, gradients go to the parent. Needs rows. */
+/* Columns [from, from + cols) of a tensor's rows: no copy, gradients go to the parent. */
 b4c_tensor b4c_columns(b4c_tensor, int from, int cols);
 /* Rows [from, from + rows). Needs rows; not for recording. */
 b4c_tensor b4c_row_range(b4c_tensor, int from, int rows);
@@ -107,7 +108,7 @@ static inline void b4c_look(const b4c_tape *t, const char *name, int layer, b4c_
     if (t->look && !t->failed) t->look(t->look_arg, name, layer, x);
 }
 
-/* ---- for ops (op_*.c) --------------------------------------------------------------------------- */
+/* ---- for ops (op_*.c) ---------------------------------------------------------------------- */
 
 /* Memory for a result: rows, the operand, or both, as wanted; rows always, and a slot, when
  * recording. Where operands are REAL, rows and operand are the same memory. */
@@ -134,7 +135,7 @@ b4c_operand b4c_operand_as(b4c_tape *, b4c_tensor *x, b4c_form);
 b4c_real *b4c_rows_of(b4c_tape *, b4c_tensor *x);
 /* Memory for an operand. */
 b4c_operand b4c_operand_new(b4c_tape *, b4c_form, int rows, int cols);
-/* y's rows begin .. end-1, just computed, into y's operand, if one is wanted that is not its rows. */
+/* y's rows begin .. end-1, just computed, into its operand, if one is wanted that is not rows. */
 void b4c_also_operand(const b4c_tape *, b4c_tensor *y, int begin, int end);
 
 /* The products and attention write REAL rows or bf16 forms, not int8. b4c_target says where they
@@ -147,18 +148,19 @@ void b4c_settle(b4c_tape *, b4c_tensor *y, const b4c_operand *target);
  * which dividing does not pay. fn must not touch the arena; lane < b4c_lanes(tape). */
 typedef void (*b4c_units_fn)(b4c_tape *, void *arg, int begin, int end, int lane);
 void b4c_each(b4c_tape *, b4c_units_fn, void *arg, int n, int grain);
-/* The same for rows, in parts that begin at multiples of 16: kernels that write operands ask for it. */
+/* The same for rows, in parts that begin at multiples of 16: kernels that write operands ask for
+ * it. */
 void b4c_each_rows(b4c_tape *, b4c_units_fn, void *arg, int rows, int grain);
 int  b4c_lanes(const b4c_tape *);
-/* The grain of units that cost `work` elementary steps (an addition in a row of them; 16 multiply-adds
- * of a product are one). */
+/* The grain of units that cost `work` elementary steps (an addition in a row of them; 16
+ * multiply-adds of a product are one). */
 int  b4c_grain(const b4c_tape *, double work);
 
 /* to[c] += sum over rows of x[r][c], in order of rows. */
 void b4c_add_columns(b4c_tape *, const b4c_real *x, int ld, int rows, int cols, b4c_real *to);
-/* Row index[i] of `to` += factor * row i of x, in order of i, for index[i] >= 0; index NULL: row i. */
-void b4c_add_rows(b4c_tape *, b4c_real factor, const b4c_real *x, int ld, int rows, int cols, const int *index,
-                  b4c_real *to, int to_ld);
+/* Row index[i] of `to` += factor * row i of x, in order of i, where index[i] >= 0; NULL: row i. */
+void b4c_add_rows(b4c_tape *, b4c_real factor, const b4c_real *x, int ld, int rows, int cols,
+                  const int *index, b4c_real *to, int to_ld);
 
 void b4c_sum_back(b4c_tape *, const b4c_record *);           /* out's gradient to in[0] and in[1] */
 

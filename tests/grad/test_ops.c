@@ -1,9 +1,9 @@
 /* test_ops.c - the gradient of every op against central differences, in double.
  *
- * A case builds a result from inputs and weights of random shapes and values. The loss is the sum of the
- * result's elements times fixed random numbers. Each element of each input is then moved, and what the loss
- * does is compared with what back says. The list of ops is read from ops.h: an op without a case fails, and
- * so does one without a line in docs/ops.md.
+ * A case builds a result from inputs and weights of random shapes and values. The loss is the sum
+ * of the result's elements times fixed random numbers. Each element of each input is then moved,
+ * and what the loss does is compared with what back says. The list of ops is read from ops.h: an op
+ * without a case fails, and so does one without a line in docs/ops.md.
  */
 #include "base/rng.h"
 #include "support/test.h"
@@ -11,12 +11,13 @@
 
 #include <math.h>
 
-/* The difference (f(-2h) - 8 f(-h) + 8 f(h) - f(2h)) / 12h errs by h^4 f'''''/30 and by 1e-16 f / h. Where the
- * wide step misses, a kink (relu, maximum, absolute value) may lie within it: then the narrow one must hit. */
+/* The difference (f(-2h) - 8 f(-h) + 8 f(h) - f(2h)) / 12h errs by h^4 f'''''/30 and by 1e-16 f /
+ * h. Where the wide step misses, a kink (relu, maximum, absolute value) may lie within it: then the
+ * narrow one must hit. */
 static const double WIDE = 2e-4, NARROW = 4e-6, TOLERANCE = 1e-7;
 enum { SEEDS = 6, MOST_INPUTS = 24, MOST_WEIGHTS = 8 };
 
-/* ---- a case's world: the same shapes and values at every evaluation ----------------------------- */
+/* ---- a case's world: the same shapes and values at every evaluation ------------------------- */
 
 typedef struct input { int rows, cols; b4c_real *x, *g; b4c_slot slot; } input;
 
@@ -59,7 +60,7 @@ static input *learned(world *w, int rows, int cols, double low, double high)
         p->g = calloc((size_t)rows * (size_t)cols + 1, sizeof *p->g);
         for (int i = 0; i < rows * cols; i++) p->x[i] = uniform(w, low, high);
     } else {
-        for (int i = 0; i < rows * cols; i++) uniform(w, low, high);      /* keeps what is drawn later in step */
+        for (int i = 0; i < rows * cols; i++) uniform(w, low, high);  /* later draws keep in step */
     }
     assert_true(p->rows == rows && p->cols == cols);
     p->slot = (b4c_slot){ p->g, rows, cols };
@@ -118,7 +119,8 @@ static void weighed_back(b4c_tape *t, const b4c_record *r)
     const b4c_real up = *b4c_grad(t, r->out, &up_ld);
     b4c_real *dy = b4c_grad(t, r->in[0], &ld);
     for (int i = 0; dy && i < r->in[0].rows; i++)
-        for (int c = 0; c < r->in[0].cols; c++) b4c_row(dy, ld, i)[c] += up * factor[i * r->in[0].cols + c];
+        for (int c = 0; c < r->in[0].cols; c++)
+            b4c_row(dy, ld, i)[c] += up * factor[i * r->in[0].cols + c];
 }
 
 static b4c_tensor weighed(world *w, b4c_tensor y)
@@ -143,13 +145,14 @@ static b4c_tensor weighed(world *w, b4c_tensor y)
 /* ---- cases ---------------------------------------------------------------------------------- */
 
 typedef b4c_tensor (*build_fn)(world *);
-typedef struct op_case { const char *op; build_fn build; int kinds; } op_case;   /* build sees kind 0 .. kinds-1 */
+typedef struct op_case { const char *op; build_fn build; int kinds; } op_case;   /* kind < kinds */
 
-/* kind: tables, then two and three of which the last is bf16 and not learned. One may be used twice; some ids
- * are absent. */
+/* kind: tables, then two and three of which the last is bf16 and not learned. One may be used
+ * twice; some ids are absent. */
 static b4c_tensor embed(world *w)
 {
-    const int n = w->kind < 3 ? w->kind + 1 : w->kind - 1, rows = draw(w, 1, 7), cols = draw(w, 1, 9), vocabulary = draw(w, 1, 6);
+    const int n = w->kind < 3 ? w->kind + 1 : w->kind - 1, rows = draw(w, 1, 7),
+              cols = draw(w, 1, 9), vocabulary = draw(w, 1, 6);
     const bool twice = n == 3 && draw(w, 0, 1), half = w->kind >= 3;
     b4c_table table[3] = { 0 };
     const b4c_table *tables[3];
@@ -157,7 +160,8 @@ static b4c_tensor embed(world *w)
     for (int s = 0; s < n; s++) {
         if (half && s == n - 1) {
             uint16_t *p = b4c_take(w->t, (size_t)(vocabulary * cols) * sizeof *p);
-            for (int i = 0; i < vocabulary * cols; i++) p[i] = b4c_to_bf16((float)uniform(w, -1, 1));
+            for (int i = 0; i < vocabulary * cols; i++)
+                p[i] = b4c_to_bf16((float)uniform(w, -1, 1));
             table[s] = (b4c_table){ .real = { .rows = vocabulary, .cols = cols }, .half = p };
         } else if (!(twice && s == 1)) {
             table[s].real = array(w, vocabulary, cols, -1, 1);
@@ -178,7 +182,7 @@ static b4c_tensor linear(world *w)
     const b4c_tensor x = rows_of(w, rows, k);
     b4c_weight a = weight(w, n, k, draw(w, 0, 1));
     if (w->kind < ACTS) return b4c_linear(w->t, x, &a, (b4c_act)w->kind, any_want(w));
-    if (w->kind == ACTS) {            /* one weight, twice in a row, and the input once more beside it */
+    if (w->kind == ACTS) { /* one weight, twice in a row, and the input once more beside it */
         const b4c_tensor y = b4c_linear(w->t, x, &a, B4C_ACT_TANH, B4C_ROWS);
         return b4c_sum(w->t, b4c_linear(w->t, y, &a, B4C_ACT_NONE, B4C_ROWS), x);
     }
@@ -192,7 +196,8 @@ static b4c_tensor linear(world *w)
     int *ids = ints(w, rows);         /* tied: the same rows are looked up and multiplied with */
     for (int i = 0; i < rows; i++) ids[i] = draw(w, 0, n - 1);
     const b4c_table tied = { .real = { n, k, a.master, a.slot } };
-    const b4c_tensor e = b4c_embed(w->t, &(const b4c_table *){ &tied }, &(const int32_t *){ ids }, 1, rows, 1);
+    const b4c_tensor e = b4c_embed(w->t, &(const b4c_table *){ &tied }, &(const int32_t *){ ids },
+                                   1, rows, 1);
     return b4c_linear(w->t, b4c_sum(w->t, e, x), &a, B4C_ACT_NONE, B4C_ROWS);
 }
 
@@ -206,7 +211,8 @@ static b4c_tensor normalize(world *w)
     if (w->kind & 2) norm.gain = array(w, 1, cols, 0.5, 1.5);
     if (w->kind & 4) norm.bias = array(w, 1, cols, -1, 1);
     b4c_tensor sum;
-    const b4c_tensor y = b4c_normalize(w->t, x, residual, &norm, w->kind & 16 ? &sum : NULL, any_want(w));
+    const b4c_tensor y = b4c_normalize(w->t, x, residual, &norm, w->kind & 16 ? &sum : NULL,
+                                       any_want(w));
     return w->kind & 16 ? b4c_product(w->t, y, sum, B4C_ROWS) : y;
 }
 
@@ -231,12 +237,14 @@ static b4c_tensor scaled(world *w)
 
 static b4c_tensor activate(world *w)
 {
-    return b4c_activate(w->t, rows_between(w, draw(w, 1, 6), draw(w, 1, 9), -3, 3), (b4c_act)w->kind, any_want(w));
+    return b4c_activate(w->t, rows_between(w, draw(w, 1, 6), draw(w, 1, 9), -3, 3),
+                        (b4c_act)w->kind, any_want(w));
 }
 
 static b4c_tensor dropout(world *w)
 {
-    return b4c_dropout(w->t, rows_of(w, draw(w, 2, 6), draw(w, 3, 9)), w->kind ? 0.4 : 0, w->seed, 5);
+    return b4c_dropout(w->t, rows_of(w, draw(w, 2, 6), draw(w, 3, 9)), w->kind ? 0.4 : 0, w->seed,
+                       5);
 }
 
 static b4c_tensor rotated(world *w)
@@ -266,7 +274,8 @@ static b4c_plan odd_plan(world *w, const int *lengths, int n_seq)
     for (int s = 0; s < n_seq; s++)
         for (int i = p.q_off[s]; i < p.q_off[s + 1]; i++) {
             upto[i] = w->kind % MASKS == WINDOW ? p.pos[i] + 1 : draw(w, 0, lengths[s]);
-            from[i] = w->kind % MASKS == WINDOW ? (p.pos[i] > 2 ? p.pos[i] - 2 : 0) : draw(w, 0, lengths[s]);
+            from[i] = w->kind % MASKS == WINDOW ? (p.pos[i] > 2 ? p.pos[i] - 2 : 0)
+                                                : draw(w, 0, lengths[s]);
         }
     from[0] = 0;
     if (upto[0] < 1) upto[0] = 1;
@@ -316,9 +325,12 @@ static b4c_plan any_plan(world *w, int heads, int *key_rows)
 /* kind: which keys are seen, times what is added to scores. Heads may share keys. */
 static b4c_tensor attend(world *w)
 {
-    const int addition = w->kind / MASKS, kv_heads = draw(w, 1, 2), heads = kv_heads * draw(w, 1, 2), d = draw(w, 1, 5);
+    const int addition = w->kind / MASKS, kv_heads = draw(w, 1, 2),
+              heads = kv_heads * draw(w, 1, 2), d = draw(w, 1, 5);
     const bool is_long = w->kind % MASKS == LONG;
-    b4c_attend_spec spec = { .heads = heads, .kv_heads = kv_heads, .head_size = is_long ? 2 : d, .scale = 0.8 };
+    b4c_attend_spec spec = {
+        .heads = heads, .kv_heads = kv_heads, .head_size = is_long ? 2 : d, .scale = 0.8
+    };
     const int size = spec.head_size;
     int key_rows;
     const b4c_plan plan = any_plan(w, heads, &key_rows);
@@ -354,7 +366,8 @@ static b4c_tensor pooled(world *w)
     int *offsets = ints(w, n_seq + 1);
     offsets[0] = draw(w, 0, 2);
     for (int s = 0; s < n_seq; s++) offsets[s + 1] = offsets[s] + draw(w, s ? 0 : 1, 4);
-    return b4c_pooled(w->t, rows_of(w, offsets[n_seq] + 1, cols), offsets, n_seq, (b4c_pool_kind)w->kind);
+    return b4c_pooled(w->t, rows_of(w, offsets[n_seq] + 1, cols), offsets, n_seq,
+                      (b4c_pool_kind)w->kind);
 }
 
 static b4c_tensor gather(world *w)
@@ -397,7 +410,8 @@ static b4c_tensor contrastive(world *w)
     const int n = draw(w, 3, 7);
     int *positive = ints(w, n);
     for (int i = 0; i < n; i++) positive[i] = (i + draw(w, 1, n - 1)) % n;
-    return b4c_contrastive(w->t, b4c_unit(w->t, rows_of(w, n, draw(w, 2, 5))), positive, w->kind ? 20 : 1);
+    return b4c_contrastive(w->t, b4c_unit(w->t, rows_of(w, n, draw(w, 2, 5))), positive,
+                           w->kind ? 20 : 1);
 }
 
 static b4c_tensor similarity_mse(world *w)
@@ -413,7 +427,8 @@ static b4c_tensor cosent(world *w)
     const int n = draw(w, 2, 5);
     b4c_real *labels = b4c_take_rows(w->t, 1, n);
     for (int i = 0; i < n; i++) labels[i] = i < 2 ? i : draw(w, 0, 2);
-    return b4c_cosent(w->t, b4c_unit(w->t, rows_of(w, 2 * n, draw(w, 2, 5))), labels, w->kind ? 20 : 1);
+    return b4c_cosent(w->t, b4c_unit(w->t, rows_of(w, 2 * n, draw(w, 2, 5))), labels,
+                      w->kind ? 20 : 1);
 }
 
 static b4c_tensor pair_features(world *w)
@@ -480,7 +495,8 @@ static double largest(const world *w)
 {
     double most = 0;
     for (int k = 0; k < w->n_in; k++)
-        for (int i = 0; i < w->in[k].rows * w->in[k].cols; i++) most = fmax(most, fabs(w->in[k].g[i]));
+        for (int i = 0; i < w->in[k].rows * w->in[k].cols; i++)
+            most = fmax(most, fabs(w->in[k].g[i]));
     return most;
 }
 
@@ -493,14 +509,15 @@ static void check_input(world *w, bench *b, const op_case *c, int k, double most
     int where = 0;
     for (int i = 0; i < n; i += step) {
         double slope = slope_at(w, &b->plain, c->build, &p->x[i], WIDE);
-        if (!(fabs(slope - p->g[i]) <= TOLERANCE * size)) slope = slope_at(w, &b->plain, c->build, &p->x[i], NARROW);
+        if (!(fabs(slope - p->g[i]) <= TOLERANCE * size))
+            slope = slope_at(w, &b->plain, c->build, &p->x[i], NARROW);
         const double off = fabs(slope - p->g[i]);
         if (!(off <= worst)) worst = off, where = i;
         size = fmax(size, fabs(slope));
     }
     if (!(worst <= TOLERANCE * size) && most > 0)
-        fail_msg("%s, kind %d, seed %d: input %d [%d, %d], element %d: off by %.3g of %.3g", c->op, w->kind, (int)w->seed, k,
-                 p->rows, p->cols, where, worst, size);
+        fail_msg("%s, kind %d, seed %d: input %d [%d, %d], element %d: off by %.3g of %.3g", c->op,
+                 w->kind, (int)w->seed, k, p->rows, p->cols, where, worst, size);
 }
 
 static void check_case(bench *b, const op_case *c, int kind, int seed)
@@ -509,11 +526,13 @@ static void check_case(bench *b, const op_case *c, int kind, int seed)
     const double plain = *evaluate(&w, &b->plain, c->build).x;
     const b4c_tensor loss = evaluate(&w, &b->record, c->build);
     assert_true(isfinite(plain));
-    if (plain != *loss.x) fail_msg("%s, kind %d, seed %d: recording changes the result", c->op, kind, seed);
+    if (plain != *loss.x)
+        fail_msg("%s, kind %d, seed %d: recording changes the result", c->op, kind, seed);
     b4c_backward(&b->record, loss);
     assert_false(b->record.failed);
     for (int i = 0; i < b->record.lives.n; i++)
-        if (b->record.lives.life[i].slot != loss.slot) fail_msg("%s, kind %d: a gradient outlived backward", c->op, kind);
+        if (b->record.lives.life[i].slot != loss.slot)
+            fail_msg("%s, kind %d: a gradient outlived backward", c->op, kind);
     const double most = largest(&w);
     if (most == 0 && !(strcmp(c->op, "cross_entropy") == 0 && kind == 2))
         fail_msg("%s, kind %d, seed %d: no gradient at all", c->op, kind, seed);
@@ -612,7 +631,8 @@ int main(void)
     static bench b;
     const b4c_kernels *kernels = b4c_kernels_find("scalar");
     if (!kernels || b4c_tape_init(&b.record, kernels, NULL, B4C_F32, 64 << 20, true) < 0 ||
-        b4c_tape_init(&b.plain, kernels, NULL, B4C_F32, 64 << 20, false) < 0 || !(b.pool = b4c_pool_new(3)))
+        b4c_tape_init(&b.plain, kernels, NULL, B4C_F32, 64 << 20, false) < 0 ||
+        !(b.pool = b4c_pool_new(3)))
         return 1;
     read_ops();
     const struct CMUnitTest tests[] = {
