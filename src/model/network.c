@@ -338,7 +338,7 @@ void b4c_weight_repack(b4c_weight *w)
 }
 
 int b4c_network_random(b4c_network *net, const b4c_spec *spec, const b4c_network_options *options, double spread, uint64_t seed,
-                       b4c_error *err)
+                       b4c_parameters *out, b4c_error *err)
 {
     b4c_parameters l;
     B4C_TRY(b4c_network_init(net, spec, options, &l, err));
@@ -359,7 +359,8 @@ int b4c_network_random(b4c_network *net, const b4c_spec *spec, const b4c_network
     }
     const bool failed = !row;
     free(row);
-    b4c_parameters_done(&l);
+    if (out && !failed) *out = l;
+    else b4c_parameters_done(&l);
     if (failed) {
         b4c_network_done(net);
         return b4c_fail(err, B4C_E_MEMORY, "no memory for random weights");

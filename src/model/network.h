@@ -105,8 +105,9 @@ void *b4c_network_take(b4c_network *, size_t bytes);
 /* Write `rows` rows of a parameter from row `first` on: into tables, panels (and masters), arrays. x [rows, cols] of the parameter. */
 void b4c_parameter_write(const b4c_parameter *, int first, int rows, const b4c_real *x);
 
-/* Random weights: matrices normal with standard deviation `spread` / sqrt(in), gains near 1, biases and tables near 0. */
-int  b4c_network_random(b4c_network *, const b4c_spec *, const b4c_network_options *, double spread, uint64_t seed, b4c_error *);
+/* The same with random weights: matrices normal with standard deviation `spread` / sqrt(in), gains near 1, biases and tables near 0. */
+int  b4c_network_random(b4c_network *, const b4c_spec *, const b4c_network_options *, double spread, uint64_t seed, b4c_parameters *list,
+                        b4c_error *);
 /* Panels from masters, after training changed them. */
 void b4c_weight_repack(b4c_weight *);
 #endif
