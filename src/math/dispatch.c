@@ -101,12 +101,12 @@ static void choose(void)
     if (cpu.avx2)
         add_table("avx2", (const fill_fn[]){ b4c_fill_gemm_scalar, b4c_fill_vector_scalar, b4c_fill_gemm_avx2,
                                              b4c_fill_vector_avx2, NULL });
+    const fill_fn products = cpu.avx512_bf16 && cpu.avx512_vnni ? b4c_fill_gemm_bf16_avx512 : b4c_fill_gemm_avx512;
     if (cpu.avx512)
-        add_table("avx512", (const fill_fn[]){ b4c_fill_gemm_scalar, b4c_fill_vector_scalar, b4c_fill_gemm_avx512,
-                                               b4c_fill_vector_avx512, NULL });
+        add_table("avx512", (const fill_fn[]){ b4c_fill_gemm_scalar, b4c_fill_vector_scalar, products, b4c_fill_vector_avx512, NULL });
     if (cpu.amx)
-        add_table("amx", (const fill_fn[]){ b4c_fill_gemm_scalar, b4c_fill_vector_scalar, b4c_fill_gemm_avx512,
-                                            b4c_fill_vector_avx512, b4c_fill_gemm_amx, b4c_fill_vector_amx, NULL });
+        add_table("amx", (const fill_fn[]){ b4c_fill_gemm_scalar, b4c_fill_vector_scalar, products, b4c_fill_vector_avx512,
+                                            b4c_fill_gemm_amx, b4c_fill_vector_amx, NULL });
 #endif
 #ifdef B4C_ARM64
     add_table("neon", (const fill_fn[]){ b4c_fill_gemm_scalar, b4c_fill_vector_scalar, b4c_fill_gemm_neon,

@@ -33,6 +33,7 @@ const b4c_cpu *b4c_cpu_get(void);
 void b4c_fill_gemm_scalar(b4c_kernels *);
 void b4c_fill_gemm_avx2(b4c_kernels *);
 void b4c_fill_gemm_avx512(b4c_kernels *);
+void b4c_fill_gemm_bf16_avx512(b4c_kernels *);    /* instead, where the processor has avx512_bf16 and avx512_vnni */
 void b4c_fill_gemm_amx(b4c_kernels *);
 void b4c_fill_gemm_neon(b4c_kernels *);
 

@@ -390,6 +390,9 @@ static int take_features_away(void **state)
     (void)state;
     b4c_cpu *cpu = (b4c_cpu *)b4c_cpu_get();     /* the object itself is not const */
     cpu->avx_vnni = cpu->avx512_vnni = cpu->avx512_bf16 = cpu->fast_bf16 = cpu->dotprod = false;
+#ifdef B4C_X86
+    if (b4c_kernels_find("avx512")) b4c_fill_gemm_avx512((b4c_kernels *)b4c_kernels_find("avx512"));
+#endif
     return 0;
 }
 
