@@ -1,0 +1,86 @@
+/* pieces.h - SentencePiece models: Unigram and BPE over pieces of normalised text.
+ *
+ * Ids, surfaces and decoded text equal those of sentencepiece 0.2. A model comes from a .model file
+ * (protobuf) or is put together from other files (tokenizer.json, GGUF) with the same fields. It
+ * never changes after b4c_pieces_ready.
+ */
+#ifndef B4C_TEXT_PIECES_H
+#define B4C_TEXT_PIECES_H
+#include "text/charsmap.h"
+
+typedef enum b4c_piece_kind { /* numbers of sentencepiece_model.proto */
+                              B4C_PIECE_NORMAL = 1,
+                              B4C_PIECE_UNKNOWN,
+                              B4C_PIECE_CONTROL,
+                              B4C_PIECE_USER,
+                              B4C_PIECE_UNUSED,
+                              B4C_PIECE_BYTE
+} b4c_piece_kind;
+
+typedef enum b4c_piece_model { B4C_PIECES_UNIGRAM = 1, B4C_PIECES_BPE = 2 } b4c_piece_model;
+
+typedef struct b4c_piece {
+    char *text;
+    size_t bytes;
+    float score;
+    b4c_piece_kind kind;
+} b4c_piece;
+
+typedef struct b4c_pieces {
+    b4c_piece_model model;
+    b4c_charsmap map;
+    b4c_piece *piece;
+    int n, room;
+    int unknown, bos, eos, pad; /* ids; -1: none, but unknown >= 0 */
+    bool byte_fallback;
+    char *unknown_text;    /* what decoding writes for the unknown piece */
+    b4c_trie trie;         /* pieces that text can become: normal, user-defined, unused */
+    int byte_id[256];      /* -1: no piece for the byte */
+    float lowest, highest; /* scores of normal pieces; highest at least just above 0 */
+    uint64_t *
+        join; /* BPE: which pairs of characters some piece has side by side; a set without misses */
+    uint32_t join_mask;
+} b4c_pieces;
+
+int b4c_pieces_read(b4c_pieces *, const void *model, size_t bytes, const char *where, b4c_error *);
+/* Building by hand: set the fields, add the pieces in the order of their ids, then _ready once. */
+int b4c_pieces_add(b4c_pieces *, const char *text, size_t bytes, float score, b4c_piece_kind,
+                   b4c_error *);
+int b4c_pieces_ready(b4c_pieces *, const char *where, b4c_error *);
+void b4c_pieces_done(b4c_pieces *);
+
+/* A text as pieces: ids, and [begin, end) in bytes of the caller's text. Reused: start from {0},
+ * free once. */
+typedef struct b4c_piece_list {
+    int n, room;
+    int *id;
+    uint32_t *begin, *end;
+    b4c_mapped mapped;
+    void *work; /* of the algorithm */
+    size_t work_bytes;
+} b4c_piece_list;
+
+/* 0, B4C_E_TEXT (4 GiB and more) or B4C_E_MEMORY. Linear in the text's length. Thread-safe on one
+ * model. */
+int b4c_pieces_encode(const b4c_pieces *, const char *text, size_t bytes, b4c_piece_list *,
+                      b4c_error *);
+void b4c_piece_list_done(b4c_piece_list *);
+/* Append the text of ids to out. Ids out of range are left out; control pieces write nothing. */
+void b4c_pieces_decode(const b4c_pieces *, const int *ids, int n, b4c_buffer *out);
+int b4c_pieces_find(const b4c_pieces *,
+                    const char *text); /* id of a piece of any kind spelt so, or -1 */
+
+/* ---- the two algorithms (unigram.c, merges.c): pieces of a normalised text, before unknown runs
+ * are joined ------------- */
+
+/* Room for n more pieces. */
+bool b4c_piece_list_reserve(b4c_piece_list *, size_t n);
+/* At least `bytes` of working memory that keeps what is in it. NULL: none. */
+void *b4c_piece_list_work(b4c_piece_list *, size_t bytes);
+/* Both append (id, begin, end) in bytes of the normalised text; id -1: no piece. False: no memory.
+ */
+bool b4c_unigram_cut(const b4c_pieces *, const char *text, size_t bytes, b4c_piece_list *);
+/* Has some piece the characters a, b side by side? May say yes where none has. */
+bool b4c_pieces_may_join(const b4c_pieces *, uint32_t a, uint32_t b);
+bool b4c_merges_cut(const b4c_pieces *, const char *text, size_t bytes, b4c_piece_list *);
+#endif

@@ -1,0 +1,67 @@
+/* unigram.c - the most probable pieces of a text: Viterbi over the trie of pieces, forward.
+ *
+ * Scores are summed in float and compared as the reference does (EncodeOptimized in
+ * unigram_model.cc), so that even sums that round alike choose alike: a later path must be better,
+ * not equal. A character that is no piece costs the lowest score minus 10; a user-defined piece
+ * always wins, since it costs a tenth where others cost whole numbers.
+ */
+#include <string.h>
+
+#include "text/pieces.h"
+#include "text/utf8.h"
+
+typedef struct node {
+    float score;
+    int32_t id;
+    uint32_t from;
+} node; /* best way to end here; from == own place: none yet */
+
+static size_t char_bytes(uint8_t c) { return c < 0xc0 ? 1 : c < 0xe0 ? 2 : c < 0xf0 ? 3 : 4; }
+
+bool b4c_unigram_cut(const b4c_pieces *m, const char *text, size_t n, b4c_piece_list *out)
+{
+    node *best = b4c_piece_list_work(out, (n + 1) * sizeof *best);
+    if (!best) return false;
+    for (size_t i = 0; i <= n; i++) best[i] = (node){ 0, -1, (uint32_t)i };
+    const float unknown = m->lowest - 10.0f;
+    const b4c_trie_unit *unit = m->trie.unit;
+
+    for (size_t at = 0; at < n;) {
+        size_t one = char_bytes((uint8_t)text[at]);
+        if (one > n - at) one = n - at;
+        const float here = best[at].score;
+        bool single = false;
+        uint32_t place = B4C_TRIE_ROOT;
+        for (size_t i = at; i < n;) {
+            place = b4c_trie_step(&m->trie, place, (uint8_t)text[i++]);
+            if (place == B4C_TRIE_NONE) break;
+            const int32_t id = unit[place].value;
+            if (id < 0 || m->piece[id].kind == B4C_PIECE_UNUSED) continue;
+            const bool user = m->piece[id].kind == B4C_PIECE_USER;
+            const float gain = user ? (float)(i - at) * m->highest - 0.1f : m->piece[id].score,
+                        score = gain + here;
+            if (best[i].from == i || score > best[i].score)
+                best[i] = (node){ score, id, (uint32_t)at };
+            single |= i - at == one;
+        }
+        if (!single) {
+            const float score = unknown + here;
+            node *to = &best[at + one];
+            if (to->from == at + one || score > to->score) *to = (node){ score, -1, (uint32_t)at };
+        }
+        at += one;
+    }
+
+    size_t count = 0;
+    for (size_t i = n; i > 0; i = best[i].from) count++;
+    if (!b4c_piece_list_reserve(out, count)) return false;
+    size_t k = (size_t)out->n + count;
+    out->n = (int)k;
+    for (size_t i = n; i > 0; i = best[i].from) {
+        k--;
+        out->id[k] = best[i].id;
+        out->begin[k] = best[i].from;
+        out->end[k] = (uint32_t)i;
+    }
+    return true;
+}
