@@ -11,7 +11,7 @@
 #include <stdint.h>
 #include <string.h>
 
-static struct { unsigned char bytes[8][16][64]; int rows[8]; int configured; } emulated;
+static _Thread_local struct { unsigned char bytes[8][16][64]; int rows[8]; int configured; } emulated;
 
 static void tile_config(int first, int second)
 {
