@@ -45,8 +45,8 @@ def table(name, what, points):
 clean, strip, lower = bert(clean_text=True), bert(strip_accents=True), bert(lowercase=True)
 nfd, words = normalizers.NFD().normalize_str, pre_tokenizers.BertPreTokenizer().pre_tokenize_str
 
-print(f"""/* hub_tables.h - character classes of the hub's tokenizer. Written by tools/hub_tables.py from tokenizers {tokenizers.__version__};
- * do not edit. Ranges are inclusive and sorted. */
+print(f"""/* hub_tables.h - character classes of the hub's tokenizer. Written by tools/hub_tables.py
+ * from tokenizers {tokenizers.__version__}; do not edit. Ranges are inclusive and sorted. */
 #ifndef B4C_TEXT_HUB_TABLES_H
 #define B4C_TEXT_HUB_TABLES_H
 #include "text/unicode.h\"""")

@@ -1,7 +1,7 @@
 /* added.c - finding special and added tokens.
  *
- * Idea: the texts that hold none should not pay. All tokens of a set usually begin with the same byte, '[', so memchr finds the few
- * places where the trie must look.
+ * Idea: the texts that hold none should not pay. All tokens of a set usually begin with the same
+ * byte, '[', so memchr finds the few places where the trie must look.
  */
 #include "text/added.h"
 
@@ -22,7 +22,8 @@ static uint32_t hash(const char *text)
 static int *place(const b4c_added *a, const char *text)
 {
     uint32_t i = hash(text) & (uint32_t)(a->slots - 1);
-    while (a->slot[i] && strcmp(a->token[a->slot[i] - 1].text, text) != 0) i = (i + 1) & (uint32_t)(a->slots - 1);
+    while (a->slot[i] && strcmp(a->token[a->slot[i] - 1].text, text) != 0)
+        i = (i + 1) & (uint32_t)(a->slots - 1);
     return &a->slot[i];
 }
 
@@ -79,12 +80,13 @@ int b4c_added_find_id(const b4c_added *a, int id)
     return i < a->n && a->token[a->by_id[i]].id == id ? a->by_id[i] : -1;
 }
 
-/* Normalised form of a token, to look for. Empty: no memory, or nothing is left of it (then it is never found). */
+/* Normalised form of a token, to look for. Empty: no memory, or nothing is left of it (then it is
+ * never found). */
 static b4c_buffer pattern(const b4c_flags *flags, const char *text)
 {
     b4c_buffer out = { 0 };
     b4c_normal normal = { 0 };
-    if (b4c_normalize(&normal, flags, text, 0, strlen(text), 0) < 0) out.failed = true;
+    if (b4c_normal_make(&normal, flags, text, 0, strlen(text), 0) < 0) out.failed = true;
     else b4c_normal_text(&normal, &out);
     b4c_normal_done(&normal);
     return out;
@@ -94,7 +96,9 @@ static int by_text(const void *x, const void *y)
 {
     const b4c_key *a = x, *b = y;
     const int order = memcmp(a->text, b->text, a->bytes < b->bytes ? a->bytes : b->bytes);
-    return order ? order : a->bytes != b->bytes ? (a->bytes < b->bytes ? -1 : 1) : a->value - b->value;
+    return order                ? order
+         : a->bytes != b->bytes ? (a->bytes < b->bytes ? -1 : 1)
+                                : a->value - b->value;
 }
 
 /* Two tokens may have one normalised form: the first is the one that is found. */
@@ -103,12 +107,14 @@ static int without_repeats(b4c_key *keys, int n)
     int kept = 0;
     qsort(keys, (size_t)n, sizeof *keys, by_text);
     for (int i = 0; i < n; i++)
-        if (!kept || keys[kept - 1].bytes != keys[i].bytes || memcmp(keys[kept - 1].text, keys[i].text, keys[i].bytes) != 0)
+        if (!kept || keys[kept - 1].bytes != keys[i].bytes ||
+            memcmp(keys[kept - 1].text, keys[i].text, keys[i].bytes) != 0)
             keys[kept++] = keys[i];
     return kept;
 }
 
-static int index_set(const b4c_added *a, b4c_added_set *set, bool normalized, const b4c_flags *flags)
+static int index_set(const b4c_added *a, b4c_added_set *set, bool normalized,
+                     const b4c_flags *flags)
 {
     b4c_key *keys = malloc((size_t)(a->n ? a->n : 1) * sizeof *keys);
     b4c_buffer *form = calloc((size_t)(a->n ? a->n : 1), sizeof *form);
@@ -162,8 +168,9 @@ int b4c_added_index(b4c_added *a, const b4c_flags *flags, b4c_error *err)
     if (rc == B4C_E_MEMORY) b4c_fail(err, rc, "added tokens: no memory for %d of them", a->n);
     for (int i = 1; rc == 0 && i < a->n; i++)
         if (order[i].id == order[i - 1].id)
-            rc = b4c_fail(err, B4C_E_FORMAT, "added tokens: '%.80s' and '%.80s' both have id %d", a->token[order[i - 1].index].text,
-                          a->token[order[i].index].text, order[i].id);
+            rc = b4c_fail(err, B4C_E_FORMAT, "added tokens: '%.80s' and '%.80s' both have id %d",
+                          a->token[order[i - 1].index].text, a->token[order[i].index].text,
+                          order[i].id);
     free(order);
     return rc;
 }
@@ -180,7 +187,8 @@ void b4c_added_done(b4c_added *a)
 }
 
 /* Is the match beside a word character? */
-static bool inside_word(const uint8_t *text, const uint8_t *begin, const uint8_t *stop, const uint8_t *end)
+static bool inside_word(const uint8_t *text, const uint8_t *begin, const uint8_t *stop,
+                        const uint8_t *end)
 {
     const uint8_t *at;
     if (begin > text) {
@@ -203,8 +211,8 @@ static size_t candidate(const b4c_added_set *set, const uint8_t *text, size_t by
     return from;
 }
 
-bool b4c_added_next(const b4c_added *a, const b4c_added_set *set, const char *text, size_t bytes, size_t *from, size_t taken,
-                    b4c_added_match *match)
+bool b4c_added_next(const b4c_added *a, const b4c_added_set *set, const char *text, size_t bytes,
+                    size_t *from, size_t taken, b4c_added_match *match)
 {
     const uint8_t *const base = (const uint8_t *)text, *const end = base + bytes;
     if (set->n == 0) return false;
@@ -220,12 +228,13 @@ bool b4c_added_next(const b4c_added *a, const b4c_added_set *set, const char *te
         at += length;
         if (a->token[token].single_word && inside_word(base, begin, stop, end)) continue;
         if (a->token[token].lstrip)
-            while (begin > base + taken && b4c_is_blank(b4c_utf8_before(base, begin, &next))) begin = next;
-        if (a->token[token].rstrip)   /* what lies before `taken` is blank and was looked at before */
+            while (begin > base + taken && b4c_is_blank(b4c_utf8_before(base, begin, &next)))
+                begin = next;
+        if (a->token[token].rstrip) /* what lies before `taken` is blank and was looked at before */
             for (stop = stop < base + taken ? base + taken : stop; stop < end; stop = next)
                 if (!b4c_is_blank(b4c_utf8_read(stop, end, &next))) break;
         if ((size_t)(begin - base) < taken) begin = base + taken;
-        if (stop <= begin) continue;   /* the blanks it consists of were given to the token before */
+        if (stop <= begin) continue; /* the blanks it consists of were given to the token before */
         *from = at;
         *match = (b4c_added_match){ (size_t)(begin - base), (size_t)(stop - base), token };
         return true;

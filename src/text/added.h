@@ -1,7 +1,8 @@
-/* added.h - tokens that are looked for in the text itself, before it is cut into words: [MASK] and its like.
+/* added.h - tokens that are sought in the text before it is cut into words: [MASK] and its like.
  *
- * Found from the left, the longest at each place (as the hub's tokenizer does). Those marked `normalized` are sought in the
- * normalised text, in the form that normalisation gives them; the others in the text as it came.
+ * Found from the left, the longest at each place (as the hub's tokenizer does). Those marked
+ * `normalized` are sought in the normalised text, in the form that normalisation gives them; the
+ * others in the text as it came.
  */
 #ifndef B4C_TEXT_ADDED_H
 #define B4C_TEXT_ADDED_H
@@ -33,18 +34,20 @@ typedef struct b4c_added {
     b4c_added_set raw, normal;
 } b4c_added;
 
-/* Add one; text is copied. Its spelling must not be there yet (b4c_added_find). 0 or B4C_E_MEMORY. */
+/* Add one; text is copied. No token may be spelt so yet. 0 or B4C_E_MEMORY. */
 int  b4c_added_put(b4c_added *, const b4c_added_token *);
-int  b4c_added_find(const b4c_added *, const char *text);   /* index of the token spelt so, or -1 */
+/* Index of the token spelt so, or -1. */
+int  b4c_added_find(const b4c_added *, const char *text);
 /* After the last _put: make the sets. Two tokens with one id: B4C_E_FORMAT. */
 int  b4c_added_index(b4c_added *, const b4c_flags *, b4c_error *);
-int  b4c_added_find_id(const b4c_added *, int id);          /* index of the token with this id, or -1; after _index */
+/* Index of the token with this id, or -1; after _index. */
+int  b4c_added_find_id(const b4c_added *, int id);
 void b4c_added_done(b4c_added *);
 
 typedef struct b4c_added_match { size_t begin, end; int token; } b4c_added_match;
 
-/* The first token of `set` in text at or after *from; blanks before `taken` (where the last match ended) are not its. Sets *from to where the search goes on.
- * False: there is none. */
-bool b4c_added_next(const b4c_added *, const b4c_added_set *, const char *text, size_t bytes, size_t *from, size_t taken,
-                    b4c_added_match *);
+/* The first token of `set` in text at or after *from; blanks before `taken` (where the last match
+ * ended) are not its. Sets *from to where the search goes on. False: there is none. */
+bool b4c_added_next(const b4c_added *, const b4c_added_set *, const char *text, size_t bytes,
+                    size_t *from, size_t taken, b4c_added_match *);
 #endif

@@ -1,8 +1,8 @@
 /* detokenize.c - ids to text, by the dialect's rules.
  *
- * Hub: the WordPiece decoder of the tokenizers library, token by token. bert4keras: Tokenizer.decode,
- * which joins first and then mends the whole text with four substitutions. Neither gives the
- * original back: blanks and case are lost.
+ * Hub: the WordPiece decoder of the tokenizers library, token by token. bert4keras:
+ * Tokenizer.decode, which joins first and then mends the whole text with four substitutions.
+ * Neither gives the original back: blanks and case are lost.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -11,7 +11,7 @@
 #include "text/tokenizer.h"
 #include "text/utf8.h"
 
-/* ---- hub ---------------------------------------------------------------------------------------- */
+/* ---- hub ----------------------------------------------------------------------------------- */
 
 /* Replace `from` by the shorter or equally long `to` in out->data[begin ..]. */
 static void replace(b4c_buffer *out, size_t begin, const char *from, const char *to)
@@ -33,7 +33,7 @@ static void replace(b4c_buffer *out, size_t begin, const char *from, const char 
     out->size = (size_t)(write - out->data);
 }
 
-/* The decoder's cleanup; `decoder`: the library's list, else transformers' clean_up_tokenization. */
+/* `decoder`: the decoder's list, else that of transformers' clean_up_tokenization. */
 static void clean_up(b4c_buffer *out, size_t begin, bool decoder)
 {
     static const char *const pair[][2] = {
@@ -64,7 +64,7 @@ static bool is_special_hub(const b4c_tokenizer *t, int id)
     return i >= 0 && t->added.token[i].special;
 }
 
-/* ---- bert4keras --------------------------------------------------------------------------------- */
+/* ---- bert4keras ---------------------------------------------------------------------------- */
 
 typedef struct points { uint32_t *c; size_t n; } points;
 
@@ -181,7 +181,7 @@ static void write_stripped(const points *t, b4c_buffer *out)
     }
 }
 
-/* ---- both --------------------------------------------------------------------------------------- */
+/* ---- both ---------------------------------------------------------------------------------- */
 
 char *b4c_detokenize(const b4c_tokenizer *t, const int32_t *ids, int n, bool keep_special,
                      b4c_error *err)

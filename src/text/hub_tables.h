@@ -1,5 +1,5 @@
-/* hub_tables.h - character classes of the hub's tokenizer. Written by tools/hub_tables.py from tokenizers 0.23.3;
- * do not edit. Ranges are inclusive and sorted. */
+/* hub_tables.h - character classes of the hub's tokenizer. Written by tools/hub_tables.py
+ * from tokenizers 0.23.3; do not edit. Ranges are inclusive and sorted. */
 #ifndef B4C_TEXT_HUB_TABLES_H
 #define B4C_TEXT_HUB_TABLES_H
 #include "text/unicode.h"

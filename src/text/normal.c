@@ -1,7 +1,7 @@
 /* normal.c - writing the normalised text down.
  *
- * Invariant: letters stand in the order of the original, so their places never fall. Sorting marks into canonical order moves characters
- * between places, not places.
+ * Invariant: letters stand in the order of the original, so their places never fall. Sorting marks
+ * into canonical order moves characters between places, not places.
  */
 #include "text/normal.h"
 
@@ -21,8 +21,8 @@ static int add(b4c_normal *out, b4c_letter letter)
     return 0;
 }
 
-/* Sort the marks among letters begin .. n - 1 by combining class, equal ones as they come. A counting sort: a hostile text is one
- * long run of marks. */
+/* Sort the marks among letters begin .. n - 1 by combining class, equal ones as they come. A
+ * counting sort: a hostile text is one long run of marks. */
 static int sort_marks(b4c_normal *out, size_t begin)
 {
     size_t start[256] = { 0 }, marks = 0;
@@ -36,7 +36,8 @@ static int sort_marks(b4c_normal *out, size_t begin)
     if (!sorted) return B4C_E_MEMORY;
     for (int i = 1; i < 256; i++) start[i] += start[i - 1];
     for (size_t i = begin; i < out->n; i++)
-        if (out->letter[i].c != B4C_DROPPED) sorted[start[b4c_combining_class(out->letter[i].c)]++] = out->letter[i].c;
+        if (out->letter[i].c != B4C_DROPPED)
+            sorted[start[b4c_combining_class(out->letter[i].c)]++] = out->letter[i].c;
     size_t k = 0;
     for (size_t i = begin; i < out->n; i++)
         if (out->letter[i].c != B4C_DROPPED) out->letter[i].c = sorted[k++];
@@ -44,9 +45,11 @@ static int sort_marks(b4c_normal *out, size_t begin)
     return 0;
 }
 
-int b4c_normalize(b4c_normal *out, const b4c_flags *f, const char *text, size_t from, size_t to, uint32_t at)
+int b4c_normal_make(b4c_normal *out, const b4c_flags *f, const char *text, size_t from, size_t to,
+                  uint32_t at)
 {
-    const uint8_t *const base = (const uint8_t *)text, *const begin = base + from, *const end = base + to;
+    const uint8_t *const base = (const uint8_t *)text, *const begin = base + from,
+                         *const end = base + to;
     const bool sigma = f->lower && f->dialect == B4C_DIALECT_BERT4KERAS;
     const bool spaced = f->chinese && f->dialect == B4C_DIALECT_HUB;
     size_t run = 0;          /* first letter of the run of marks that is open; out->n: none is */
@@ -100,7 +103,8 @@ void b4c_normal_text(const b4c_normal *in, b4c_buffer *out)
 {
     for (size_t i = 0; i < in->n; i++) {
         char bytes[4];
-        if (in->letter[i].c != B4C_DROPPED) b4c_buffer_add(out, bytes, (size_t)b4c_utf8_write(in->letter[i].c, bytes));
+        if (in->letter[i].c != B4C_DROPPED)
+            b4c_buffer_add(out, bytes, (size_t)b4c_utf8_write(in->letter[i].c, bytes));
     }
 }
 
@@ -114,7 +118,8 @@ char *b4c_lowercase_and_normalize(const char *text, size_t bytes, size_t *n, b4c
     const b4c_flags flags = { B4C_DIALECT_BERT4KERAS, true, true, true, true };
     b4c_normal normal = { 0 };
     b4c_buffer out = { 0 };
-    if (bytes > UINT32_MAX || b4c_normalize(&normal, &flags, text, 0, bytes, 0) < 0) out.failed = true;
+    if (bytes > UINT32_MAX || b4c_normal_make(&normal, &flags, text, 0, bytes, 0) < 0)
+        out.failed = true;
     else b4c_normal_text(&normal, &out);
     b4c_buffer_text(&out, "");   /* an empty result is a string too */
     b4c_normal_done(&normal);

@@ -1,7 +1,8 @@
 /* rules.c - the table of outcomes.
  *
- * Order of the steps. Hub: delete controls, set Chinese apart, decompose and drop marks, lower case; then words end at blanks
- * and punctuation. bert4keras: lower case, decompose, drop marks; then punctuation and Chinese are words, blanks divide, controls vanish.
+ * Order of the steps. Hub: delete controls, set Chinese apart, decompose and drop marks, lower
+ * case; then words end at blanks and punctuation. bert4keras: lower case, decompose, drop marks;
+ * then punctuation and Chinese are words, blanks divide, controls vanish.
  */
 #include "text/rules.h"
 
@@ -25,7 +26,8 @@ int b4c_rules_normalize(const b4c_flags *f, uint32_t c, uint32_t out[B4C_EXPANSI
         uint32_t part[B4C_EXPANSION] = { lower[i] };
         const int n_part = f->strip_accents ? b4c_decompose(f->dialect, lower[i], part) : 1;
         for (int k = 0; k < n_part && n < B4C_EXPANSION; k++) {
-            if (f->strip_accents && b4c_is_mark(f->dialect, part[k])) *barrier |= b4c_combining_class(part[k]) == 0;
+            if (f->strip_accents && b4c_is_mark(f->dialect, part[k]))
+                *barrier |= b4c_combining_class(part[k]) == 0;
             else out[n++] = part[k];
         }
     }
@@ -36,11 +38,14 @@ b4c_kind b4c_rules_classify(const b4c_flags *f, uint32_t c, bool chinese)
 {
     if (chinese && b4c_is_chinese(f->dialect, c)) return B4C_KIND_SINGLE;
     if (f->dialect == B4C_DIALECT_HUB)
-        return b4c_is_blank(c) ? B4C_KIND_SPACE : b4c_is_punctuation(f->dialect, c) ? B4C_KIND_SINGLE : B4C_KIND_LETTER;
+        return b4c_is_blank(c)                   ? B4C_KIND_SPACE
+             : b4c_is_punctuation(f->dialect, c) ? B4C_KIND_SINGLE
+                                                 : B4C_KIND_LETTER;
     if (b4c_is_punctuation(f->dialect, c)) return B4C_KIND_SINGLE;
     if (b4c_is_plain_space(c)) return B4C_KIND_SPACE;
     if (b4c_is_removed(f->dialect, c)) return B4C_KIND_BARRIER;
-    return b4c_is_blank(c) ? B4C_KIND_SPACE : B4C_KIND_LETTER;   /* U+2028, U+2029: Python's split() */
+    return b4c_is_blank(c) ? B4C_KIND_SPACE
+                           : B4C_KIND_LETTER; /* U+2028, U+2029: Python's split() */
 }
 
 int b4c_rules_single(const b4c_rules *r, uint32_t c)
@@ -64,7 +69,8 @@ int b4c_rules_entries(const b4c_rules *r, uint32_t c, uint32_t out[B4C_EXPANSION
         const uint32_t d = out[i];
         const b4c_kind kind = b4c_rules_classify(f, d, f->chinese);
         if (kind == B4C_KIND_LETTER)
-            out[kept++] = B4C_ENTRY(f->strip_accents && b4c_combining_class(d) ? B4C_KIND_MARK : B4C_KIND_OTHER, d);
+            out[kept++] = B4C_ENTRY(
+                f->strip_accents && b4c_combining_class(d) ? B4C_KIND_MARK : B4C_KIND_OTHER, d);
         else if (kind == B4C_KIND_BARRIER)
             barrier = true;
         else
@@ -79,11 +85,13 @@ static uint32_t table_entry(const b4c_rules *r, uint32_t c)
 {
     const bool ideograph = (c >= 0x4e00 && c <= 0x9fff) || (c >= 0x3400 && c <= 0x4dbf);
     if (ideograph && r->flags.chinese) return B4C_ENTRY(B4C_KIND_SINGLE, b4c_rules_single(r, c));
-    if (c >= 0xac00 && c <= 0xd7a3 && r->flags.strip_accents) return B4C_ENTRY(B4C_KIND_LATER, 0);   /* syllables become two or three */
+    if (c >= 0xac00 && c <= 0xd7a3 && r->flags.strip_accents)
+        return B4C_ENTRY(B4C_KIND_LATER, 0); /* syllables become two or three */
     uint32_t out[B4C_EXPANSION];
     const int n = b4c_rules_entries(r, c, out);
     const b4c_kind kind = B4C_ENTRY_KIND(out[0]);
-    if (n > 1 || kind == B4C_KIND_MARK || kind == B4C_KIND_SIGMA) return B4C_ENTRY(B4C_KIND_LATER, 0);
+    if (n > 1 || kind == B4C_KIND_MARK || kind == B4C_KIND_SIGMA)
+        return B4C_ENTRY(B4C_KIND_LATER, 0);
     return out[0] == B4C_ENTRY(B4C_KIND_OTHER, c) ? B4C_ENTRY(B4C_KIND_LETTER, 0) : out[0];
 }
 

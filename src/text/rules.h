@@ -1,9 +1,10 @@
 /* rules.h - what a tokenizer does with each character, worked out once.
  *
- * Cleaning, setting Chinese apart, decomposing, dropping accents, lower case and the class of what comes out depend on one
- * character alone. So the outcome for every character of the basic plane stands in a table, with the token's id where the
- * character is a word of its own; the rest is worked out when met. What depends on neighbours is an entry of its own kind (MARK and
- * BARRIER: canonical order; SIGMA: Python's final sigma).
+ * Cleaning, setting Chinese apart, decomposing, dropping accents, lower case and the class of what
+ * comes out depend on one character alone. So the outcome for every character of the basic plane
+ * stands in a table, with the token's id where the character is a word of its own; the rest is
+ * worked out when met. What depends on neighbours is an entry of its own kind (MARK and BARRIER:
+ * canonical order; SIGMA: Python's final sigma).
  */
 #ifndef B4C_TEXT_RULES_H
 #define B4C_TEXT_RULES_H
@@ -26,7 +27,7 @@ typedef enum b4c_kind {
     B4C_KIND_DROP,           /* nothing, as if it had not been there */
     B4C_KIND_BARRIER,        /* nothing, but marks do not move across it */
     B4C_KIND_LATER,          /* in the table: ask b4c_rules_entries */
-    B4C_KIND_MARK,           /* part of a word, sorted among its neighbours by combining class; payload: the character */
+    B4C_KIND_MARK,           /* as OTHER, but sorted among its neighbours by combining class */
     B4C_KIND_SIGMA           /* capital sigma, lower-cased by its context */
 } b4c_kind;
 
@@ -48,12 +49,13 @@ void b4c_rules_done(b4c_rules *);
 /* Entries of any character, without LETTER and LATER: 1 to B4C_EXPANSION of them. */
 int b4c_rules_entries(const b4c_rules *, uint32_t c, uint32_t out[B4C_EXPANSION]);
 
-/* ---- the two steps, for texts that are normalised before they are cut ---- */
+/* ---- the two steps, for texts that are normalised before they are cut ------------------------ */
 
-/* What normalisation makes of c: 0 to B4C_EXPANSION characters, lower case without context. Where it is 0, *barrier says whether
- * marks may not move across. */
+/* What normalisation makes of c: 0 to B4C_EXPANSION characters, lower case without context. Where
+ * it is 0, *barrier says whether marks may not move across. */
 int b4c_rules_normalize(const b4c_flags *, uint32_t c, uint32_t out[B4C_EXPANSION], bool *barrier);
-/* Kind of a character that was normalised: LETTER, SINGLE, SPACE or BARRIER (dropped). chinese: Chinese characters are words. */
+/* Kind of a character that was normalised: LETTER, SINGLE, SPACE or BARRIER (dropped). chinese:
+ * Chinese characters are words. */
 b4c_kind b4c_rules_classify(const b4c_flags *, uint32_t c, bool chinese);
 /* Id of the token that is one character, or the unknown token's. */
 int b4c_rules_single(const b4c_rules *, uint32_t c);

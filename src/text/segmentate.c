@@ -1,6 +1,6 @@
-/* segmentate.c - text_segmentate of bert4keras, without copying: every piece is a stretch of the text.
+/* segmentate.c - text_segmentate of bert4keras, without copying: a piece is a stretch of the text.
  *
- * Lengths count characters, so the text is decoded once; what follows works on indices of characters.
+ * Lengths count characters, so the text is decoded once; then indices of characters are enough.
  */
 #include "text/segmentate.h"
 

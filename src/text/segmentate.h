@@ -9,9 +9,10 @@ typedef struct b4c_piece { size_t begin, end; } b4c_piece;
 typedef struct b4c_pieces { b4c_piece *piece; size_t n, room; } b4c_pieces;   /* start from {0} */
 
 /* Cut text (UTF-8) into pieces of at most maxlen characters where separators allow it. seps: the
- * separators, one character each, coarsest first; a piece that is still too long is cut at the next one. A piece keeps
- * the separator it ends with. strips: characters taken off both ends of a piece (after white space), or NULL: white
- * space only. Pieces are appended. 0, B4C_E_TEXT or B4C_E_MEMORY. */
+ * separators, one character each, coarsest first; a piece that is still too long is cut at the next
+ * one. A piece keeps the separator it ends with. strips: characters taken off both ends of a piece
+ * (after white space), or NULL: white space only. Pieces are appended. 0, B4C_E_TEXT or
+ * B4C_E_MEMORY. */
 int  b4c_segmentate(const char *text, size_t bytes, size_t maxlen, const char *seps,
                     const char *strips, b4c_pieces *, b4c_error *);
 void b4c_pieces_free(b4c_pieces *);

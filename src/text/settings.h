@@ -1,6 +1,7 @@
 /* settings.h - what the files say about a tokenizer, before it is made.
  *
- * Each reader fills in what its file states and leaves the rest. Strings belong to the JSON values in `root`.
+ * Each reader fills in what its file states and leaves the rest. Strings belong to the JSON values
+ * in `root`.
  */
 #ifndef B4C_TEXT_SETTINGS_H
 #define B4C_TEXT_SETTINGS_H
@@ -36,8 +37,8 @@ int b4c_settings_config(b4c_settings *, b4c_error *);
 /* Does config.json come from the hub's libraries? */
 bool b4c_settings_is_hub_model(const b4c_settings *);
 
-/* A token as the files write it: a string, or an object with "content" and flags; `token` comes with defaults and is
- * filled in. 1, 0 for null, or B4C_E_FORMAT. */
+/* A token as the files write it: a string, or an object with "content" and flags; `token` comes
+ * with defaults and is filled in. 1, 0 for null, or B4C_E_FORMAT. */
 int b4c_settings_token(const json_t *, b4c_added_token *token, const char *where, b4c_error *);
 /* Put it among `added` unless one is spelt so already. */
 int b4c_settings_add(b4c_settings *, const b4c_added_token *, b4c_error *);

@@ -1,7 +1,8 @@
 /* tokenize.c - a text or a pair: special tokens around it, and truncation.
  *
- * Idea: tokens are written where they will stay. Room for what the template puts before each text is left first, the texts are tokenized
- * behind it, truncation closes the gaps, and the special tokens are filled in last.
+ * Idea: tokens are written where they will stay. Room for what the template puts before each text
+ * is left first, the texts are tokenized behind it, truncation closes the gaps, and the special
+ * tokens are filled in last.
  *
  *     [CLS] a a a a a [SEP] b b b b [SEP]
  *       ^             ^              ^      the template's parts
@@ -92,7 +93,8 @@ static void fill_text(b4c_encoding *e, int at, int n, int segment)
 }
 
 /* Check that text is UTF-8, or count what is not where that is to be repaired. */
-static int check_text(const char *text, size_t bytes, bool repair, b4c_encoding *e, const char *what, b4c_error *err)
+static int check_text(const char *text, size_t bytes, bool repair, b4c_encoding *e,
+                      const char *what, b4c_error *err)
 {
     size_t at = b4c_utf8_check(text, bytes);
     if (at < bytes && !repair) return b4c_utf8_fail(what, text, bytes, at, err);
@@ -114,14 +116,18 @@ int b4c_tokenize(const b4c_tokenizer *t, const char *a, size_t len_a, const char
     if (!t || !a) return b4c_fail(err, B4C_E_ARG, "tokenize: no %s", t ? "text" : "tokenizer");
     if (len_a == SIZE_MAX) len_a = strlen(a);
     if (b && len_b == SIZE_MAX) len_b = strlen(b);
-    if (o.max_length < 0) return b4c_fail(err, B4C_E_ARG, "tokenize: max_length is %d, wanted 0 (no limit) or more", o.max_length);
+    if (o.max_length < 0)
+        return b4c_fail(err, B4C_E_ARG, "tokenize: max_length is %d, wanted 0 (no limit) or more",
+                        o.max_length);
     if ((unsigned)o.truncate > B4C_TRUNCATE_ERROR)
         return b4c_fail(err, B4C_E_ARG, "tokenize: unknown way %d to truncate", (int)o.truncate);
 
     const b4c_template *tp = b ? &t->two : &t->one;
     if (tp->missing && !o.no_special)
-        return b4c_fail(err, B4C_E_MISSING, "tokenize: the vocabulary has no [CLS] or no [SEP], which stand around every text; "
-                        "ask for no special tokens");
+        return b4c_fail(
+            err, B4C_E_MISSING,
+            "tokenize: the vocabulary has no [CLS] or no [SEP], which stand around every text; "
+            "ask for no special tokens");
     int lead = 0, between = 0, tail = 0;
     if (!o.no_special) {
         lead = specials_before(tp, 0, B4C_TEMPLATE_A);
@@ -130,7 +136,9 @@ int b4c_tokenize(const b4c_tokenizer *t, const char *a, size_t len_a, const char
     }
     const int special = lead + between + tail;
     if (o.max_length && o.max_length < special)
-        return b4c_fail(err, B4C_E_ARG, "tokenize: max_length %d has no room for the %d special tokens", o.max_length, special);
+        return b4c_fail(err, B4C_E_ARG,
+                        "tokenize: max_length %d has no room for the %d special tokens",
+                        o.max_length, special);
 
     const bool find = !o.plain_text && (o.find_special || t->flags.dialect == B4C_DIALECT_HUB);
     B4C_TRY(check_text(a, len_a, o.repair, e, b ? "first text" : "text", err));
@@ -151,8 +159,9 @@ int b4c_tokenize(const b4c_tokenizer *t, const char *a, size_t len_a, const char
     if (o.max_length && all > o.max_length) {
         if (o.truncate == B4C_TRUNCATE_ERROR) {
             e->n = 0;
-            return b4c_fail(err, B4C_E_TEXT, "%s: %lld tokens, the limit is %d; shorten the text, or truncate it", b ? "pair" : "text",
-                            (long long)all, o.max_length);
+            return b4c_fail(err, B4C_E_TEXT,
+                            "%s: %lld tokens, the limit is %d; shorten the text, or truncate it",
+                            b ? "pair" : "text", (long long)all, o.max_length);
         }
         share(t->flags.dialect, o.max_length, special, &first, &second);
         e->cut = first.n - first.keep + second.n - second.keep;

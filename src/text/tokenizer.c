@@ -13,7 +13,7 @@
 #include "text/settings.h"
 #include "text/utf8.h"
 
-/* ---- making ------------------------------------------------------------------------------------- */
+/* ---- making -------------------------------------------------------------------------------- */
 
 static int parse_sources(b4c_settings *s, b4c_error *err)
 {
@@ -82,8 +82,8 @@ static int put_added(b4c_tokenizer *t, const b4c_settings *s, b4c_error *err)
     return 0;
 }
 
-/* Id of the token with this duty, or -1. Without a tokenizer.json, which lists them, it is sought in
- * texts too. */
+/* Id of the token with this duty, or -1. Without a tokenizer.json, which lists them, it is sought
+ * in texts too. */
 static int find_duty(b4c_tokenizer *t, const b4c_settings *s, const char *name, int *id,
                      b4c_error *err)
 {
@@ -136,7 +136,7 @@ static int check_template(const b4c_tokenizer *t, const b4c_template *tp, const 
     return 0;
 }
 
-/* ---- looking at the vocabulary ------------------------------------------------------------------ */
+/* ---- looking at the vocabulary ------------------------------------------------------------- */
 
 /* At least two characters, all Chinese? Then an ordinary text never becomes this token. */
 static bool is_word(const char *token)
@@ -174,7 +174,7 @@ static void look_at_vocabulary(b4c_tokenizer *t)
                                    "words with capitals are unknown\n");
 }
 
-/* ---- putting it together ------------------------------------------------------------------------ */
+/* ---- putting it together ------------------------------------------------------------------- */
 
 static int set_text(char **out, const char *text, b4c_error *err)
 {
@@ -272,12 +272,12 @@ void b4c_tokenizer_set_cut(b4c_tokenizer *t, b4c_cut_fn cut, void *arg)
     t->cut_arg = arg;
 }
 
-/* ---- opening ------------------------------------------------------------------------------------ */
+/* ---- opening ------------------------------------------------------------------------------- */
 
 static const char *const source_name[B4C_SOURCES] = {
-    [B4C_SOURCE_TOKENIZER] = "tokenizer.json",      [B4C_SOURCE_VOCABULARY] = "vocab.txt",
-    [B4C_SOURCE_CONFIG] = "tokenizer_config.json",  [B4C_SOURCE_SPECIAL] = "special_tokens_map.json",
-    [B4C_SOURCE_ADDED] = "added_tokens.json",       [B4C_SOURCE_MODEL] = "config.json",
+    [B4C_SOURCE_TOKENIZER] = "tokenizer.json",     [B4C_SOURCE_VOCABULARY] = "vocab.txt",
+    [B4C_SOURCE_CONFIG] = "tokenizer_config.json", [B4C_SOURCE_SPECIAL] = "special_tokens_map.json",
+    [B4C_SOURCE_ADDED] = "added_tokens.json",      [B4C_SOURCE_MODEL] = "config.json",
     [B4C_SOURCE_BERT] = "bert_config.json",
 };
 
@@ -374,7 +374,7 @@ b4c_tokenizer *b4c_tokenizer_open(const char *path, b4c_dialect dialect, b4c_err
     return b4c_tokenizer_open_with(path, &o, err);
 }
 
-/* ---- asking ------------------------------------------------------------------------------------- */
+/* ---- asking -------------------------------------------------------------------------------- */
 
 int b4c_tokenizer_count(const b4c_tokenizer *t)
 {

@@ -1,7 +1,9 @@
-/* tokenizer_config.c - the small files beside a vocabulary: tokenizer_config.json, special_tokens_map.json,
- * added_tokens.json, and what config.json tells about who wrote the folder.
+/* tokenizer_config.c - the small files beside a vocabulary: tokenizer_config.json,
+ * special_tokens_map.json, added_tokens.json, and what config.json tells about who wrote the
+ * folder.
  *
- * Idea: what is said explicitly goes before tokenizer.json (as transformers does it); what is not said stays.
+ * Idea: what is said explicitly goes before tokenizer.json (as transformers does it); what is not
+ * said stays.
  */
 #include <string.h>
 
@@ -49,9 +51,9 @@ int b4c_settings_add(b4c_settings *s, const b4c_added_token *token, b4c_error *e
     return 0;
 }
 
-/* ---- tokens with a duty ------------------------------------------------------------------------- */
+/* ---- tokens with a duty -------------------------------------------------------------------- */
 
-/* cls_token and its like, each a special token that is sought in texts. What was said before stays. */
+/* cls_token and its like, each sought in texts too. What was said before stays. */
 static int read_duties(b4c_settings *s, const json_t *root, const char *where, b4c_error *err)
 {
     const struct { const char *key, **out; } duty[] = {
@@ -123,7 +125,7 @@ static int read_decoder(b4c_settings *s, json_t *object, const char *where, b4c_
     return 0;
 }
 
-/* ---- the files ---------------------------------------------------------------------------------- */
+/* ---- the files ----------------------------------------------------------------------------- */
 
 /* *out becomes 1 or 0 where the key holds true or false, and stays where it is absent or null. */
 static int read_choice(const json_t *root, const char *key, int *out, const char *where,

@@ -1,7 +1,8 @@
 /* tokenizer_json.c - tokenizer.json, as the hub's fast tokenizers are written.
  *
- * Idea: the file can describe many kinds of tokenizer; WordPiece over BertNormalizer and BertPreTokenizer is the one that is
- * read here. Anything that would change a token and is not known is refused by name, never skipped.
+ * Idea: the file can describe many kinds of tokenizer; WordPiece over BertNormalizer and
+ * BertPreTokenizer is the one that is read here. Anything that would change a token and is not
+ * known is refused by name, never skipped.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -19,9 +20,11 @@ static const char *type_of(const json_t *part)
     return type ? type : "(no type)";
 }
 
-static int unsupported(const b4c_settings *s, const char *what, const json_t *part, const char *wanted, b4c_error *err)
+static int unsupported(const b4c_settings *s, const char *what, const json_t *part,
+                       const char *wanted, b4c_error *err)
 {
-    return b4c_fail(err, B4C_E_UNSUPPORTED, "%s: %s is '%.60s', wanted %s", where(s), what, part ? type_of(part) : "null", wanted);
+    return b4c_fail(err, B4C_E_UNSUPPORTED, "%s: %s is '%.60s', wanted %s", where(s), what,
+                    part ? type_of(part) : "null", wanted);
 }
 
 static bool is_part(const json_t *value)
@@ -29,7 +32,7 @@ static bool is_part(const json_t *value)
     return value && !json_is_null(value);
 }
 
-/* ---- normalizer --------------------------------------------------------------------------------- */
+/* ---- normalizer ---------------------------------------------------------------------------- */
 
 typedef struct normal_state { int steps; bool decomposed; } normal_state;
 
@@ -39,7 +42,9 @@ static int read_normalizer(b4c_settings *s, const json_t *part, normal_state *st
     if (strcmp(type, "Sequence") == 0) {
         const json_t *list = json_object_get(part, "normalizers"), *item;
         size_t i;
-        if (!json_is_array(list)) return b4c_fail(err, B4C_E_FORMAT, "%s: normalizer: \"normalizers\" is not a list", where(s));
+        if (!json_is_array(list))
+            return b4c_fail(err, B4C_E_FORMAT, "%s: normalizer: \"normalizers\" is not a list",
+                            where(s));
         json_array_foreach(list, i, item) B4C_TRY(read_normalizer(s, item, state, err));
         return 0;
     }
@@ -57,7 +62,7 @@ static int read_normalizer(b4c_settings *s, const json_t *part, normal_state *st
         s->clean = clean;
         return 0;
     }
-    /* -1 stands for "as lower" and is settled before another step speaks of accents or lower case. */
+    /* -1 stands for "as lower", and is settled before another step changes either. */
     if (s->strip_accents < 0) s->strip_accents = s->lower > 0;
     if (strcmp(type, "Lowercase") == 0) s->lower = 1;
     else if (strcmp(type, "NFD") == 0) state->decomposed = true;
@@ -65,7 +70,8 @@ static int read_normalizer(b4c_settings *s, const json_t *part, normal_state *st
         s->strip_accents = 1;
         state->decomposed = false;
     } else
-        return unsupported(s, "a normalizer", part, "BertNormalizer first, then Lowercase, NFD with StripAccents", err);
+        return unsupported(s, "a normalizer", part,
+                           "BertNormalizer first, then Lowercase, NFD with StripAccents", err);
     return 0;
 }
 
@@ -76,11 +82,13 @@ static int read_normal_form(b4c_settings *s, const json_t *root, b4c_error *err)
     s->lower = s->strip_accents = s->chinese = s->clean = 0;
     if (is_part(part)) B4C_TRY(read_normalizer(s, part, &state, err));
     if (state.decomposed)
-        return b4c_fail(err, B4C_E_UNSUPPORTED, "%s: the normalizer decomposes (NFD) without StripAccents after it", where(s));
+        return b4c_fail(err, B4C_E_UNSUPPORTED,
+                        "%s: the normalizer decomposes (NFD) without StripAccents after it",
+                        where(s));
     return 0;
 }
 
-/* ---- pre_tokenizer ------------------------------------------------------------------------------ */
+/* ---- pre_tokenizer ------------------------------------------------------------------------- */
 
 static int read_pre_tokenizer(const b4c_settings *s, const json_t *part, bool *bert, b4c_error *err)
 {
@@ -88,58 +96,71 @@ static int read_pre_tokenizer(const b4c_settings *s, const json_t *part, bool *b
     if (strcmp(type, "Sequence") == 0) {
         const json_t *list = json_object_get(part, "pretokenizers"), *item;
         size_t i;
-        if (!json_is_array(list)) return b4c_fail(err, B4C_E_FORMAT, "%s: pre_tokenizer: \"pretokenizers\" is not a list", where(s));
+        if (!json_is_array(list))
+            return b4c_fail(err, B4C_E_FORMAT, "%s: pre_tokenizer: \"pretokenizers\" is not a list",
+                            where(s));
         json_array_foreach(list, i, item) B4C_TRY(read_pre_tokenizer(s, item, bert, err));
         return 0;
     }
     if (strcmp(type, "BertPreTokenizer") == 0) *bert = true;
     else if (strcmp(type, "WhitespaceSplit") != 0)   /* which BertPreTokenizer does anyway */
-        return unsupported(s, "a pre_tokenizer", is_part(part) ? part : NULL, "BertPreTokenizer", err);
+        return unsupported(s, "a pre_tokenizer", is_part(part) ? part : NULL, "BertPreTokenizer",
+                           err);
     return 0;
 }
 
-/* ---- post_processor ----------------------------------------------------------------------------- */
+/* ---- post_processor ------------------------------------------------------------------------ */
 
-static int add_part(const b4c_settings *s, b4c_template *tp, int32_t what, long long segment, b4c_error *err)
+static int add_part(const b4c_settings *s, b4c_template *tp, int32_t what, long long segment,
+                    b4c_error *err)
 {
     if (tp->n == B4C_TEMPLATE_MOST)
-        return b4c_fail(err, B4C_E_UNSUPPORTED, "%s: post_processor: more than %d parts around a text", where(s), B4C_TEMPLATE_MOST);
+        return b4c_fail(err, B4C_E_UNSUPPORTED,
+                        "%s: post_processor: more than %d parts around a text", where(s),
+                        B4C_TEMPLATE_MOST);
     tp->part[tp->n++] = (b4c_template_part){ what, (int32_t)segment };
     return 0;
 }
 
 /* The ids that a special token of the template stands for. */
-static int add_special(const b4c_settings *s, b4c_template *tp, const json_t *specials, const char *name, long long segment,
-                       b4c_error *err)
+static int add_special(const b4c_settings *s, b4c_template *tp, const json_t *specials,
+                       const char *name, long long segment, b4c_error *err)
 {
     const json_t *ids = json_object_get(json_object_get(specials, name), "ids"), *item;
     size_t i;
     if (!json_is_array(ids) || json_array_size(ids) == 0)
-        return b4c_fail(err, B4C_E_FORMAT, "%s: post_processor: no ids of special token '%.60s'", where(s), name);
+        return b4c_fail(err, B4C_E_FORMAT, "%s: post_processor: no ids of special token '%.60s'",
+                        where(s), name);
     json_array_foreach(ids, i, item) {
         const double id = json_is_number(item) ? json_number_value(item) : -1;
         if (!(id >= 0 && id < B4C_VOCAB_MOST))
-            return b4c_fail(err, B4C_E_FORMAT, "%s: post_processor: special token '%.60s' has no proper id", where(s), name);
+            return b4c_fail(err, B4C_E_FORMAT,
+                            "%s: post_processor: special token '%.60s' has no proper id", where(s),
+                            name);
         B4C_TRY(add_part(s, tp, (int32_t)id, segment, err));
     }
     return 0;
 }
 
-static int read_template(const b4c_settings *s, b4c_template *tp, const json_t *list, const json_t *specials, bool pair, b4c_error *err)
+static int read_template(const b4c_settings *s, b4c_template *tp, const json_t *list,
+                         const json_t *specials, bool pair, b4c_error *err)
 {
     const json_t *item;
     size_t i;
     bool a = false, b = false;
     if (!json_is_array(list))
-        return b4c_fail(err, B4C_E_FORMAT, "%s: post_processor: \"%s\" is not a list", where(s), pair ? "pair" : "single");
+        return b4c_fail(err, B4C_E_FORMAT, "%s: post_processor: \"%s\" is not a list", where(s),
+                        pair ? "pair" : "single");
     json_array_foreach(list, i, item) {
-        const json_t *text = json_object_get(item, "Sequence"), *special = json_object_get(item, "SpecialToken");
+        const json_t *text = json_object_get(item, "Sequence"),
+                     *special = json_object_get(item, "SpecialToken");
         const json_t *part = text ? text : special;
         const char *id = NULL;
         long long segment = 0;
         B4C_TRY(b4c_json_text(part, "id", &id, where(s), err));
         B4C_TRY(b4c_json_int(part, "type_id", 0, 255, &segment, where(s), err));
-        if (!id) return b4c_fail(err, B4C_E_FORMAT, "%s: post_processor: a part without id", where(s));
+        if (!id)
+            return b4c_fail(err, B4C_E_FORMAT, "%s: post_processor: a part without id", where(s));
         if (special) {
             B4C_TRY(add_special(s, tp, specials, id, segment, err));
         } else if (strcmp(id, "A") == 0 && !a && !b) {
@@ -149,11 +170,14 @@ static int read_template(const b4c_settings *s, b4c_template *tp, const json_t *
             b = true;
             B4C_TRY(add_part(s, tp, B4C_TEMPLATE_B, segment, err));
         } else
-            return b4c_fail(err, B4C_E_UNSUPPORTED, "%s: post_processor: text '%.20s' where A, then B in pairs, were wanted, once each",
-                            where(s), id);
+            return b4c_fail(
+                err, B4C_E_UNSUPPORTED,
+                "%s: post_processor: text '%.20s' where A, then B in pairs, were wanted, once each",
+                where(s), id);
     }
     if (!a || (pair && !b))
-        return b4c_fail(err, B4C_E_FORMAT, "%s: post_processor: \"%s\" leaves out a text", where(s), pair ? "pair" : "single");
+        return b4c_fail(err, B4C_E_FORMAT, "%s: post_processor: \"%s\" leaves out a text", where(s),
+                        pair ? "pair" : "single");
     return 0;
 }
 
@@ -166,11 +190,16 @@ static int read_bert_processing(b4c_settings *s, const json_t *part, b4c_error *
         const json_t *value = json_array_get(json_object_get(part, key[i]), 1);
         const double x = json_is_number(value) ? json_number_value(value) : -1;
         if (!(x >= 0 && x < B4C_VOCAB_MOST))
-            return b4c_fail(err, B4C_E_FORMAT, "%s: post_processor: \"%s\" is not [token, id]", where(s), key[i]);
+            return b4c_fail(err, B4C_E_FORMAT, "%s: post_processor: \"%s\" is not [token, id]",
+                            where(s), key[i]);
         id[i] = (int32_t)x;
     }
     s->one = (b4c_template){ 3, { { id[0], 0 }, { B4C_TEMPLATE_A, 0 }, { id[1], 0 } }, false };
-    s->two = (b4c_template){ 5, { { id[0], 0 }, { B4C_TEMPLATE_A, 0 }, { id[1], 0 }, { B4C_TEMPLATE_B, 1 }, { id[1], 1 } }, false };
+    s->two = (b4c_template){
+        5,
+        { { id[0], 0 }, { B4C_TEMPLATE_A, 0 }, { id[1], 0 }, { B4C_TEMPLATE_B, 1 }, { id[1], 1 } },
+        false
+    };
     return 0;
 }
 
@@ -189,17 +218,20 @@ static int read_post_processor(b4c_settings *s, const json_t *part, b4c_error *e
     }
     if (strcmp(type, "BertProcessing") == 0) return read_bert_processing(s, part, err);
     if (strcmp(type, "TemplateProcessing") != 0)
-        return unsupported(s, "the post_processor", part, "TemplateProcessing or BertProcessing", err);
+        return unsupported(s, "the post_processor", part, "TemplateProcessing or BertProcessing",
+                           err);
     const json_t *specials = json_object_get(part, "special_tokens");
     B4C_TRY(read_template(s, &s->one, json_object_get(part, "single"), specials, false, err));
     return read_template(s, &s->two, json_object_get(part, "pair"), specials, true, err);
 }
 
-/* ---- model, decoder, added tokens ---------------------------------------------------------------- */
+/* ---- model, decoder, added tokens ---------------------------------------------------------- */
 
 static int read_vocabulary(b4c_settings *s, json_t *vocab, b4c_error *err)
 {
-    if (!json_is_object(vocab)) return b4c_fail(err, B4C_E_FORMAT, "%s: model: \"vocab\" is not an object of tokens and ids", where(s));
+    if (!json_is_object(vocab))
+        return b4c_fail(err, B4C_E_FORMAT,
+                        "%s: model: \"vocab\" is not an object of tokens and ids", where(s));
     s->keys = malloc((json_object_size(vocab) + 1) * sizeof *s->keys);
     if (!s->keys) return b4c_fail(err, B4C_E_MEMORY, "%s: no memory for the vocabulary", where(s));
     const char *token;
@@ -207,8 +239,9 @@ static int read_vocabulary(b4c_settings *s, json_t *vocab, b4c_error *err)
     json_object_foreach(vocab, token, value) {
         const double id = json_is_number(value) ? json_number_value(value) : -1;
         if (!(id >= 0 && id < B4C_VOCAB_MOST && id == (int32_t)id))
-            return b4c_fail(err, B4C_E_FORMAT, "%s: model: the id of '%.60s' is not a number from 0 to %d", where(s), token,
-                            B4C_VOCAB_MOST - 1);
+            return b4c_fail(err, B4C_E_FORMAT,
+                            "%s: model: the id of '%.60s' is not a number from 0 to %d", where(s),
+                            token, B4C_VOCAB_MOST - 1);
         s->keys[s->n_keys++] = (b4c_key){ token, strlen(token), (int32_t)id };
     }
     return 0;
@@ -224,7 +257,8 @@ static int read_model(b4c_settings *s, const json_t *model, b4c_error *err)
     s->prefix = "##";
     B4C_TRY(b4c_json_text(model, "unk_token", &s->unknown, where(s), err));
     B4C_TRY(b4c_json_text(model, "continuing_subword_prefix", &s->prefix, where(s), err));
-    B4C_TRY(b4c_json_int(model, "max_input_chars_per_word", 0, INT32_MAX - 1, &s->max_word, where(s), err));
+    B4C_TRY(b4c_json_int(model, "max_input_chars_per_word", 0, INT32_MAX - 1, &s->max_word,
+                         where(s), err));
     return read_vocabulary(s, json_object_get(model, "vocab"), err);
 }
 
@@ -234,7 +268,8 @@ static int read_decoder(b4c_settings *s, const json_t *part, b4c_error *err)
     s->wordpiece_decoder = is_part(part);
     if (!is_part(part)) return 0;
     if (strcmp(type_of(part), "WordPiece") != 0) {
-        b4c_buffer_print(&s->notes, "%s: decoder '%.60s' is read as WordPiece\n", where(s), type_of(part));
+        b4c_buffer_print(&s->notes, "%s: decoder '%.60s' is read as WordPiece\n", where(s),
+                         type_of(part));
         s->cleanup = true;
         return 0;
     }
@@ -249,15 +284,19 @@ static int read_added(b4c_settings *s, const json_t *list, b4c_error *err)
     const json_t *item;
     size_t i;
     if (!is_part(list)) return 0;
-    if (!json_is_array(list)) return b4c_fail(err, B4C_E_FORMAT, "%s: \"added_tokens\" is not a list", where(s));
+    if (!json_is_array(list))
+        return b4c_fail(err, B4C_E_FORMAT, "%s: \"added_tokens\" is not a list", where(s));
     json_array_foreach(list, i, item) {
         b4c_added_token token = { .normalized = true };
         long long id = -1;
         B4C_TRY(b4c_settings_token(item, &token, where(s), err));
         B4C_TRY(b4c_json_int(item, "id", 0, B4C_VOCAB_MOST - 1, &id, where(s), err));
-        if (id < 0) return b4c_fail(err, B4C_E_FORMAT, "%s: added token '%.60s' has no id", where(s), token.text);
+        if (id < 0)
+            return b4c_fail(err, B4C_E_FORMAT, "%s: added token '%.60s' has no id", where(s),
+                            token.text);
         if (b4c_added_find(&s->added, token.text) >= 0)
-            return b4c_fail(err, B4C_E_FORMAT, "%s: added token '%.60s' stands twice", where(s), token.text);
+            return b4c_fail(err, B4C_E_FORMAT, "%s: added token '%.60s' stands twice", where(s),
+                            token.text);
         token.id = (int)id;
         B4C_TRY(b4c_settings_add(s, &token, err));
     }
@@ -270,11 +309,14 @@ int b4c_settings_tokenizer_json(b4c_settings *s, b4c_error *err)
     bool bert = false;
     if (!json_is_object(root)) return b4c_fail(err, B4C_E_FORMAT, "%s: not an object", where(s));
     const json_t *model = json_object_get(root, "model");
-    if (!json_is_object(model)) return b4c_fail(err, B4C_E_FORMAT, "%s: no \"model\"; is this a tokenizer.json?", where(s));
+    if (!json_is_object(model))
+        return b4c_fail(err, B4C_E_FORMAT, "%s: no \"model\"; is this a tokenizer.json?", where(s));
     B4C_TRY(read_model(s, model, err));
     B4C_TRY(read_normal_form(s, root, err));
     B4C_TRY(read_pre_tokenizer(s, json_object_get(root, "pre_tokenizer"), &bert, err));
-    if (!bert) return unsupported(s, "the pre_tokenizer", json_object_get(root, "pre_tokenizer"), "BertPreTokenizer", err);
+    if (!bert)
+        return unsupported(s, "the pre_tokenizer", json_object_get(root, "pre_tokenizer"),
+                           "BertPreTokenizer", err);
     B4C_TRY(read_post_processor(s, json_object_get(root, "post_processor"), err));
     B4C_TRY(read_decoder(s, json_object_get(root, "decoder"), err));
     return read_added(s, json_object_get(root, "added_tokens"), err);

@@ -1,8 +1,9 @@
 /* trie.c - building a double array.
  *
- * Idea: a queue of key ranges. A range holds the keys that share their first `depth` bytes, hence one node; it is divided
- * by the next byte, a base is sought at which all those bytes' units are free, and each part joins the queue. Keys need not
- * come sorted. A block of 256 units is given up after a few failures, so building stays linear for any set of keys.
+ * Idea: a queue of key ranges. A range holds the keys that share their first `depth` bytes, hence
+ * one node; it is divided by the next byte, a base is sought at which all those bytes' units are
+ * free, and each part joins the queue. Keys need not come sorted. A block of 256 units is given up
+ * after a few failures, so building stays linear for any set of keys.
  *
  * Invariant: a free unit has check B4C_TRIE_NONE; a unit is taken once and never moves.
  */
@@ -13,11 +14,16 @@
 
 #include "base/error.h"
 
-enum { BLOCK = 256, OPEN_BLOCKS = 16, FEW_KEYS = 24 };
+enum { BLOCK = 256, OPEN_BLOCKS = 8, FEW_KEYS = 24 };
 
 typedef struct range { size_t begin, end, depth; uint32_t node; } range;
 
-typedef struct open_block { uint32_t first; int free, failed; } open_block;
+/* free: one bit a unit, `left` of them set. */
+typedef struct open_block {
+    uint32_t first;
+    int left, failed;
+    uint64_t free[BLOCK / 64];
+} open_block;
 
 typedef struct builder {
     b4c_trie trie;
@@ -34,7 +40,8 @@ static int add_block(builder *b)
 {
     if (b->trie.size > UINT32_MAX - 2 * BLOCK) return B4C_E_MEMORY;
     if (b->trie.size + BLOCK > b->room) {
-        const uint32_t room = b->room > UINT32_MAX / 4 ? UINT32_MAX - BLOCK : b->room * 2 + 4 * BLOCK;
+        const uint32_t room = b->room > UINT32_MAX / 4 ? UINT32_MAX - BLOCK
+                                                       : b->room * 2 + 4 * BLOCK;
         b4c_trie_unit *unit = realloc(b->trie.unit, (size_t)room * sizeof *unit);
         if (!unit) return B4C_E_MEMORY;
         b->trie.unit = unit;
@@ -46,26 +53,38 @@ static int add_block(builder *b)
     if (at == OPEN_BLOCKS) {
         at = 0;
         for (int i = 1; i < OPEN_BLOCKS; i++)
-            if (b->open[i].free < b->open[at].free) at = i;
+            if (b->open[i].left < b->open[at].left) at = i;
     } else {
         b->n_open++;
     }
-    b->open[at] = (open_block){ b->trie.size, BLOCK, 0 };
+    open_block *block = &b->open[at];
+    *block = (open_block){ .first = b->trie.size, .left = BLOCK };
+    memset(block->free, 0xff, sizeof block->free);
     b->trie.size += BLOCK;
     return 0;
 }
 
-/* A base within this block at which the n bytes' units are free, or -1. */
-static int fit(const builder *b, const open_block *block, const uint8_t *byte, int n)
+static bool is_free(const open_block *block, int unit)
 {
-    const b4c_trie_unit *unit = b->trie.unit + block->first;
-    for (int slot = 0; slot < BLOCK; slot++) {
-        if (unit[slot].check != B4C_TRIE_NONE) continue;
-        const int base = slot ^ byte[0];
-        int i = 1;
-        while (i < n && unit[base ^ byte[i]].check == B4C_TRIE_NONE) i++;
-        if (i == n) return base;
-    }
+    return block->free[unit / 64] >> unit % 64 & 1;
+}
+
+static void take(open_block *block, int unit)
+{
+    block->free[unit / 64] &= ~((uint64_t)1 << unit % 64);
+    block->left--;
+}
+
+/* A base within this block at which the n bytes' units are free, or -1. */
+static int fit(const open_block *block, const uint8_t *byte, int n)
+{
+    for (int word = 0; word < BLOCK / 64; word++)
+        for (uint64_t bits = block->free[word]; bits; bits &= bits - 1) {
+            const int base = (word * 64 + __builtin_ctzll(bits)) ^ byte[0];
+            int i = 1;
+            while (i < n && is_free(block, base ^ byte[i])) i++;
+            if (i == n) return base;
+        }
     return -1;
 }
 
@@ -75,15 +94,17 @@ static int place(builder *b, uint32_t node, const uint8_t *byte, int n)
     for (;;) {
         for (int i = b->n_open - 1; i >= 0; i--) {
             open_block *block = &b->open[i];
-            const int base = block->free < n ? -1 : fit(b, block, byte, n);
+            const int base = block->left < n ? -1 : fit(block, byte, n);
             if (base < 0) {
-                if (++block->failed > BLOCK) b->open[i] = b->open[--b->n_open];
+                if (++block->failed > BLOCK / 8) b->open[i] = b->open[--b->n_open];
                 continue;
             }
             b->trie.unit[node].base = block->first + (uint32_t)base;
-            for (int k = 0; k < n; k++) b->trie.unit[block->first + (uint32_t)(base ^ byte[k])].check = node;
-            block->free -= n;
-            if (block->free == 0) b->open[i] = b->open[--b->n_open];
+            for (int k = 0; k < n; k++) {
+                take(block, base ^ byte[k]);
+                b->trie.unit[block->first + (uint32_t)(base ^ byte[k])].check = node;
+            }
+            if (block->left == 0) b->open[i] = b->open[--b->n_open];
             return 0;
         }
         B4C_TRY(add_block(b));
@@ -117,7 +138,8 @@ static void divide(builder *b, b4c_key *keys, size_t n, size_t depth)
         for (size_t i = 1; i < n; i++) {
             const b4c_key key = keys[i];
             size_t k = i;
-            for (; k && (uint8_t)keys[k - 1].text[depth] > (uint8_t)key.text[depth]; k--) keys[k] = keys[k - 1];
+            for (; k && (uint8_t)keys[k - 1].text[depth] > (uint8_t)key.text[depth]; k--)
+                keys[k] = keys[k - 1];
             keys[k] = key;
         }
         return;
@@ -146,7 +168,7 @@ static int expand(builder *b, b4c_key *keys, range r, int32_t twice[2])
             return B4C_E_FORMAT;
         }
         if (r.depth) b->trie.unit[r.node].value = value;
-        const b4c_key done = keys[i];   /* exchanged, not overwritten: the caller still owns all keys */
+        const b4c_key done = keys[i];   /* exchanged, not lost: the caller still owns all keys */
         keys[i] = keys[--r.end];
         keys[r.end] = done;
     }
@@ -165,7 +187,8 @@ static int expand(builder *b, b4c_key *keys, range r, int32_t twice[2])
     first[n] = r.end;
     B4C_TRY(place(b, r.node, byte, n));
     const uint32_t base = b->trie.unit[r.node].base;
-    for (int i = 0; i < n; i++) B4C_TRY(push(b, (range){ first[i], first[i + 1], r.depth + 1, base ^ byte[i] }));
+    for (int i = 0; i < n; i++)
+        B4C_TRY(push(b, (range){ first[i], first[i + 1], r.depth + 1, base ^ byte[i] }));
     return 0;
 }
 
@@ -177,7 +200,7 @@ int b4c_trie_build(b4c_trie *trie, b4c_key *keys, size_t n, int32_t twice[2])
     int rc = b.spare ? add_block(&b) : B4C_E_MEMORY;
     if (rc == 0) {
         b.trie.unit[B4C_TRIE_ROOT].check = B4C_TRIE_ROOT - 2;   /* taken, and nobody's child */
-        b.open[0].free--;
+        take(&b.open[0], 0);
         rc = push(&b, (range){ 0, n, 0, B4C_TRIE_ROOT });
     }
     while (rc == 0 && b.head < b.tail) {

@@ -1,9 +1,9 @@
-/* trie.h - strings to numbers by a double array: one look at memory a byte, whatever the number of strings.
+/* trie.h - strings to numbers by a double array: one look at memory a byte, however many strings.
  *
- *     step(node, byte):   next = unit[node].base ^ byte;   it is a child when unit[next].check == node
+ *     step(node, byte):   next = unit[node].base ^ byte;   a child if unit[next].check == node
  *
- * The root is node 0. Units stand in blocks of 256 and a base lies within them, so next is never out of range: looking
- * up hostile bytes needs no check of its own. Keys may hold any bytes.
+ * The root is node 0. Units stand in blocks of 256 and a base lies within them, so next is never
+ * out of range: looking up hostile bytes needs no check of its own. Keys may hold any bytes.
  */
 #ifndef B4C_TEXT_TRIE_H
 #define B4C_TEXT_TRIE_H
@@ -21,8 +21,9 @@ typedef struct b4c_trie { b4c_trie_unit *unit; uint32_t size; } b4c_trie;
 
 typedef struct b4c_key { const char *text; size_t bytes; int32_t value; } b4c_key;
 
-/* Keys [n] are put into another order; values >= 0; an empty key is left out. 0, or B4C_E_MEMORY, or B4C_E_FORMAT when two keys are
- * equal: `twice` (may be NULL) then has their two values, the smaller first. Time is linear in the keys' bytes, nearly. */
+/* Keys [n] are put into another order; values >= 0; an empty key is left out. 0, or B4C_E_MEMORY,
+ * or B4C_E_FORMAT when two keys are equal: `twice` (may be NULL) then has their two values, the
+ * smaller first. Time is linear in the keys' bytes, nearly. */
 int  b4c_trie_build(b4c_trie *, b4c_key *keys, size_t n, int32_t twice[2]);
 void b4c_trie_done(b4c_trie *);
 
@@ -33,9 +34,11 @@ static inline uint32_t b4c_trie_step(const b4c_trie *trie, uint32_t node, uint8_
 }
 
 /* Node after these bytes from `node` on, or B4C_TRIE_NONE. */
-static inline uint32_t b4c_trie_walk(const b4c_trie *trie, uint32_t node, const char *text, size_t bytes)
+static inline uint32_t b4c_trie_walk(const b4c_trie *trie, uint32_t node, const char *text,
+                                     size_t bytes)
 {
-    for (size_t i = 0; i < bytes && node != B4C_TRIE_NONE; i++) node = b4c_trie_step(trie, node, (uint8_t)text[i]);
+    for (size_t i = 0; i < bytes && node != B4C_TRIE_NONE; i++)
+        node = b4c_trie_step(trie, node, (uint8_t)text[i]);
     return node;
 }
 
@@ -46,8 +49,9 @@ static inline int32_t b4c_trie_find(const b4c_trie *trie, const char *text, size
     return node == B4C_TRIE_NONE ? -1 : trie->unit[node].value;
 }
 
-/* Value of the longest key that text begins with, or -1; *length (bytes) is set when there is one. */
-static inline int32_t b4c_trie_longest(const b4c_trie *trie, const char *text, size_t bytes, size_t *length)
+/* Value of the longest key that text begins with, with its bytes in *length; or -1. */
+static inline int32_t b4c_trie_longest(const b4c_trie *trie, const char *text, size_t bytes,
+                                       size_t *length)
 {
     int32_t value = -1;
     uint32_t node = B4C_TRIE_ROOT;

@@ -45,8 +45,10 @@ int b4c_utf8_fail(const char *what, const char *text, size_t n, size_t at, b4c_e
 {
     const uint8_t *p = (const uint8_t *)text;
     const char *guess = "wanted UTF-8; convert it first";
-    if (b4c_looks_like_gbk(text, n)) guess = "it looks like GBK; convert it from GB18030 to UTF-8 first";
+    if (b4c_looks_like_gbk(text, n))
+        guess = "it looks like GBK; convert it from GB18030 to UTF-8 first";
     else if (n >= 2 && ((p[0] == 0xff && p[1] == 0xfe) || (p[0] == 0xfe && p[1] == 0xff)))
         guess = "it looks like UTF-16; convert it to UTF-8 first";
-    return b4c_fail(err, B4C_E_TEXT, "%s: byte %zu (0x%02X) is not UTF-8; %s", what, at, p[at], guess);
+    return b4c_fail(err, B4C_E_TEXT, "%s: byte %zu (0x%02X) is not UTF-8; %s", what, at, p[at],
+                    guess);
 }

@@ -8,8 +8,9 @@
 
 #define B4C_NOT_A_CHAR 0xffffffffu
 
-/* The character at p (p < end); *next is where the following one starts. B4C_NOT_A_CHAR: the bytes p .. *next - 1 begin no
- * character; as Unicode 3.9 recommends, they are as many as one replacement character should stand for. */
+/* The character at p (p < end); *next is where the following one starts. B4C_NOT_A_CHAR: the bytes
+ * p .. *next - 1 begin no character; as Unicode 3.9 recommends, they are as many as one replacement
+ * character should stand for. */
 static inline uint32_t b4c_utf8_read(const uint8_t *p, const uint8_t *end, const uint8_t **next)
 {
     const uint32_t c = p[0];
@@ -49,8 +50,10 @@ static inline uint32_t b4c_utf8_read(const uint8_t *p, const uint8_t *end, const
     return value;
 }
 
-/* The character that ends at p (begin < p); *start is its first byte. B4C_NOT_A_CHAR: none does; *start is p - 1. */
-static inline uint32_t b4c_utf8_before(const uint8_t *begin, const uint8_t *p, const uint8_t **start)
+/* The character that ends at p (begin < p); *start is its first byte. B4C_NOT_A_CHAR: none does;
+ * *start is p - 1. */
+static inline uint32_t b4c_utf8_before(const uint8_t *begin, const uint8_t *p,
+                                       const uint8_t **start)
 {
     const uint8_t *q = p - 1, *next;
     while (q > begin && p - q < 4 && (*q & 0xc0) == 0x80) q--;

@@ -1,7 +1,7 @@
 /* vocab.c - vocabularies from lines and from pairs.
  *
- * Idea: both readers gather keys that point into the source, and one function copies, checks and indexes them. Equal spellings are
- * found by the trie as it is built.
+ * Idea: both readers gather keys that point into the source, and one function copies, checks and
+ * indexes them. Equal spellings are found by the trie as it is built.
  */
 #include "text/vocab.h"
 
@@ -18,8 +18,10 @@ static int no_memory(const char *name, b4c_error *err)
     return b4c_fail(err, B4C_E_MEMORY, "%s: no memory for the vocabulary", name);
 }
 
-/* Copy the spellings behind one another and build the trie. `keys` is used up. Two equal keys: B4C_E_FORMAT, ids in twice. */
-static int fill(b4c_vocab *v, b4c_key *keys, size_t n, int32_t twice[2], const char *name, b4c_error *err)
+/* Copy the spellings behind one another and build the trie. `keys` is used up. Two equal keys:
+ * B4C_E_FORMAT, ids in twice. */
+static int fill(b4c_vocab *v, b4c_key *keys, size_t n, int32_t twice[2], const char *name,
+                b4c_error *err)
 {
     size_t bytes = 0;
     int32_t last = -1;
@@ -28,7 +30,8 @@ static int fill(b4c_vocab *v, b4c_key *keys, size_t n, int32_t twice[2], const c
         if (keys[i].value > last) last = keys[i].value;
     }
     if (bytes >= UINT32_MAX)
-        return b4c_fail(err, B4C_E_FORMAT, "%s: the tokens take %zu bytes, wanted less than 4 GiB", name, bytes);
+        return b4c_fail(err, B4C_E_FORMAT, "%s: the tokens take %zu bytes, wanted less than 4 GiB",
+                        name, bytes);
     v->n = last + 1;
     v->bytes = malloc(bytes ? bytes : 1);
     v->at = malloc(((size_t)v->n ? (size_t)v->n : 1) * sizeof *v->at);
@@ -60,10 +63,12 @@ int b4c_vocab_make(b4c_vocab *v, const b4c_key *keys, size_t n, const char *name
     for (size_t i = 0; rc == 0 && i < n; i++) {
         const int32_t id = keys[i].value;
         if (id < 0 || id >= B4C_VOCAB_MOST)
-            rc = b4c_fail(err, B4C_E_FORMAT, "%s: token '%.80s' has id %d, wanted 0 to %d", name, keys[i].text, id,
-                          B4C_VOCAB_MOST - 1);
+            rc = b4c_fail(err, B4C_E_FORMAT, "%s: token '%.80s' has id %d, wanted 0 to %d", name,
+                          keys[i].text, id, B4C_VOCAB_MOST - 1);
         else if (taken[id / 8] >> id % 8 & 1)
-            rc = b4c_fail(err, B4C_E_FORMAT, "%s: token '%.80s' has id %d, which another token has too", name, keys[i].text, id);
+            rc = b4c_fail(err, B4C_E_FORMAT,
+                          "%s: token '%.80s' has id %d, which another token has too", name,
+                          keys[i].text, id);
         else
             taken[id / 8] |= (uint8_t)(1 << id % 8);
     }
@@ -102,7 +107,8 @@ static b4c_key token_of(const char *line, size_t n, b4c_dialect dialect)
 static bool is_blank_token(const b4c_key *key)
 {
     const uint8_t *next;
-    return b4c_is_python_space(b4c_utf8_read((const uint8_t *)key->text, (const uint8_t *)key->text + key->bytes, &next));
+    return b4c_is_python_space(
+        b4c_utf8_read((const uint8_t *)key->text, (const uint8_t *)key->text + key->bytes, &next));
 }
 
 /* Number of the line that holds byte `at`, 1 first. */
@@ -113,14 +119,17 @@ static size_t line_of(const char *text, size_t at)
     return line;
 }
 
-int b4c_vocab_read(b4c_vocab *v, const char *text, size_t bytes, b4c_dialect dialect, const char *name, b4c_error *err)
+int b4c_vocab_read(b4c_vocab *v, const char *text, size_t bytes, b4c_dialect dialect,
+                   const char *name, b4c_error *err)
 {
     *v = (b4c_vocab){ 0 };
     if (bytes >= 3 && memcmp(text, "\xef\xbb\xbf", 3) == 0) {
         text += 3;
         bytes -= 3;
     }
-    if (bytes == 0) return b4c_fail(err, B4C_E_FORMAT, "%s: the vocabulary is empty, wanted one token a line", name);
+    if (bytes == 0)
+        return b4c_fail(err, B4C_E_FORMAT, "%s: the vocabulary is empty, wanted one token a line",
+                        name);
     const size_t bad = b4c_utf8_check(text, bytes);
     if (bad < bytes) {
         char what[300];
@@ -132,28 +141,36 @@ int b4c_vocab_read(b4c_vocab *v, const char *text, size_t bytes, b4c_dialect dia
     size_t lines = text[bytes - 1] != '\n';
     for (size_t i = 0; i < bytes; i++) lines += text[i] == '\n';
     if (lines > B4C_VOCAB_MOST)
-        return b4c_fail(err, B4C_E_FORMAT, "%s: %zu lines, wanted a vocabulary of at most %d", name, lines, B4C_VOCAB_MOST);
+        return b4c_fail(err, B4C_E_FORMAT, "%s: %zu lines, wanted a vocabulary of at most %d", name,
+                        lines, B4C_VOCAB_MOST);
 
     b4c_key *keys = malloc(lines * sizeof *keys);
     int rc = keys ? 0 : no_memory(name, err);
     const char *line = text, *const end = text + bytes;
-    size_t blank = SIZE_MAX;   /* bert4keras reads every blank line as the same empty token, so one is the most there can be */
+    size_t blank = SIZE_MAX; /* bert4keras reads every blank line as the same empty token, so one is
+                                the most there can be */
     for (size_t i = 0; rc == 0 && i < lines; i++) {
         const char *stop = memchr(line, '\n', (size_t)(end - line));
         if (!stop) stop = end;
         const char *last = stop > line && stop[-1] == '\r' ? stop - 1 : stop;
         if (last == line)
-            rc = b4c_fail(err, B4C_E_FORMAT, "%s: line %zu is empty, wanted a token; ids are line numbers, so restore "
-                          "or remove the line", name, i + 1);
+            rc = b4c_fail(err, B4C_E_FORMAT,
+                          "%s: line %zu is empty, wanted a token; ids are line numbers, so restore "
+                          "or remove the line",
+                          name, i + 1);
         else if (memchr(line, 0, (size_t)(last - line)))
-            rc = b4c_fail(err, B4C_E_FORMAT, "%s: line %zu has a NUL byte, wanted a token", name, i + 1);
+            rc = b4c_fail(err, B4C_E_FORMAT, "%s: line %zu has a NUL byte, wanted a token", name,
+                          i + 1);
         else
             keys[i] = token_of(line, (size_t)(last - line), dialect);
         if (rc == 0) keys[i].value = (int32_t)i;
         if (rc == 0 && dialect == B4C_DIALECT_BERT4KERAS && is_blank_token(&keys[i])) {
             if (blank != SIZE_MAX)
-                rc = b4c_fail(err, B4C_E_FORMAT, "%s: line %zu is blank, as line %zu is; a token has one id, so restore or "
-                              "remove one of them", name, i + 1, blank + 1);
+                rc = b4c_fail(
+                    err, B4C_E_FORMAT,
+                    "%s: line %zu is blank, as line %zu is; a token has one id, so restore or "
+                    "remove one of them",
+                    name, i + 1, blank + 1);
             blank = i;
         }
         line = stop + 1;
@@ -162,8 +179,10 @@ int b4c_vocab_read(b4c_vocab *v, const char *text, size_t bytes, b4c_dialect dia
         int32_t twice[2] = { 0, 0 };
         rc = fill(v, keys, lines, twice, name, err);
         if (rc == B4C_E_FORMAT && twice[0] != twice[1])
-            b4c_fail(err, rc, "%s: line %d repeats '%.80s' of line %d; a token has one id, so remove one of them", name,
-                     twice[1] + 1, v->bytes + v->at[twice[1]], twice[0] + 1);
+            b4c_fail(
+                err, rc,
+                "%s: line %d repeats '%.80s' of line %d; a token has one id, so remove one of them",
+                name, twice[1] + 1, v->bytes + v->at[twice[1]], twice[0] + 1);
     }
     free(keys);
     if (rc < 0) b4c_vocab_done(v);

@@ -1,7 +1,7 @@
 /* vocab.h - the tokens of a vocabulary: id to spelling by table, spelling to id by trie.
  *
- * Ids are 0 .. n-1; an id may be a hole (a tokenizer.json may skip numbers), which spells NULL. No two ids spell the same.
- * Spellings are UTF-8 without NUL. One may be empty: no text ever becomes it.
+ * Ids are 0 .. n-1; an id may be a hole (a tokenizer.json may skip numbers), which spells NULL. No
+ * two ids spell the same. Spellings are UTF-8 without NUL. One may be empty; no text becomes it.
  */
 #ifndef B4C_TEXT_VOCAB_H
 #define B4C_TEXT_VOCAB_H
@@ -17,10 +17,12 @@ typedef struct b4c_vocab {
 
 #define B4C_VOCAB_MOST (1 << 26)   /* ids; a larger number is a mistake in a file */
 
-/* What a line of vocab.txt spells. HUB: all of it but blanks at its end. BERT4KERAS: its first word (a count may follow);
- * a line of blanks only spells itself, and no text ever becomes it. `name` names the source in messages. An empty line and a token that was
- * there before are errors with their line numbers. A byte order mark and CRLF are accepted. */
-int  b4c_vocab_read(b4c_vocab *, const char *text, size_t bytes, b4c_dialect, const char *name, b4c_error *);
+/* What a line of vocab.txt spells. HUB: all of it but blanks at its end. BERT4KERAS: its first word
+ * (a count may follow); a line of blanks only spells itself, and no text ever becomes it. `name`
+ * names the source in messages. An empty line and a token that was there before are errors with
+ * their line numbers. A byte order mark and CRLF are accepted. */
+int b4c_vocab_read(b4c_vocab *, const char *text, size_t bytes, b4c_dialect, const char *name,
+                   b4c_error *);
 /* From pairs; keys' values are the ids, in any order, each once. */
 int  b4c_vocab_make(b4c_vocab *, const b4c_key *keys, size_t n, const char *name, b4c_error *);
 void b4c_vocab_done(b4c_vocab *);

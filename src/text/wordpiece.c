@@ -1,12 +1,13 @@
 /* wordpiece.c - one text to tokens.
  *
- * Idea: one walk over the characters. The table of rules.h says what becomes of each; one that is a word of its own (nearly
- * all of a Chinese text) is written out at once, letters gather in `word` until it ends and is then cut into the longest pieces
- * that the trie knows. Nothing is allocated per token or per word, and no word is longer than the limit beyond which it
- * is unknown, so time is linear in the text whatever the text is.
+ * Idea: one walk over the characters. The table of rules.h says what becomes of each; one that is a
+ * word of its own (nearly all of a Chinese text) is written out at once, letters gather in `word`
+ * until it ends and is then cut into the longest pieces that the trie knows. Nothing is allocated
+ * per token or per word, and no word is longer than the limit beyond which it is unknown, so time
+ * is linear in the text whatever the text is.
  *
- * Invariants: every letter carries the place in the caller's text that it came from, so offsets need no second pass; places never
- * fall from letter to letter, hence neither from token to token.
+ * Invariants: every letter carries the place in the caller's text that it came from, so offsets
+ * need no second pass; places never fall from letter to letter, hence neither from token to token.
  */
 #include <assert.h>
 #include <stdlib.h>
@@ -34,7 +35,7 @@ typedef struct scan {
     b4c_letter here[WORD_ROOM];
 } scan;
 
-/* ---- writing tokens ----------------------------------------------------------------------------- */
+/* ---- writing tokens ------------------------------------------------------------------------ */
 
 static bool resize(void *array, size_t item, int room)
 {
@@ -50,9 +51,12 @@ int b4c_encoding_reserve(b4c_encoding *e, int64_t n, b4c_error *err)
     int64_t room = n > 2 * (int64_t)e->room ? n : 2 * (int64_t)e->room;
     if (room < 64) room = 64;
     if (room > INT32_MAX) room = INT32_MAX;
-    if (n <= room && resize(&e->ids, sizeof *e->ids, (int)room) && resize(&e->segments, sizeof *e->segments, (int)room) &&
-        resize(&e->begin, sizeof *e->begin, (int)room) && resize(&e->end, sizeof *e->end, (int)room) &&
-        resize(&e->char_begin, sizeof *e->char_begin, (int)room) && resize(&e->char_end, sizeof *e->char_end, (int)room) &&
+    if (n <= room && resize(&e->ids, sizeof *e->ids, (int)room) &&
+        resize(&e->segments, sizeof *e->segments, (int)room) &&
+        resize(&e->begin, sizeof *e->begin, (int)room) &&
+        resize(&e->end, sizeof *e->end, (int)room) &&
+        resize(&e->char_begin, sizeof *e->char_begin, (int)room) &&
+        resize(&e->char_end, sizeof *e->char_end, (int)room) &&
         resize(&e->added, sizeof *e->added, (int)room)) {
         e->room = (int)room;
         return 0;
@@ -72,7 +76,8 @@ int b4c_encoding_drop(b4c_encoding *e, uint32_t begin)
     return 0;
 }
 
-static inline void emit(scan *s, int32_t id, uint32_t begin, uint32_t end, uint32_t at, uint32_t at_end)
+static inline void emit(scan *s, int32_t id, uint32_t begin, uint32_t end, uint32_t at,
+                        uint32_t at_end)
 {
     b4c_encoding *e = s->e;
     const int n = e->n;
@@ -93,7 +98,7 @@ static void drop(scan *s, uint32_t begin)
     if (b4c_encoding_drop(s->e, begin) < 0) s->failed = true;
 }
 
-/* ---- words -------------------------------------------------------------------------------------- */
+/* ---- words --------------------------------------------------------------------------------- */
 
 static inline uint32_t step(const b4c_trie *trie, uint32_t node, uint32_t c)
 {
@@ -134,7 +139,9 @@ static void end_word(scan *s)
     } else if (n > s->t->max_word) {
         /* bert4keras then looks for the word itself; the hub does not */
         int end = 0;
-        const int32_t id = s->t->flags.dialect == B4C_DIALECT_HUB ? -1 : longest(s, B4C_TRIE_ROOT, 0, &end);
+        const int32_t id = s->t->flags.dialect == B4C_DIALECT_HUB
+                             ? -1
+                             : longest(s, B4C_TRIE_ROOT, 0, &end);
         emit_letters(s, id >= 0 && end == n ? id : s->t->unknown, 0, n);
     } else {
         for (int from = 0, end = 0; from < n; from = end) {
@@ -182,18 +189,20 @@ static inline void letter(scan *s, uint32_t c, uint32_t begin, uint32_t end)
     s->word[s->n++] = (b4c_letter){ c, begin, end, s->at };
 }
 
-/* A mark goes before the marks of a higher class that stand just before it: canonical order. Places stay. */
+/* A mark goes before the marks of a higher class that stand just before it: canonical order. Places
+ * stay. */
 static void mark(scan *s, uint32_t c, uint32_t begin, uint32_t end)
 {
     letter(s, c, begin, end);
     const int order = b4c_combining_class(c);
-    for (int i = s->n - 1; !s->too_long && i > s->barrier && b4c_combining_class(s->word[i - 1].c) > order; i--) {
+    for (int i = s->n - 1;
+         !s->too_long && i > s->barrier && b4c_combining_class(s->word[i - 1].c) > order; i--) {
         s->word[i].c = s->word[i - 1].c;
         s->word[i - 1].c = c;
     }
 }
 
-/* ---- characters --------------------------------------------------------------------------------- */
+/* ---- characters ---------------------------------------------------------------------------- */
 
 /* A character whose outcome is not in the table. */
 static void unusual(scan *s, uint32_t c, const uint8_t *p, uint32_t begin, uint32_t end)
@@ -221,7 +230,9 @@ static void unusual(scan *s, uint32_t c, const uint8_t *p, uint32_t begin, uint3
             mark(s, payload, begin, end);
             break;
         case B4C_KIND_SIGMA:
-            letter(s, b4c_sigma_is_final(s->begin, s->end, p) ? B4C_FINAL_SIGMA : B4C_FINAL_SIGMA + 1, begin, end);
+            letter(s,
+                   b4c_sigma_is_final(s->begin, s->end, p) ? B4C_FINAL_SIGMA : B4C_FINAL_SIGMA + 1,
+                   begin, end);
             break;
         case B4C_KIND_LETTER:
         case B4C_KIND_OTHER:
@@ -274,17 +285,19 @@ static void stretch(scan *s)
     end_word(s);
 }
 
-/* ---- stretches that must be seen as they are normalised ------------------------------------------ */
+/* ---- stretches that must be seen as they are normalised ------------------------------------ */
 
 /* Letters as tokens, by the classes of what normalisation made. */
 static void from_letters(scan *s, const b4c_letter *l, size_t n, bool chinese)
 {
     for (size_t i = 0; i < n; i++) {
         s->at = l[i].at;
-        switch (l[i].c == B4C_DROPPED ? B4C_KIND_DROP : b4c_rules_classify(&s->t->flags, l[i].c, chinese)) {
+        switch (l[i].c == B4C_DROPPED ? B4C_KIND_DROP
+                                      : b4c_rules_classify(&s->t->flags, l[i].c, chinese)) {
         case B4C_KIND_SINGLE:
             end_word(s);
-            emit(s, b4c_rules_single(&s->t->rules, l[i].c), l[i].begin, l[i].end, l[i].at, l[i].at + 1);
+            emit(s, b4c_rules_single(&s->t->rules, l[i].c), l[i].begin, l[i].end, l[i].at,
+                 l[i].at + 1);
             break;
         case B4C_KIND_SPACE:
             end_word(s);
@@ -326,7 +339,8 @@ static void as_one(scan *s, int32_t id, const b4c_normal *normal, size_t from, s
 }
 
 /* Letters [from, to), whose text is `text`: cut into words first, if the tokenizer wants that. */
-static int words(scan *s, const b4c_normal *normal, size_t from, size_t to, const char *text, size_t bytes, b4c_error *err)
+static int words(scan *s, const b4c_normal *normal, size_t from, size_t to, const char *text,
+                 size_t bytes, b4c_error *err)
 {
     const b4c_tokenizer *t = s->t;
     if (!t->cut) {
@@ -363,45 +377,55 @@ static int normalized_stretch(scan *s, bool find_added, b4c_error *err)
     b4c_normal normal = { 0 };
     b4c_buffer text = { 0 };
     const int dropped = s->e->n_dropped;
-    int rc = b4c_normalize(&normal, &t->flags, (const char *)s->text, (size_t)(s->begin - s->text), (size_t)(s->end - s->text), s->at);
+    int rc = b4c_normal_make(&normal, &t->flags, (const char *)s->text,
+                             (size_t)(s->begin - s->text), (size_t)(s->end - s->text), s->at);
     if (rc == 0) b4c_normal_text(&normal, &text);
     b4c_buffer_text(&text, "");   /* so that data is there when nothing is left of the text */
-    if (rc < 0 || text.failed) rc = b4c_fail(err, B4C_E_MEMORY, "tokenize: no memory to normalise %zu bytes", (size_t)(s->end - s->begin));
+    if (rc < 0 || text.failed)
+        rc = b4c_fail(err, B4C_E_MEMORY, "tokenize: no memory to normalise %zu bytes",
+                      (size_t)(s->end - s->begin));
 
     cursor done = { 0, 0 };
     size_t from = 0;
     b4c_added_match match;
-    while (rc == 0 && find_added && b4c_added_next(&t->added, &t->added.normal, text.data, text.size, &from, done.bytes, &match)) {
+    while (rc == 0 && find_added &&
+           b4c_added_next(&t->added, &t->added.normal, text.data, text.size, &from, done.bytes,
+                          &match)) {
         cursor stop = done;
         advance(&normal, &stop, match.begin);
         if (match.begin > done.bytes)
-            rc = words(s, &normal, done.letters, stop.letters, text.data + done.bytes, match.begin - done.bytes, err);
+            rc = words(s, &normal, done.letters, stop.letters, text.data + done.bytes,
+                       match.begin - done.bytes, err);
         done = stop;
         advance(&normal, &stop, match.end);
         as_one(s, t->added.token[match.token].id, &normal, done.letters, stop.letters);
         done = stop;
     }
     if (rc == 0 && done.letters < normal.n)
-        rc = words(s, &normal, done.letters, normal.n, text.data + done.bytes, text.size - done.bytes, err);
+        rc = words(s, &normal, done.letters, normal.n, text.data + done.bytes,
+                   text.size - done.bytes, err);
     if (rc == 0 && s->e->n_dropped > dropped)
-        qsort(s->e->dropped + dropped, (size_t)(s->e->n_dropped - dropped), sizeof *s->e->dropped, offset_order);
+        qsort(s->e->dropped + dropped, (size_t)(s->e->n_dropped - dropped), sizeof *s->e->dropped,
+              offset_order);
     if (normal.n) s->at = normal.letter[normal.n - 1].at + 1;
     b4c_buffer_done(&text);
     b4c_normal_done(&normal);
     return rc;
 }
 
-/* ---- the text ----------------------------------------------------------------------------------- */
+/* ---- the text ------------------------------------------------------------------------------ */
 
-int b4c_wordpiece(const b4c_tokenizer *t, const char *text, size_t bytes, bool find_added, b4c_encoding *e, const char *what,
-                  b4c_error *err)
+int b4c_wordpiece(const b4c_tokenizer *t, const char *text, size_t bytes, bool find_added,
+                  b4c_encoding *e, const char *what, b4c_error *err)
 {
     if (bytes > UINT32_MAX)
-        return b4c_fail(err, B4C_E_TEXT, "%s: %zu bytes, wanted less than 4 GiB; divide it", what, bytes);
+        return b4c_fail(err, B4C_E_TEXT, "%s: %zu bytes, wanted less than 4 GiB; divide it", what,
+                        bytes);
     scan s = { .t = t, .text = (const uint8_t *)text, .e = e, .room = WORD_ROOM };
     s.word = s.here;
     s.most = t->max_word;
-    if (t->flags.dialect == B4C_DIALECT_BERT4KERAS && t->vocab.longest > s.most) s.most = t->vocab.longest;
+    if (t->flags.dialect == B4C_DIALECT_BERT4KERAS && t->vocab.longest > s.most)
+        s.most = t->vocab.longest;
     if (s.most < INT32_MAX) s.most++;   /* one more shows that the word is too long */
     if (s.room > s.most) s.room = s.most;
 
@@ -410,7 +434,9 @@ int b4c_wordpiece(const b4c_tokenizer *t, const char *text, size_t bytes, bool f
     int rc = 0;
     while (rc == 0 && done < bytes) {
         b4c_added_match match = { bytes, bytes, -1 };
-        if (!find_added || !b4c_added_next(&t->added, &t->added.raw, text, bytes, &from, done, &match)) match.begin = bytes;
+        if (!find_added ||
+            !b4c_added_next(&t->added, &t->added.raw, text, bytes, &from, done, &match))
+            match.begin = bytes;
         s.begin = s.text + done;
         s.end = s.text + match.begin;
         if (s.begin < s.end) {
@@ -418,8 +444,10 @@ int b4c_wordpiece(const b4c_tokenizer *t, const char *text, size_t bytes, bool f
             else stretch(&s);
         }
         if (rc == 0 && match.begin < bytes) {
-            const uint32_t count = (uint32_t)b4c_utf8_count(text + match.begin, match.end - match.begin);
-            emit(&s, t->added.token[match.token].id, (uint32_t)match.begin, (uint32_t)match.end, s.at, s.at + count);
+            const uint32_t count = (uint32_t)b4c_utf8_count(text + match.begin,
+                                                            match.end - match.begin);
+            emit(&s, t->added.token[match.token].id, (uint32_t)match.begin, (uint32_t)match.end,
+                 s.at, s.at + count);
             s.at += count;
             done = match.end;
         } else {
@@ -427,6 +455,7 @@ int b4c_wordpiece(const b4c_tokenizer *t, const char *text, size_t bytes, bool f
         }
     }
     if (s.word != s.here) free(s.word);
-    if (rc == 0 && s.failed) rc = b4c_fail(err, B4C_E_MEMORY, "%s: no memory for the tokens of %zu bytes", what, bytes);
+    if (rc == 0 && s.failed)
+        rc = b4c_fail(err, B4C_E_MEMORY, "%s: no memory for the tokens of %zu bytes", what, bytes);
     return rc;
 }
