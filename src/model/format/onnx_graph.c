@@ -496,16 +496,19 @@ static int read_graph(b4c_onnx_graph *g, b4c_span body)
     return link_nodes(g);
 }
 
+/* ModelProto: 7 graph, 8 opset_import, which every model has: it mostly stands behind the graph, so
+ * that a file cut there is noticed. */
 int b4c_onnx_graph_open(b4c_onnx_graph *g, b4c_store *s, int file, b4c_error *err)
 {
     *g = (b4c_onnx_graph){ .store = s, .file = file, .err = err };
     b4c_proto m = { b4c_store_bytes(s, file) };
     b4c_field f;
-    b4c_span graph = { NULL, 0 };
+    b4c_span graph = { NULL, 0 }, opset = { NULL, 0 };
     int rc;
-    while ((rc = b4c_proto_next(&m, &f)) > 0) (void)b4c_field_bytes(&f, 7, &graph);
-    if (rc < 0 || !graph.data)
-        return damaged(g, rc < 0 ? "it ends in the middle of a field" : "it has no graph");
+    while ((rc = b4c_proto_next(&m, &f)) > 0)
+        (void)(b4c_field_bytes(&f, 7, &graph) || b4c_field_bytes(&f, 8, &opset));
+    if (rc < 0) return damaged(g, "it ends in the middle of a field");
+    if (!graph.data || !opset.data) return damaged(g, "it has no graph or no opset_import");
     return read_graph(g, graph);
 }
 

@@ -398,24 +398,23 @@ static int step(machine *m)
     }
 }
 
-b4c_pickled *b4c_pickle_load(b4c_pickle *p, b4c_span bytes, size_t *used, const char *where,
-                             b4c_error *err)
+int b4c_pickle_load(b4c_pickle *p, b4c_span *rest, const b4c_pickled **root, const char *where,
+                    b4c_error *err)
 {
     machine m = { .pickle = p,
                   .where = where,
                   .err = err,
-                  .begin = bytes.data,
-                  .at = bytes.data,
-                  .end = bytes.data + bytes.size };
-    b4c_pickled *root = NULL;
+                  .begin = rest->data,
+                  .at = rest->data,
+                  .end = rest->data + rest->size };
     int rc;
     while ((rc = step(&m)) == 0) continue;
-    if (rc == 1 && !(root = pop(&m))) fail(&m, "it ends without a value");
-    *used = (size_t)(m.at - m.begin);
+    if (rc == 1) rc = (*root = pop(&m)) ? 0 : fail(&m, "it ends without a value");
+    *rest = (b4c_span){ m.at, (size_t)(m.end - m.at) };
     free(m.stack);
     free(m.memo);
     free(m.mark);
-    return root;
+    return rc;
 }
 
 void b4c_pickle_done(b4c_pickle *p)

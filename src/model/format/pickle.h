@@ -34,10 +34,10 @@ typedef struct b4c_pickle {
     b4c_pickled **persistent; /* every PERSISTENT value, in order */
 } b4c_pickle;
 
-/* Read the pickle at the front of `bytes`; *used: how many of them it took. Values live until
- * b4c_pickle_done. Several pickles may be read into one machine. Unknown opcodes and globals
- * that are not allowed are refused by name. */
-b4c_pickled *b4c_pickle_load(b4c_pickle *, b4c_span bytes, size_t *used, const char *where,
-                             b4c_error *);
+/* Read the pickle at the front of *rest, which moves behind it. Values live until b4c_pickle_done.
+ * Several pickles may be read into one machine. Unknown opcodes and globals that are not allowed
+ * are refused by name. */
+int b4c_pickle_load(b4c_pickle *, b4c_span *rest, const b4c_pickled **root, const char *where,
+                    b4c_error *);
 void b4c_pickle_done(b4c_pickle *);
 #endif

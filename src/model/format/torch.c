@@ -314,32 +314,32 @@ static int place_members(reader *r, const b4c_zip *zip, b4c_span folder)
     return 0;
 }
 
+static int read_archive(reader *r, const b4c_zip *zip)
+{
+    b4c_span folder;
+    const b4c_pickled *root;
+    const b4c_zip_member *data = find_pickle(zip, &folder);
+    if (!data)
+        return b4c_fail(r->err, B4C_E_FORMAT,
+                        "%s: a zip without exactly one 'NAME/data.pkl'; wanted one that "
+                        "torch.save wrote",
+                        r->path);
+    const b4c_zip_member *order = find_member(r, zip, folder, "", b4c_span_of("byteorder"));
+    if (order && !b4c_span_is(order->data, "little"))
+        return b4c_fail(r->err, B4C_E_UNSUPPORTED, "%s: byte order '%.*s', wanted 'little'",
+                        r->path, B4C_SPAN_ARG(order->data));
+    b4c_span pickle = data->data;
+    B4C_TRY(b4c_pickle_load(&r->pickle, &pickle, &root, r->path, r->err));
+    B4C_TRY(list_storages(r));
+    B4C_TRY(place_members(r, zip, folder));
+    return walk_root(r, root, data->data.size);
+}
+
 static int read_zip(reader *r, b4c_span bytes)
 {
     b4c_zip zip;
-    b4c_span folder;
-    size_t used;
     int rc = b4c_zip_open(&zip, bytes, r->path, r->err);
-    if (rc < 0) goto done;
-    const b4c_zip_member *data = find_pickle(&zip, &folder);
-    if (!data) {
-        rc = b4c_fail(
-            r->err, B4C_E_FORMAT,
-            "%s: a zip without exactly one 'NAME/data.pkl'; wanted one that torch.save wrote",
-            r->path);
-        goto done;
-    }
-    const b4c_zip_member *order = find_member(r, &zip, folder, "", b4c_span_of("byteorder"));
-    if (order && !b4c_span_is(order->data, "little")) {
-        rc = b4c_fail(r->err, B4C_E_UNSUPPORTED, "%s: byte order '%.*s', wanted 'little'", r->path,
-                      B4C_SPAN_ARG(order->data));
-        goto done;
-    }
-    const b4c_pickled *root = b4c_pickle_load(&r->pickle, data->data, &used, r->path, r->err);
-    rc = root ? list_storages(r) : r->err ? r->err->code : B4C_E_FORMAT;
-    if (rc == 0) rc = place_members(r, &zip, folder);
-    if (rc == 0) rc = walk_root(r, root, data->data.size);
-done:
+    if (rc == 0) rc = read_archive(r, &zip);
     b4c_zip_done(&zip);
     return rc;
 }
@@ -349,16 +349,6 @@ done:
 static const unsigned char magic[10] = {
     0x6c, 0xfc, 0x9c, 0x46, 0xf9, 0x20, 0x6a, 0xa8, 0x50, 0x19
 };
-
-/* The next pickle at the front of *rest, which moves behind it; NULL: failed. */
-static const b4c_pickled *next_pickle(reader *r, b4c_span *rest)
-{
-    size_t used;
-    const b4c_pickled *v = b4c_pickle_load(&r->pickle, *rest, &used, r->path, r->err);
-    rest->data += used;
-    rest->size -= used;
-    return v;
-}
 
 /* Behind the last pickle, in the order of `keys`: u64 elements, elements. */
 static int place_rest(reader *r, const b4c_pickled *keys, b4c_span rest)
@@ -385,7 +375,7 @@ static int read_legacy(reader *r, b4c_span rest)
     size_t size = 0;
     for (int i = 0; i < 5; i++) {
         const size_t before = rest.size;
-        if (!(part[i] = next_pickle(r, &rest))) return r->err ? r->err->code : B4C_E_FORMAT;
+        B4C_TRY(b4c_pickle_load(&r->pickle, &rest, &part[i], r->path, r->err));
         if (i == 0 && (part[0]->kind != B4C_PICKLE_TEXT || part[0]->text.size != sizeof magic ||
                        memcmp(part[0]->text.data, magic, sizeof magic) != 0))
             return b4c_fail(r->err, B4C_E_FORMAT, "%s: a pickle, but not one that torch.save wrote",
