@@ -253,19 +253,22 @@ static void attention_rows(const attention_head *t, int row, int rows)
 {
     const b4c_attention *job = t->job;
     const attention_room *room = &t->room;
-    const int d = job->head_size, *from = t->from + row, *upto = t->upto + row, reach = job->rel_max;
+    const int d = job->head_size, reach = job->rel_max;
     const size_t q_ld = (size_t)job->q_ld, v_ld = (size_t)job->v_ld;
     const bool numbers = job->out.form == B4C_FORM_REAL;
     b4c_real inverse[ROWS], scales[ROWS];
-
-    int lo = INT_MAX, hi = 0;                                     /* keys that one of these queries sees */
+    int from[ROWS], upto[ROWS], lo = INT_MAX, hi = 0;             /* lo .. hi-1: keys that one of these queries sees */
     for (int i = 0; i < rows; i++) {
+        from[i] = t->from[row + i];
+        upto[i] = t->upto[row + i];
         scales[i] = job->scale;
         if (from[i] >= upto[i]) continue;
         if (from[i] < lo) lo = from[i];
         if (upto[i] > hi) hi = upto[i];
     }
     if (lo > hi) lo = hi = 0;
+    for (int i = 0; i < rows; i++)
+        if (from[i] >= upto[i]) from[i] = upto[i] = lo;
     const int first = lo / COLS * COLS, last = (int)b4c_round_up((size_t)hi, COLS);
 
     attention_product p = { .a = t->q + (size_t)row * q_ld, .a_ld = q_ld, .b_ld = COLS, .steps = d, .cols = COLS };
@@ -305,10 +308,8 @@ static void attention_rows(const attention_head *t, int row, int rows)
         p.c_ld = job->out.ld;
     }
     attention_multiply(&p, rows);
-    for (int i = 0; i < rows; i++) {
-        bool blind = from[i] >= upto[i];
-        if (blind || from[i] != lo || upto[i] != hi) attention_mend(t, p, i, lo, blind ? lo : from[i], blind ? lo : upto[i]);
-    }
+    for (int i = 0; i < rows; i++)
+        if (from[i] != lo || upto[i] != hi) attention_mend(t, p, i, lo, from[i], upto[i]);
     if (job->rel) {
         p.a = room->rel_weights;
         p.a_ld = room->rel_ld;
