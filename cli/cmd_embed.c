@@ -82,7 +82,7 @@ static int run(const cli_command *self, const cli_settings *s)
         double seconds;
         say_what(&e);
         code = cli_job_run(&job, &records, &seconds);
-        cli_say_counts(&e.counts, records, "texts", seconds);
+        if (code == CLI_DONE) cli_say_counts(&e.counts, records, "texts", seconds);
     }
     free(e.text);
     free(e.size);

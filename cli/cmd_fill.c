@@ -98,8 +98,8 @@ static int run(const cli_command *self, const cli_settings *s)
         if (cli_given(s, "truncate")) f.options.truncate = (b4c_truncate)s->truncate;
         f.tokenizer = b4c_model_tokenizer(f.model.model);
         code = cli_job_run(&job, &records, &seconds);
-        cli_say_counts(&f.counts, records, "texts", seconds);
-        if (f.without) cli_say("%lld texts have no [MASK] to fill", f.without);
+        if (code == CLI_DONE) cli_say_counts(&f.counts, records, "texts", seconds);
+        if (code == CLI_DONE && f.without) cli_say("texts without a [MASK] to fill: %lld", f.without);
     }
     b4c_fill_result_free(&f.result);
     cli_model_close(&f.model);

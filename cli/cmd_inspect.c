@@ -95,20 +95,25 @@ static json_t *describe_model(const b4c_model *m)
     return o;
 }
 
-/* command -> "" when the model serves it, else what is missing. */
-static json_t *serves(const b4c_model *m, const json_t *report, const json_t *faults)
+/* Commands that the model serves, and the others with what is missing. */
+static void set_served(json_t *o, const b4c_model *m, const json_t *report, const json_t *faults)
 {
     b4c_model_info i;
-    json_t *o = json_object();
-    const char *missing = json_array_size(json_object_get(report, "missing")) ? "tensors are missing" : "";
-    const char *tokenizer = b4c_model_tokenizer(m) ? "" : "its tokenizer cannot be read";
-    const char *all = *missing ? missing : *tokenizer ? tokenizer : json_object_get(faults, "numbers") ? "it has NaN or infinity" : "";
     b4c_model_describe(m, &i);
-    set_text(o, "embed", *all ? all : i.pooling == B4C_POOL_AUTO ? "only with --pooling: its files do not say which" : "");
-    set_text(o, "similar", json_string_value(json_object_get(o, "embed")));
-    set_text(o, "fill", *all ? all : i.has_mlm ? "" : "it has no masked-LM head");
-    set_text(o, "tokenize", tokenizer);
-    return o;
+    const char *tokenizer = b4c_model_tokenizer(m) ? NULL : "its tokenizer cannot be read";
+    const char *all = json_array_size(json_object_get(report, "missing")) ? "tensors are missing"
+                      : json_object_get(faults, "numbers")                ? "it has NaN or infinity"
+                                                                          : tokenizer;
+    const char *vectors = all || i.pooling != B4C_POOL_AUTO ? all : "only with --pooling: its files do not say which";
+    const struct { const char *command, *lacks; } command[] = {
+        { "embed", vectors }, { "similar", vectors }, { "fill", all || i.has_mlm ? all : "it has no masked-LM head" }, { "tokenize", tokenizer },
+    };
+    json_t *serves = json_array(), *not = json_object();
+    for (size_t k = 0; k < sizeof command / sizeof *command; k++)
+        if (command[k].lacks) set_text(not, command[k].command, command[k].lacks);
+        else json_array_append_new(serves, json_string(command[k].command));
+    json_object_set_new(o, "serves", serves);
+    json_object_set_new(o, "does_not_serve", not);
 }
 
 static json_t *gather(const b4c_model *m, const char *path, json_t *faults)
@@ -118,7 +123,7 @@ static json_t *gather(const b4c_model *m, const char *path, json_t *faults)
     set_text(o, "path", path);
     json_object_set_new(o, "model", describe_model(m));
     if (b4c_model_tokenizer(m)) json_object_set_new(o, "tokenizer", describe_tokenizer(b4c_model_tokenizer(m)));
-    json_object_set_new(o, "serves", serves(m, report, faults));
+    set_served(o, m, report, faults);
     json_object_set(o, "faults", faults);
     json_object_set_new(o, "report", report ? report : json_object());
     return o;
@@ -159,14 +164,17 @@ static void show_tokenizer(cli_output *out, const json_t *t)
 {
     const char *name;
     json_t *one;
+    bool first = true;
     char a[32];
     row(out, "tokenizer");
     cli_print(out, "%s tokens, %s dialect, lower case: %s, accents: %s, Chinese characters: %s\n", cli_count_text(count_of(t, "tokens"), a), text_of(t, "dialect"),
               truth_of(t, "lower_case") ? "yes" : "no", truth_of(t, "strip_accents") ? "stripped" : "kept", truth_of(t, "chinese_chars") ? "one word each" : "not parted");
     row(out, "special");
     json_object_foreach(json_object_get(t, "special"), name, one) {
+        cli_put_text(out, first ? "" : "  ");
+        first = false;
         cli_put_text(out, text_of(one, "token"));
-        cli_print(out, " %lld  ", count_of(one, "id"));
+        cli_print(out, " %lld", count_of(one, "id"));
     }
     cli_put_text(out, "\n");
 }
@@ -241,6 +249,7 @@ static void show_report(cli_output *out, const json_t *r, bool tensors)
 static void show(cli_output *out, const json_t *o, bool tensors)
 {
     const char *name;
+    size_t i;
     json_t *value;
     row(out, "model");
     cli_put_text(out, text_of(o, "path"));
@@ -256,11 +265,12 @@ static void show(cli_output *out, const json_t *o, bool tensors)
         cli_put_text(out, json_string_value(value));
         cli_put_text(out, "\n");
     }
-    json_object_foreach(json_object_get(o, "serves"), name, value) {
-        row(out, name);
-        cli_put_text(out, *json_string_value(value) ? json_string_value(value) : "yes");
-        cli_put_text(out, "\n");
-    }
+    row(out, "serves");
+    json_array_foreach(json_object_get(o, "serves"), i, value)
+        cli_print(out, i ? ", %s" : "%s", json_string_value(value));
+    cli_put_text(out, i ? "\n" : "nothing\n");
+    json_object_foreach(json_object_get(o, "does_not_serve"), name, value)
+        cli_print(out, "%-13s %s: %s\n", "not", name, json_string_value(value));
 }
 
 /* ---- the command ------------------------------------------------------------------------------------------ */

@@ -173,7 +173,7 @@ static int run(const cli_command *self, const cli_settings *s)
         long long records;
         double seconds;
         code = cli_job_run(&job, &records, &seconds);
-        cli_say_counts(&c.counts, records, "pairs", seconds);
+        if (code == CLI_DONE) cli_say_counts(&c.counts, records, "pairs", seconds);
     }
     free(c.text);
     free(c.size);

@@ -103,13 +103,6 @@ static void put_blanks(cli_output *out, int n)
     for (; n > 0; n--) cli_put_text(out, " ");
 }
 
-/* A string in `columns` columns of a terminal, however wide its characters are. */
-static void put_padded(cli_output *out, const char *text, size_t size, int columns)
-{
-    cli_put_field(out, text, size);
-    put_blanks(out, columns - cli_width(text, size));
-}
-
 /* The character at a byte of the text, for people: itself, or U+200B where there is nothing to see. */
 static void put_character(cli_output *out, const char *text, size_t size, uint32_t at)
 {
@@ -144,8 +137,9 @@ static void put_table(const splitter *t, cli_output *out, const cli_chunk *c, co
         const char *token = token_of(t, e->ids[i]);
         char span[32];
         cli_print(out, "%3d %6d  ", i, (int)e->ids[i]);
-        put_padded(out, token, strlen(token), widest);
+        cli_put_field(out, token, strlen(token));
         if (!e->added[i]) {
+            put_blanks(out, widest - cli_width(token, strlen(token)));
             snprintf(span, sizeof span, "%u-%u", (unsigned)e->begin[i], (unsigned)e->end[i]);
             cli_print(out, "  %9s", span);
             snprintf(span, sizeof span, "%u-%u", (unsigned)e->char_begin[i], (unsigned)e->char_end[i]);
@@ -272,7 +266,7 @@ static int run(const cli_command *self, const cli_settings *s)
                               .want = s->pair ? CLI_PAIR : s->decode ? CLI_IDS : CLI_ONE_TEXT,
                               .chunk = s->decode ? decode_chunk : tokenize_chunk };
         code = cli_job_run(&job, NULL, NULL);
-        say_counts(&t);
+        if (code == CLI_DONE) say_counts(&t);
     }
     b4c_encoding_free(&t.e);
     b4c_tokenizer_free(t.tokenizer);

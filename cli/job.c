@@ -138,9 +138,12 @@ done:
         if (out.part && out.records) cli_say("stopped after %lld %s; --resume goes on with %s", out.records, job->unit, out.part);
         else cli_say("stopped after %lld %s", out.records, job->unit);
     } else {
+        const size_t n = strlen(err.message);
+        if (out.part && out.records > before)
+            snprintf(err.message + n, sizeof err.message - n, "; the %lld %s before are kept in %s, and --resume goes on", out.records,
+                     job->unit, out.part);
         cli_error(&err);
         code = cli_exit_code(&err);
-        if (out.part && out.records) cli_say("the %lld %s before are kept in %s; --resume goes on from there", out.records, job->unit, out.part);
     }
     cli_output_close(&out);
     cli_input_close(in);

@@ -61,7 +61,7 @@ const cli_option cli_options[] = {
     { "encoding", 0, CLI_IS_CHOICE, CLI_INPUT, TEXTS, true, "utf-8|gb18030|big5", AT(charset), 0, 0, "of the files (utf-8)" },
 
     { "output", 'o', CLI_IS_TEXT, CLI_OUTPUT, TEXTS | CLI_INSPECT, false, "FILE", AT(output), 0, 0, "write to FILE (standard output): to FILE.part, renamed at the end" },
-    { "to", 0, CLI_IS_CHOICE, CLI_OUTPUT, MODELS | CLI_VERSION, true, FORMATS, AT(to), 0, 0, "format of the output (by extension of -o)" },
+    { "to", 0, CLI_IS_CHOICE, CLI_OUTPUT, MODELS | CLI_VERSION, false, FORMATS, AT(to), 0, 0, "format of the output (by extension of -o)" },
     { "resume", 0, CLI_IS_FLAG, CLI_OUTPUT, TEXTS, false, NULL, AT(resume), 0, 0, "go on with FILE.part of a run that was stopped" },
 
     { "progress", 0, CLI_IS_FLAG, CLI_GENERAL, MODELS | CLI_PULL, false, NULL, AT(progress), 0, 0, "show progress although standard error is no terminal" },

@@ -178,6 +178,7 @@ static int open_part(cli_output *o, bool resume, b4c_error *err)
     } else if (mine.st_size) cli_say("%s of a stopped run is begun anew; --resume would have gone on with it", o->part);
     if (!resume) unlink(o->state);
     if (ftruncate(o->fd, o->written) < 0 || lseek(o->fd, o->written, SEEK_SET) < 0) return write_failed(o, err);
+    o->opened = true;
     return 0;
 }
 
@@ -347,7 +348,7 @@ int cli_output_finish(cli_output *o, b4c_error *err)
 
 void cli_output_close(cli_output *o)
 {
-    if (o->part && o->records == 0) {
+    if (o->part && o->opened && o->records == 0) {
         unlink(o->part);
         unlink(o->state);
     }

@@ -15,7 +15,7 @@ typedef struct cli_output {
     char *bytes;                      /* records not written yet */
     size_t used, room;
     bool failed;                      /* no memory for them */
-    bool seekable;
+    bool seekable, opened;            /* opened: FILE.part is ours, to remove if it stays empty */
     long long records, written;       /* finished records; bytes of the file */
     int width;                        /* npy: components of a row */
     uint64_t input;                   /* hash of the last finished record's input */

@@ -149,7 +149,7 @@ run bert4c_wait(running *r)
 
 #define WEIGHTS "tests/golden/models/bert/model.safetensors"
 #define CONFIG "tests/golden/models/bert/config.json"
-#define VOCABULARY "tests/golden/models/formats/tf1-bert/vocab.txt"
+#define VOCABULARY "tests/golden/formats/tf1-bert/vocab.txt"
 
 static void copy(const char *from, const char *to)
 {
