@@ -74,7 +74,7 @@ static inline vec v_look16(const float *t, vec z)
 static inline vec v_exp2(vec x, vec n)
 {
     union { float f; uint32_t u; } r = { x };
-    r.u += (uint32_t)(int32_t)n << 23;
+    r.u += (uint32_t)(n == n ? (int32_t)n : 0) << 23;          /* x is NaN too where n is */
     return r.f;
 }
 #endif
