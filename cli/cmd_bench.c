@@ -1,7 +1,8 @@
 /* cmd_bench.c - bench: how fast this machine runs a model.
  *
- * Every number is the median of as many runs as fit into --seconds, since other programs share the machine. Batches are random tokens of
- * one length, so that numbers of different machines and programs compare; the mixed line is text, tokenizer included.
+ * Every number is the median of as many runs as fit into --seconds, since other programs share the
+ * machine. Batches are random tokens of one length, so that numbers of different machines and
+ * programs compare; the mixed line is text, tokenizer included.
  */
 #include "commands.h"
 #include "default_model.h"
@@ -26,15 +27,15 @@ typedef struct bench {
     b4c_model *model;
     b4c_session *session;
     b4c_encode_options options;
-    int width, vocabulary, length;    /* length: tokens of a sentence in a batch */
+    int width, vocabulary, length; /* length: tokens of a sentence in a batch */
     b4c_encoding encoding;
-    float *out;                       /* [TEXTS, width] */
+    float *out; /* [TEXTS, width] */
     char *text[TEXTS];
     uint64_t random;
     json_t *result;
 } bench;
 
-/* ---- one measurement ----------------------------------------------------------------------------- */
+/* ---- one measurement ------------------------------------------------------------------------ */
 
 static uint32_t next_random(bench *b)
 {
@@ -49,7 +50,8 @@ static int rising(const void *a, const void *b)
 }
 
 /* Median seconds of work(b, arg), or negative: it failed. */
-static double median_of(bench *b, int (*work)(bench *, const void *, b4c_error *), const void *arg, b4c_error *err)
+static double median_of(bench *b, int (*work)(bench *, const void *, b4c_error *), const void *arg,
+                        b4c_error *err)
 {
     static double took[RUNS];
     int n = 0;
@@ -64,24 +66,32 @@ static double median_of(bench *b, int (*work)(bench *, const void *, b4c_error *
     return n % 2 ? took[n / 2] : 0.5 * (took[n / 2 - 1] + took[n / 2]);
 }
 
-/* ---- what is measured -------------------------------------------------------------------------------- */
+/* ---- what is measured ----------------------------------------------------------------------- */
 
-typedef struct batch { int sequences, length; int32_t *ids; int *lengths; } batch;
+typedef struct batch {
+    int sequences, length;
+    int32_t *ids;
+    int *lengths;
+} batch;
 
 static int run_batch(bench *b, const void *arg, b4c_error *err)
 {
     const batch *x = arg;
-    return b4c_encode_ids(b->session, x->ids, NULL, x->lengths, x->sequences, &b->options, b->out, err);
+    return b4c_encode_ids(b->session, x->ids, NULL, x->lengths, x->sequences, &b->options, b->out,
+                          err);
 }
 
 static double time_batch(bench *b, int sequences, int length, b4c_error *err)
 {
     const int rows = sequences * length;
-    batch x = { sequences, length, malloc((size_t)rows * sizeof *x.ids), malloc((size_t)sequences * sizeof *x.lengths) };
+    batch x = { sequences, length, malloc((size_t)rows * sizeof *x.ids),
+                malloc((size_t)sequences * sizeof *x.lengths) };
     double seconds = -1;
-    if (!x.ids || !x.lengths) cli_fail(err, B4C_E_MEMORY, "no memory for %d tokens", rows);
+    if (!x.ids || !x.lengths)
+        cli_fail(err, B4C_E_MEMORY, "no memory for %d tokens", rows);
     else {
-        for (int i = 0; i < rows; i++) x.ids[i] = (int32_t)(next_random(b) % (uint32_t)b->vocabulary);
+        for (int i = 0; i < rows; i++)
+            x.ids[i] = (int32_t)(next_random(b) % (uint32_t)b->vocabulary);
         for (int i = 0; i < sequences; i++) x.lengths[i] = length;
         seconds = median_of(b, run_batch, &x, err);
     }
@@ -93,7 +103,8 @@ static double time_batch(bench *b, int sequences, int length, b4c_error *err)
 static int run_texts(bench *b, const void *arg, b4c_error *err)
 {
     (void)arg;
-    return b4c_encode(b->session, (const char *const *)b->text, NULL, TEXTS, &b->options, b->out, err);
+    return b4c_encode(b->session, (const char *const *)b->text, NULL, TEXTS, &b->options, b->out,
+                      err);
 }
 
 static int run_tokenizer(bench *b, const void *arg, b4c_error *err)
@@ -101,30 +112,38 @@ static int run_tokenizer(bench *b, const void *arg, b4c_error *err)
     const b4c_tokenizer *t = b4c_model_tokenizer(b->model);
     (void)arg;
     for (int i = 0; i < TEXTS; i++)
-        if (b4c_tokenize(t, b->text[i], SIZE_MAX, NULL, 0, NULL, &b->encoding, err) < 0) return err->code;
+        if (b4c_tokenize(t, b->text[i], SIZE_MAX, NULL, 0, NULL, &b->encoding, err) < 0)
+            return err->code;
     return 0;
 }
 
 /* Process start to the first vector, by running this command. */
 static int run_cold(bench *b, const void *arg, b4c_error *err)
 {
-    const char *argv[] = { "bert4c", "embed", "-q", "-m", b->path, "--pooling", "cls", "--dtype", b4c_dtype_name(b->dtype), "--to", "text", "-o", "/dev/null",
-                           "今天天气很好", NULL };
+    const char *argv[] = { "bert4c",    "embed",        "-q",
+                           "-m",        b->path,        "--pooling",
+                           "cls",       "--dtype",      b4c_dtype_name(b->dtype),
+                           "--to",      "text",         "-o",
+                           "/dev/null", "今天天气很好", NULL };
     pid_t child;
     int status = -1;
     (void)arg;
-    if (posix_spawn(&child, "/proc/self/exe", NULL, NULL, (char *const *)argv, environ) != 0 || waitpid(child, &status, 0) < 0 || status != 0)
-        return cli_fail(err, B4C_E_IO, "cannot run: bert4c embed -m %s: it ended with status %d", b->path, status);
+    if (posix_spawn(&child, "/proc/self/exe", NULL, NULL, (char *const *)argv, environ) != 0 ||
+        waitpid(child, &status, 0) < 0 || status != 0)
+        return cli_fail(err, B4C_E_IO, "cannot run: bert4c embed -m %s: it ended with status %d",
+                        b->path, status);
     return 0;
 }
 
 /* A Chinese character of the basic block: U+4E00 .. U+9FFF is E4 B8 80 .. E9 BF BF. */
 static bool is_chinese(const char *token)
 {
-    return token && strlen(token) == 3 && (unsigned char)*token >= 0xe4 && (unsigned char)*token <= 0xe9;
+    return token && strlen(token) == 3 && (unsigned char)*token >= 0xe4 &&
+           (unsigned char)*token <= 0xe9;
 }
 
-/* Sentences of 3 to 62 characters, mostly short, of the vocabulary's Chinese characters; where it has none, of 'a'. */
+/* Sentences of 3 to 62 characters, mostly short, of the vocabulary's Chinese characters; where it
+ * has none, of 'a'. */
 static int make_texts(bench *b, b4c_error *err)
 {
     const b4c_tokenizer *t = b4c_model_tokenizer(b->model);
@@ -151,11 +170,15 @@ static double operations(const bench *b, int sequences, int length)
 {
     b4c_model_info i;
     b4c_model_describe(b->model, &i);
-    const double w = i.width, linear = 2 * (4 * w * w + 2 * w * i.inner), attention = 4.0 * length * w;
+    const double w = i.width, linear = 2 * (4 * w * w + 2 * w * i.inner),
+                 attention = 4.0 * length * w;
     return (double)sequences * length * i.layers * (linear + attention);
 }
 
-static void note(json_t *o, const char *key, double x) { json_object_set_new(o, key, json_real(x)); }
+static void note(json_t *o, const char *key, double x)
+{
+    json_object_set_new(o, key, json_real(x));
+}
 
 static int measure(bench *b, b4c_error *err)
 {
@@ -224,9 +247,12 @@ static int bench_dtype(bench *b, b4c_dtype dtype, b4c_error *err)
     return rc;
 }
 
-/* ---- showing -------------------------------------------------------------------------------------------- */
+/* ---- showing -------------------------------------------------------------------------------- */
 
-static double number_of(const json_t *o, const char *key) { return json_real_value(json_object_get(o, key)); }
+static double number_of(const json_t *o, const char *key)
+{
+    return json_real_value(json_object_get(o, key));
+}
 
 static void show(const bench *b, int threads)
 {
@@ -234,18 +260,23 @@ static void show(const bench *b, int threads)
     json_t *o;
     struct rusage usage;
     char memory[32];
-    printf("%s\n%s kernels, %d %s, bert4c %s\n\n", b->path, b4c_isa_name(), threads, threads == 1 ? "thread" : "threads", B4C_VERSION);
-    printf("dtype  %d x %d: sentences/s   tokens/s  GFLOP/s     1 x %d    1 x %d     texts/s      cold\n", BATCH, b->length,
-           SHORT, b->length);
+    printf("%s\n%s kernels, %d %s, bert4c %s\n\n", b->path, b4c_isa_name(), threads,
+           threads == 1 ? "thread" : "threads", B4C_VERSION);
+    printf("dtype  %d x %d: sentences/s   tokens/s  GFLOP/s     1 x %d    1 x %d     texts/s      "
+           "cold\n",
+           BATCH, b->length, SHORT, b->length);
     json_array_foreach(b->result, i, o)
-        printf("%-5s  %20.1f  %9.0f  %7.0f  %5.2f ms  %5.2f ms  %10.1f  %5.0f ms\n", json_string_value(json_object_get(o, "dtype")),
-               number_of(o, "sentences_per_second"), number_of(o, "tokens_per_second"), number_of(o, "gflops"),
-               number_of(o, "one_short_ms"), number_of(o, "one_long_ms"), number_of(o, "texts_per_second"),
-               number_of(o, "cold_start_ms"));
+        printf("%-5s  %20.1f  %9.0f  %7.0f  %5.2f ms  %5.2f ms  %10.1f  %5.0f ms\n",
+               json_string_value(json_object_get(o, "dtype")), number_of(o, "sentences_per_second"),
+               number_of(o, "tokens_per_second"), number_of(o, "gflops"),
+               number_of(o, "one_short_ms"), number_of(o, "one_long_ms"),
+               number_of(o, "texts_per_second"), number_of(o, "cold_start_ms"));
     getrusage(RUSAGE_SELF, &usage);
-    printf("\ntokenizer %.1f MB/s on one thread; at most %s of memory\n", number_of(json_array_get(b->result, 0), "tokenizer_mb_per_second"),
+    printf("\ntokenizer %.1f MB/s on one thread; at most %s of memory\n",
+           number_of(json_array_get(b->result, 0), "tokenizer_mb_per_second"),
            cli_bytes_text(usage.ru_maxrss * 1024LL, memory));
-    printf("texts: 3 to 62 characters, tokenizer included; cold: process start to the first vector\n");
+    printf(
+        "texts: 3 to 62 characters, tokenizer included; cold: process start to the first vector\n");
 }
 
 static int run(const cli_command *self, const cli_settings *s)
@@ -262,11 +293,13 @@ static int run(const cli_command *self, const cli_settings *s)
     for (int i = 0; i < 3 && rc == 0; i++)
         if (s->dtype == B4C_AUTO || s->dtype == (int)all[i]) rc = bench_dtype(&b, all[i], &err);
     if (rc == 0 && s->to == CLI_JSON) {
-        json_t *o = json_pack("{s:s,s:s,s:s,s:i,s:O}", "model", path, "version", B4C_VERSION, "isa", b4c_isa_name(), "threads", threads, "results", b.result);
+        json_t *o = json_pack("{s:s,s:s,s:s,s:i,s:O}", "model", path, "version", B4C_VERSION, "isa",
+                              b4c_isa_name(), "threads", threads, "results", b.result);
         json_dumpf(o, stdout, JSON_INDENT(1) | JSON_REAL_PRECISION(6));
         printf("\n");
         json_decref(o);
-    } else if (rc == 0) show(&b, threads);
+    } else if (rc == 0)
+        show(&b, threads);
     if (rc < 0 && !cli_stopped()) cli_error(&err);
     json_decref(b.result);
     free(path);
@@ -274,11 +307,18 @@ static int run(const cli_command *self, const cli_settings *s)
 }
 
 const cli_command cli_bench = {
-    .bit = CLI_BENCH, .name = "bench", .operands = "", .run = run,
+    .bit = CLI_BENCH,
+    .name = "bench",
+    .operands = "",
+    .run = run,
     .summary = "How fast this machine runs a model",
-    .about = "Sentences and tokens a second of batches of 32 sentences of 32 tokens, one short sentence's time, texts of "
-             "mixed lengths with the tokenizer, the tokenizer alone, and the time from process start to the first "
-             "vector, each the median of what fits into --seconds; for every dtype, or the one of --dtype.",
+    .about = "Sentences and tokens a second of batches of 32 sentences of 32 tokens, one short "
+             "sentence's time, texts of "
+             "mixed lengths with the tokenizer, the tokenizer alone, and the time from process "
+             "start to the first "
+             "vector, each the median of what fits into --seconds; for every dtype, or the one of "
+             "--dtype.",
     .examples = "bert4c bench -m BAAI/bge-small-zh-v1.5 --threads 2\n",
-    .formats = 1 << CLI_TEXT | 1 << CLI_JSON, .format = CLI_TEXT,
+    .formats = 1 << CLI_TEXT | 1 << CLI_JSON,
+    .format = CLI_TEXT,
 };

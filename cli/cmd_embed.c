@@ -10,9 +10,9 @@ typedef struct embedder {
     b4c_encode_options options;
     int width;
     cli_counts counts;
-    const char **text;                /* of a chunk */
+    const char **text; /* of a chunk */
     size_t *size;
-    float *vector;                    /* [n, width] */
+    float *vector; /* [n, width] */
     int room;
 } embedder;
 
@@ -37,7 +37,8 @@ static int embed_chunk(void *self, const cli_chunk *c, cli_output *out, b4c_erro
         e->text[i] = cli_at(c, c->record[i].text[0]);
         e->size[i] = c->record[i].text[0].size;
     }
-    const int rc = b4c_encode(e->model.session, e->text, e->size, c->n, &e->options, e->vector, err);
+    const int rc = b4c_encode(e->model.session, e->text, e->size, c->n, &e->options, e->vector,
+                              err);
     if (rc < 0) return rc;
     cli_count(&e->counts, e->model.session);
     for (int i = 0; i < c->n; i++) {
@@ -58,7 +59,8 @@ static void say_what(const embedder *e)
 {
     b4c_model_info info;
     b4c_model_describe(e->model.model, &info);
-    const b4c_pooling pooling = e->options.pooling == B4C_POOL_AUTO ? info.pooling : e->options.pooling;
+    const b4c_pooling pooling = e->options.pooling == B4C_POOL_AUTO ? info.pooling
+                                                                    : e->options.pooling;
     const bool unit = e->options.normalize < 0 ? info.normalize : e->options.normalize == 1;
     cli_say("vectors of %d: %s pooling, %s", e->width, b4c_pooling_name(pooling),
             unit ? "length 1" : "not normalised");
@@ -76,8 +78,14 @@ static int run(const cli_command *self, const cli_settings *s)
         cli_error(&err);
         code = cli_exit_code(&err);
     } else {
-        const cli_job job = { .command = self, .settings = s, .want = CLI_ONE_TEXT, .unit = "texts",
-                              .model = e.model.path, .width = e.width, .self = &e, .chunk = embed_chunk };
+        const cli_job job = { .command = self,
+                              .settings = s,
+                              .want = CLI_ONE_TEXT,
+                              .unit = "texts",
+                              .model = e.model.path,
+                              .width = e.width,
+                              .self = &e,
+                              .chunk = embed_chunk };
         long long records;
         double seconds;
         say_what(&e);
@@ -92,15 +100,23 @@ static int run(const cli_command *self, const cli_settings *s)
 }
 
 const cli_command cli_embed = {
-    .bit = CLI_EMBED, .name = "embed", .operands = "[TEXT ...]", .run = run,
+    .bit = CLI_EMBED,
+    .name = "embed",
+    .operands = "[TEXT ...]",
+    .run = run,
     .summary = "Texts as vectors",
-    .about = "Writes one record a text: {\"text\": ..., \"vector\": [...]} in jsonl, components parted by tabs in "
-             "tsv and by blanks in text, and in npy (with -o FILE.npy) a float32 array with a row a text.\n"
+    .about = "Writes one record a text: {\"text\": ..., \"vector\": [...]} in jsonl, components "
+             "parted by tabs in "
+             "tsv and by blanks in text, and in npy (with -o FILE.npy) a float32 array with a row "
+             "a text.\n"
              "\n"
-             "A vector depends on its text alone: not on the texts around it, their order or the number of "
+             "A vector depends on its text alone: not on the texts around it, their order or the "
+             "number of "
              "threads, to the last bit.",
-    .examples = "bert4c embed 今天天气很好\n"
-                "bert4c embed -f sentences.txt -o sentences.npy\n"
-                "bert4c embed -m BAAI/bge-small-zh-v1.5 -f big.tsv --column 2 -o big.jsonl --resume\n",
-    .formats = 1 << CLI_JSONL | 1 << CLI_TSV | 1 << CLI_TEXT | 1 << CLI_NPY, .format = CLI_JSONL,
+    .examples =
+        "bert4c embed 今天天气很好\n"
+        "bert4c embed -f sentences.txt -o sentences.npy\n"
+        "bert4c embed -m BAAI/bge-small-zh-v1.5 -f big.tsv --column 2 -o big.jsonl --resume\n",
+    .formats = 1 << CLI_JSONL | 1 << CLI_TSV | 1 << CLI_TEXT | 1 << CLI_NPY,
+    .format = CLI_JSONL,
 };

@@ -11,7 +11,7 @@ typedef struct filler {
     b4c_fill_options options;
     b4c_fill_result result;
     cli_counts counts;
-    long long without;                /* texts without a mask */
+    long long without; /* texts without a mask */
 } filler;
 
 static const char *token_of(const filler *f, int32_t id)
@@ -73,8 +73,10 @@ static int fill_chunk(void *self, const cli_chunk *chunk, cli_output *out, b4c_e
         if (rc < 0) return rc;
         cli_count(&f->counts, f->model.session);
         f->without += f->result.masks == 0;
-        if (out->format == CLI_JSONL) put_jsonl(f, out, text, p.size);
-        else put_line(f, out, text, p.size);
+        if (out->format == CLI_JSONL)
+            put_jsonl(f, out, text, p.size);
+        else
+            put_line(f, out, text, p.size);
     }
     return 0;
 }
@@ -90,8 +92,13 @@ static int run(const cli_command *self, const cli_settings *s)
         cli_error(&err);
         code = cli_exit_code(&err);
     } else {
-        const cli_job job = { .command = self, .settings = s, .want = CLI_ONE_TEXT, .unit = "texts",
-                              .model = f.model.path, .self = &f, .chunk = fill_chunk };
+        const cli_job job = { .command = self,
+                              .settings = s,
+                              .want = CLI_ONE_TEXT,
+                              .unit = "texts",
+                              .model = f.model.path,
+                              .self = &f,
+                              .chunk = fill_chunk };
         f.options.top = (int)s->top;
         f.options.max_length = (int)s->max_length;
         /* Cutting a mask off unasked would change the answer's shape. */
@@ -99,7 +106,8 @@ static int run(const cli_command *self, const cli_settings *s)
         f.tokenizer = b4c_model_tokenizer(f.model.model);
         code = cli_job_run(&job, &records, &seconds);
         if (code == CLI_DONE) cli_say_counts(&f.counts, records, "texts", seconds);
-        if (code == CLI_DONE && f.without) cli_say("texts without a [MASK] to fill: %lld", f.without);
+        if (code == CLI_DONE && f.without)
+            cli_say("texts without a [MASK] to fill: %lld", f.without);
     }
     b4c_fill_result_free(&f.result);
     cli_model_close(&f.model);
@@ -107,11 +115,17 @@ static int run(const cli_command *self, const cli_settings *s)
 }
 
 const cli_command cli_fill = {
-    .bit = CLI_FILL, .name = "fill", .operands = "[TEXT ...]", .run = run,
+    .bit = CLI_FILL,
+    .name = "fill",
+    .operands = "[TEXT ...]",
+    .run = run,
     .summary = "The likeliest tokens for every [MASK]",
-    .about = "Needs a model with a masked-LM head. Probabilities are over the whole vocabulary. jsonl: {\"text\", "
-             "\"masks\": [{\"position\", \"candidates\": [{\"token\", \"id\", \"p\"}]}]}, where position counts tokens, "
+    .about = "Needs a model with a masked-LM head. Probabilities are over the whole vocabulary. "
+             "jsonl: {\"text\", "
+             "\"masks\": [{\"position\", \"candidates\": [{\"token\", \"id\", \"p\"}]}]}, where "
+             "position counts tokens, "
              "[CLS] being 0; text and tsv: the text and, for each mask, its candidates.",
     .examples = "bert4c fill -m google-bert/bert-base-chinese --to text 今天天[MASK]很好\n",
-    .formats = 1 << CLI_JSONL | 1 << CLI_TEXT | 1 << CLI_TSV, .format = CLI_JSONL,
+    .formats = 1 << CLI_JSONL | 1 << CLI_TEXT | 1 << CLI_TSV,
+    .format = CLI_JSONL,
 };

@@ -4,9 +4,12 @@
 static int run(const cli_command *self, const cli_settings *s)
 {
     (void)self;
-    if (s->man) cli_manual(stdout);
-    else if (s->markdown) cli_markdown(stdout);
-    else if (!s->text.n) cli_usage(stdout, NULL);
+    if (s->man)
+        cli_manual(stdout);
+    else if (s->markdown)
+        cli_markdown(stdout);
+    else if (!s->text.n)
+        cli_usage(stdout, NULL);
     for (int i = 0; i < s->text.n; i++) {
         const cli_command *c = cli_command_find(s->text.item[i]);
         if (!c) return cli_unknown_command(s->text.item[i]);
@@ -16,7 +19,10 @@ static int run(const cli_command *self, const cli_settings *s)
 }
 
 const cli_command cli_help = {
-    .bit = CLI_HELP, .name = "help", .operands = "[COMMAND ...]", .run = run,
+    .bit = CLI_HELP,
+    .name = "help",
+    .operands = "[COMMAND ...]",
+    .run = run,
     .summary = "The commands, or the options of one",
     .examples = "bert4c help embed\n",
 };

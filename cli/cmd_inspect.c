@@ -1,7 +1,8 @@
 /* cmd_inspect.c - inspect: what a model is, what its files held, and which commands it serves.
  *
- * All that is known is gathered into one JSON object; --to json writes it, text shows it to people. A model that cannot be opened whole
- * is opened with less asked of it (its tokenizer, its numbers), and what was wrong is part of what is told.
+ * All that is known is gathered into one JSON object; --to json writes it, text shows it to people.
+ * A model that cannot be opened whole is opened with less asked of it (its tokenizer, its numbers),
+ * and what was wrong is part of what is told.
  */
 #include "commands.h"
 #include "default_model.h"
@@ -11,9 +12,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* ---- opening, with faults ---------------------------------------------------------------------- */
+/* ---- opening, with faults ------------------------------------------------------------------- */
 
-static b4c_model *open_somehow(const char *path, const cli_settings *s, json_t *faults, b4c_error *err)
+static b4c_model *open_somehow(const char *path, const cli_settings *s, json_t *faults,
+                               b4c_error *err)
 {
     b4c_model_options o = B4C_MODEL_DEFAULT;
     o.dtype = (b4c_dtype)s->dtype;
@@ -37,15 +39,25 @@ static b4c_model *open_somehow(const char *path, const cli_settings *s, json_t *
             /* If it was not the tokenizer, the next attempt says so again. */
             o.weights_only = true;
             json_object_set_new(faults, "tokenizer", json_string(err->message));
-        } else return NULL;
+        } else
+            return NULL;
     }
 }
 
-/* ---- gathering -------------------------------------------------------------------------------------- */
+/* ---- gathering ------------------------------------------------------------------------------ */
 
-static void set_text(json_t *o, const char *key, const char *value) { json_object_set_new(o, key, json_string(value)); }
-static void set_count(json_t *o, const char *key, long long n) { json_object_set_new(o, key, json_integer(n)); }
-static void set_truth(json_t *o, const char *key, bool b) { json_object_set_new(o, key, json_boolean(b)); }
+static void set_text(json_t *o, const char *key, const char *value)
+{
+    json_object_set_new(o, key, json_string(value));
+}
+static void set_count(json_t *o, const char *key, long long n)
+{
+    json_object_set_new(o, key, json_integer(n));
+}
+static void set_truth(json_t *o, const char *key, bool b)
+{
+    json_object_set_new(o, key, json_boolean(b));
+}
 
 static json_t *describe_tokenizer(const b4c_tokenizer *t)
 {
@@ -53,8 +65,12 @@ static json_t *describe_tokenizer(const b4c_tokenizer *t)
     b4c_tokenizer_info info;
     json_t *o = json_object(), *special = json_object();
     b4c_tokenizer_describe(t, &info);
-    const struct { const char *name; int id; } ids[] = {
-        { "pad", info.pad }, { "unknown", info.unknown }, { "cls", info.cls }, { "sep", info.sep }, { "mask", info.mask },
+    const struct {
+        const char *name;
+        int id;
+    } ids[] = {
+        { "pad", info.pad }, { "unknown", info.unknown }, { "cls", info.cls },
+        { "sep", info.sep }, { "mask", info.mask },
     };
     set_count(o, "tokens", b4c_tokenizer_count(t));
     set_text(o, "dialect", dialect[info.dialect]);
@@ -64,7 +80,9 @@ static json_t *describe_tokenizer(const b4c_tokenizer *t)
     set_count(o, "word_tokens", info.word_tokens);
     for (size_t i = 0; i < sizeof ids / sizeof *ids; i++)
         if (ids[i].id >= 0)
-            json_object_set_new(special, ids[i].name, json_pack("{s:s*,s:i}", "token", b4c_tokenizer_token(t, ids[i].id), "id", ids[i].id));
+            json_object_set_new(special, ids[i].name,
+                                json_pack("{s:s*,s:i}", "token", b4c_tokenizer_token(t, ids[i].id),
+                                          "id", ids[i].id));
     json_object_set_new(o, "special", special);
     if (*info.notes) set_text(o, "notes", info.notes);
     return o;
@@ -102,18 +120,27 @@ static void set_served(json_t *o, const b4c_model *m, const json_t *report, cons
     b4c_model_describe(m, &i);
     const char *tokenizer = b4c_model_tokenizer(m) ? NULL : "its tokenizer cannot be read";
     const char *all = json_array_size(json_object_get(report, "missing")) ? "tensors are missing"
-                      : json_object_get(faults, "numbers")                ? "it has NaN or infinity"
+                    : json_object_get(faults, "numbers")                  ? "it has NaN or infinity"
                                                                           : tokenizer;
-    const char *vectors = all || i.pooling != B4C_POOL_AUTO ? all : "only with --pooling: its files do not say which";
-    const struct { const char *command, *lacks; } command[] = {
-        { "embed", vectors }, { "similar", vectors }, { "fill", all || i.has_mlm ? all : "it has no masked-LM head" }, { "tokenize", tokenizer },
+    const char *vectors = all || i.pooling != B4C_POOL_AUTO
+                            ? all
+                            : "only with --pooling: its files do not say which";
+    const struct {
+        const char *command, *lacks;
+    } command[] = {
+        { "embed", vectors },
+        { "similar", vectors },
+        { "fill", all || i.has_mlm ? all : "it has no masked-LM head" },
+        { "tokenize", tokenizer },
     };
     json_t *serves = json_array(), *not = json_object();
     for (size_t k = 0; k < sizeof command / sizeof *command; k++)
-        if (command[k].lacks) set_text(not, command[k].command, command[k].lacks);
-        else json_array_append_new(serves, json_string(command[k].command));
+        if (command[k].lacks)
+            set_text(not, command[k].command, command[k].lacks);
+        else
+            json_array_append_new(serves, json_string(command[k].command));
     json_object_set_new(o, "serves", serves);
-    json_object_set_new(o, "does_not_serve", not);
+    json_object_set_new(o, "does_not_serve", not );
 }
 
 static json_t *gather(const b4c_model *m, const char *path, json_t *faults)
@@ -122,22 +149,29 @@ static json_t *gather(const b4c_model *m, const char *path, json_t *faults)
     json_t *report = json_loads(b4c_model_report(m), 0, NULL);
     set_text(o, "path", path);
     json_object_set_new(o, "model", describe_model(m));
-    if (b4c_model_tokenizer(m)) json_object_set_new(o, "tokenizer", describe_tokenizer(b4c_model_tokenizer(m)));
+    if (b4c_model_tokenizer(m))
+        json_object_set_new(o, "tokenizer", describe_tokenizer(b4c_model_tokenizer(m)));
     set_served(o, m, report, faults);
     json_object_set(o, "faults", faults);
     json_object_set_new(o, "report", report ? report : json_object());
     return o;
 }
 
-/* ---- showing ------------------------------------------------------------------------------------------ */
+/* ---- showing -------------------------------------------------------------------------------- */
 
 static const char *text_of(const json_t *o, const char *key)
 {
     const char *text = json_string_value(json_object_get(o, key));
     return text ? text : "";
 }
-static long long count_of(const json_t *o, const char *key) { return json_integer_value(json_object_get(o, key)); }
-static bool truth_of(const json_t *o, const char *key) { return json_is_true(json_object_get(o, key)); }
+static long long count_of(const json_t *o, const char *key)
+{
+    return json_integer_value(json_object_get(o, key));
+}
+static bool truth_of(const json_t *o, const char *key)
+{
+    return json_is_true(json_object_get(o, key));
+}
 
 static void row(cli_output *out, const char *name) { cli_print(out, "%-13s ", name); }
 
@@ -145,18 +179,25 @@ static void show_model(cli_output *out, const json_t *m)
 {
     char a[32], b[32];
     row(out, "architecture");
-    cli_print(out, "%s: %lld layers, width %lld, %lld heads, inner %lld", text_of(m, "architecture"), count_of(m, "layers"),
-              count_of(m, "width"), count_of(m, "heads"), count_of(m, "inner"));
-    if (count_of(m, "embedding_width") != count_of(m, "width")) cli_print(out, ", embeddings of %lld", count_of(m, "embedding_width"));
-    if (count_of(m, "max_positions")) cli_print(out, ", %lld positions", count_of(m, "max_positions"));
+    cli_print(out, "%s: %lld layers, width %lld, %lld heads, inner %lld",
+              text_of(m, "architecture"), count_of(m, "layers"), count_of(m, "width"),
+              count_of(m, "heads"), count_of(m, "inner"));
+    if (count_of(m, "embedding_width") != count_of(m, "width"))
+        cli_print(out, ", embeddings of %lld", count_of(m, "embedding_width"));
+    if (count_of(m, "max_positions"))
+        cli_print(out, ", %lld positions", count_of(m, "max_positions"));
     cli_put_text(out, "\n");
     row(out, "parameters");
-    cli_print(out, "%s, %s as %s\n", cli_count_text(count_of(m, "parameters"), a), cli_bytes_text(count_of(m, "packed_bytes"), b), text_of(m, "dtype"));
+    cli_print(out, "%s, %s as %s\n", cli_count_text(count_of(m, "parameters"), a),
+              cli_bytes_text(count_of(m, "packed_bytes"), b), text_of(m, "dtype"));
     row(out, "heads");
-    cli_print(out, "pooler: %s, masked LM: %s\n", truth_of(m, "has_pooler") ? "yes" : "no", truth_of(m, "has_mlm") ? "yes" : "no");
+    cli_print(out, "pooler: %s, masked LM: %s\n", truth_of(m, "has_pooler") ? "yes" : "no",
+              truth_of(m, "has_mlm") ? "yes" : "no");
     row(out, "vectors");
-    cli_print(out, "pooling: %s, %s", text_of(m, "pooling"), truth_of(m, "normalize") ? "length 1" : "not normalised");
-    if (count_of(m, "max_length")) cli_print(out, ", at most %lld tokens", count_of(m, "max_length"));
+    cli_print(out, "pooling: %s, %s", text_of(m, "pooling"),
+              truth_of(m, "normalize") ? "length 1" : "not normalised");
+    if (count_of(m, "max_length"))
+        cli_print(out, ", at most %lld tokens", count_of(m, "max_length"));
     cli_put_text(out, "\n");
 }
 
@@ -167,10 +208,14 @@ static void show_tokenizer(cli_output *out, const json_t *t)
     bool first = true;
     char a[32];
     row(out, "tokenizer");
-    cli_print(out, "%s tokens, %s dialect, lower case: %s, accents: %s, Chinese characters: %s\n", cli_count_text(count_of(t, "tokens"), a), text_of(t, "dialect"),
-              truth_of(t, "lower_case") ? "yes" : "no", truth_of(t, "strip_accents") ? "stripped" : "kept", truth_of(t, "chinese_chars") ? "one word each" : "not parted");
+    cli_print(out, "%s tokens, %s dialect, lower case: %s, accents: %s, Chinese characters: %s\n",
+              cli_count_text(count_of(t, "tokens"), a), text_of(t, "dialect"),
+              truth_of(t, "lower_case") ? "yes" : "no",
+              truth_of(t, "strip_accents") ? "stripped" : "kept",
+              truth_of(t, "chinese_chars") ? "one word each" : "not parted");
     row(out, "special");
-    json_object_foreach(json_object_get(t, "special"), name, one) {
+    json_object_foreach(json_object_get(t, "special"), name, one)
+    {
         cli_put_text(out, first ? "" : "  ");
         first = false;
         cli_put_text(out, text_of(one, "token"));
@@ -185,7 +230,8 @@ static void show_tensor(cli_output *out, const json_t *t)
     json_t *n;
     cli_put_text(out, text_of(t, "name"));
     cli_print(out, " %s [", text_of(t, "type"));
-    json_array_foreach(json_object_get(t, "shape"), i, n) cli_print(out, i ? ", %lld" : "%lld", (long long)json_integer_value(n));
+    json_array_foreach(json_object_get(t, "shape"), i, n)
+        cli_print(out, i ? ", %lld" : "%lld", (long long)json_integer_value(n));
     cli_print(out, "]%s", truth_of(t, "harmless") ? " (harmless)" : "");
 }
 
@@ -194,10 +240,13 @@ static void show_list(cli_output *out, const char *name, const json_t *list)
 {
     size_t i;
     json_t *one;
-    json_array_foreach((json_t *)list, i, one) {
+    json_array_foreach((json_t *)list, i, one)
+    {
         row(out, i ? "" : name);
-        if (json_is_string(one)) cli_put_text(out, json_string_value(one));
-        else show_tensor(out, one);
+        if (json_is_string(one))
+            cli_put_text(out, json_string_value(one));
+        else
+            show_tensor(out, one);
         cli_put_text(out, "\n");
     }
 }
@@ -208,9 +257,11 @@ static void show_types(cli_output *out, const json_t *tensors)
     json_t *types = json_object(), *one;
     const char *name;
     size_t i;
-    json_array_foreach((json_t *)tensors, i, one) set_count(types, text_of(one, "type"), count_of(types, text_of(one, "type")) + 1);
+    json_array_foreach((json_t *)tensors, i, one)
+        set_count(types, text_of(one, "type"), count_of(types, text_of(one, "type")) + 1);
     i = 0;
-    json_object_foreach(types, name, one) cli_print(out, i++ ? ", %s %lld" : "%s %lld", name, (long long)json_integer_value(one));
+    json_object_foreach(types, name, one)
+        cli_print(out, i++ ? ", %s %lld" : "%s %lld", name, (long long)json_integer_value(one));
     json_decref(types);
 }
 
@@ -220,7 +271,8 @@ static void show_report(cli_output *out, const json_t *r, bool tensors)
     size_t i;
     json_t *one;
     row(out, "files");
-    json_array_foreach(json_object_get(r, "files"), i, one) {
+    json_array_foreach(json_object_get(r, "files"), i, one)
+    {
         if (i) cli_put_text(out, ", ");
         cli_put_text(out, json_string_value(one));
     }
@@ -230,12 +282,15 @@ static void show_report(cli_output *out, const json_t *r, bool tensors)
     row(out, "tensors");
     cli_print(out, "%zu read (", json_array_size(json_object_get(r, "tensors")));
     show_types(out, json_object_get(r, "tensors"));
-    cli_print(out, "), %zu missing, %zu unexpected\n", json_array_size(json_object_get(r, "missing")), json_array_size(json_object_get(r, "unexpected")));
+    cli_print(out, "), %zu missing, %zu unexpected\n",
+              json_array_size(json_object_get(r, "missing")),
+              json_array_size(json_object_get(r, "unexpected")));
     show_list(out, "missing", json_object_get(r, "missing"));
     show_list(out, "unexpected", json_object_get(r, "unexpected"));
     if (count_of(r, "rows_without_token")) {
         row(out, "padding");
-        cli_print(out, "%lld rows of the embedding have no token\n", count_of(r, "rows_without_token"));
+        cli_print(out, "%lld rows of the embedding have no token\n",
+                  count_of(r, "rows_without_token"));
     }
     for (i = 0; i < sizeof notes / sizeof *notes; i++) {
         if (!*text_of(r, notes[i])) continue;
@@ -259,8 +314,10 @@ static void show(cli_output *out, const json_t *o, bool tensors)
     show_report(out, json_object_get(o, "report"), tensors);
     const json_t *faults = json_object_get(o, "faults");
     row(out, "numbers");
-    cli_put_text(out, json_object_get(faults, "numbers") ? "NaN or infinity, see below\n" : "no NaN, no infinity\n");
-    json_object_foreach((json_t *)faults, name, value) {
+    cli_put_text(out, json_object_get(faults, "numbers") ? "NaN or infinity, see below\n"
+                                                         : "no NaN, no infinity\n");
+    json_object_foreach((json_t *)faults, name, value)
+    {
         row(out, "fault");
         cli_put_text(out, json_string_value(value));
         cli_put_text(out, "\n");
@@ -273,7 +330,7 @@ static void show(cli_output *out, const json_t *o, bool tensors)
         cli_print(out, "%-13s %s: %s\n", "not", name, json_string_value(value));
 }
 
-/* ---- the command ------------------------------------------------------------------------------------------ */
+/* ---- the command ---------------------------------------------------------------------------- */
 
 static int write_it(const cli_command *self, const cli_settings *s, const json_t *o, b4c_error *err)
 {
@@ -283,7 +340,8 @@ static int write_it(const cli_command *self, const cli_settings *s, const json_t
     int rc = cli_output_open(&out, s, format, json_object(), 0, err);
     if (rc == 0) {
         char *text = format == CLI_JSON ? json_dumps(o, JSON_INDENT(1)) : NULL;
-        if (format != CLI_JSON) show(&out, o, s->tensors);
+        if (format != CLI_JSON)
+            show(&out, o, s->tensors);
         else if (text) {
             cli_put_text(&out, text);
             cli_put_text(&out, "\n");
@@ -303,7 +361,8 @@ static int run(const cli_command *self, const cli_settings *s)
     char *path = NULL;
     int rc = 0;
     if (s->text.n > 1 || (s->text.n && s->model))
-        rc = cli_fail(&err, B4C_E_ARG, "too many models: inspect: found '%s' too, wanted one", s->text.item[s->text.n - 1]);
+        rc = cli_fail(&err, B4C_E_ARG, "too many models: inspect: found '%s' too, wanted one",
+                      s->text.item[s->text.n - 1]);
     else {
         cli_settings mine = *s;
         if (s->text.n) mine.model = s->text.item[0];
@@ -324,11 +383,17 @@ static int run(const cli_command *self, const cli_settings *s)
 }
 
 const cli_command cli_inspect = {
-    .bit = CLI_INSPECT, .name = "inspect", .operands = "[MODEL]", .run = run,
+    .bit = CLI_INSPECT,
+    .name = "inspect",
+    .operands = "[MODEL]",
+    .run = run,
     .summary = "What a model is, and which commands it serves",
-    .about = "Architecture, vocabulary and special ids, pooling, and what its files held: tensors read, missing and "
-             "unexpected, types, NaN. A model with faults is shown with them as far as it can be read.",
+    .about =
+        "Architecture, vocabulary and special ids, pooling, and what its files held: tensors read, "
+        "missing and "
+        "unexpected, types, NaN. A model with faults is shown with them as far as it can be read.",
     .examples = "bert4c inspect -m BAAI/bge-small-zh-v1.5\n"
                 "bert4c inspect ./model --tensors\n",
-    .formats = 1 << CLI_TEXT | 1 << CLI_JSON, .format = CLI_TEXT,
+    .formats = 1 << CLI_TEXT | 1 << CLI_JSON,
+    .format = CLI_TEXT,
 };

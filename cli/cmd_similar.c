@@ -1,4 +1,5 @@
-/* cmd_similar.c - similar: the cosine of two texts, of many pairs, and how well it agrees with labels. */
+/* cmd_similar.c - similar: the cosine of two texts, of many pairs, and how well it agrees with
+ * labels. */
 #include "commands.h"
 #include "default_model.h"
 #include "job.h"
@@ -13,11 +14,11 @@ typedef struct comparer {
     b4c_encode_options options;
     int width;
     cli_counts counts;
-    const char **text;                /* [2 n]: a and b of each pair */
+    const char **text; /* [2 n]: a and b of each pair */
     size_t *size;
-    float *vector;                    /* [2 n, width] */
+    float *vector; /* [2 n, width] */
     int room;
-    double *score, *label;            /* of all pairs, when there are labels */
+    double *score, *label; /* of all pairs, when there are labels */
     size_t n, label_room;
 } comparer;
 
@@ -40,7 +41,9 @@ static int make_room(comparer *c, int n, b4c_error *err)
     c->size = malloc(2 * (size_t)n * sizeof *c->size);
     c->vector = malloc(2 * (size_t)n * (size_t)c->width * sizeof *c->vector);
     c->room = c->text && c->size && c->vector ? n : 0;
-    return c->room ? 0 : cli_fail(err, B4C_E_MEMORY, "no memory for %d pairs of vectors of %d", n, c->width);
+    return c->room
+             ? 0
+             : cli_fail(err, B4C_E_MEMORY, "no memory for %d pairs of vectors of %d", n, c->width);
 }
 
 static int read_label(const cli_chunk *c, const cli_record *r, double *out, b4c_error *err)
@@ -50,15 +53,21 @@ static int read_label(const cli_chunk *c, const cli_record *r, double *out, b4c_
     char room[64];
     snprintf(room, sizeof room, "%.*s", (int)r->label.size, text);
     *out = strtod(room, &end);
-    if (r->label.size && r->label.size < sizeof room && end != room && !end[strspn(end, " ")] && isfinite(*out)) return 0;
-    return cli_fail(err, B4C_E_FORMAT, "wrong label: found '%s', wanted a number; --label says which column, and "
-                    "--header that the first line is none", room);
+    if (r->label.size && r->label.size < sizeof room && end != room && !end[strspn(end, " ")] &&
+        isfinite(*out))
+        return 0;
+    return cli_fail(err, B4C_E_FORMAT,
+                    "wrong label: found '%s', wanted a number; --label says which column, and "
+                    "--header that the first line is none",
+                    room);
 }
 
-static void put_pair(const comparer *c, cli_output *out, const cli_chunk *chunk, const cli_record *r, double cosine)
+static void put_pair(const comparer *c, cli_output *out, const cli_chunk *chunk,
+                     const cli_record *r, double cosine)
 {
     const char *a = cli_at(chunk, r->text[0]), *b = cli_at(chunk, r->text[1]);
-    if (out->format == CLI_TEXT) cli_print(out, "%.4f\n", cosine);
+    if (out->format == CLI_TEXT)
+        cli_print(out, "%.4f\n", cosine);
     else if (out->format == CLI_JSONL) {
         cli_put_text(out, "{\"a\":");
         cli_put_json(out, a, r->text[0].size);
@@ -67,7 +76,8 @@ static void put_pair(const comparer *c, cli_output *out, const cli_chunk *chunk,
         if (c->settings->label) cli_print(out, ",\"label\":%.9g", c->label[c->n]);
         cli_print(out, ",\"cosine\":%.6f}\n", cosine);
     } else {
-        if (r->line.size) cli_put(out, cli_at(chunk, r->line), r->line.size);
+        if (r->line.size)
+            cli_put(out, cli_at(chunk, r->line), r->line.size);
         else {
             cli_put_field(out, a, r->text[0].size);
             cli_put_text(out, "\t");
@@ -89,8 +99,10 @@ static int compare_chunk(void *self, const cli_chunk *chunk, cli_output *out, b4
         }
     /* Before anything is kept: a chunk that fails comes again, pair by pair. */
     for (int i = 0; c->settings->label && i < chunk->n; i++)
-        if (read_label(chunk, chunk->record + i, c->label + c->n + (size_t)i, err) < 0) return err->code;
-    const int rc = b4c_encode(c->model.session, c->text, c->size, 2 * chunk->n, &c->options, c->vector, err);
+        if (read_label(chunk, chunk->record + i, c->label + c->n + (size_t)i, err) < 0)
+            return err->code;
+    const int rc = b4c_encode(c->model.session, c->text, c->size, 2 * chunk->n, &c->options,
+                              c->vector, err);
     if (rc < 0) return rc;
     cli_count(&c->counts, c->model.session);
     for (int i = 0; i < chunk->n; i++) {
@@ -106,20 +118,26 @@ static int compare_chunk(void *self, const cli_chunk *chunk, cli_output *out, b4
 static void put_header(void *self, cli_output *out, const char *header)
 {
     const comparer *c = self;
-    if (header && out->format == CLI_TSV && !c->settings->summary) cli_print(out, "%s\tcosine\n", header);
+    if (header && out->format == CLI_TSV && !c->settings->summary)
+        cli_print(out, "%s\tcosine\n", header);
 }
 
-/* One measure: "# spearman<tab>0.7219" after lines of pairs, "spearman<tab>0.7219" alone, a key in jsonl. */
+/* One measure: "# spearman<tab>0.7219" after lines of pairs, "spearman<tab>0.7219" alone, a key in
+ * jsonl. */
 static void put_measure(const comparer *c, cli_output *out, const char *name, double x)
 {
     if (out->format == CLI_JSONL) {
-        if (isnan(x)) cli_print(out, ",\"%s\":null", name);
-        else cli_print(out, ",\"%s\":%.6f", name, x);
+        if (isnan(x))
+            cli_print(out, ",\"%s\":null", name);
+        else
+            cli_print(out, ",\"%s\":%.6f", name, x);
         return;
     }
     if (!c->settings->summary) cli_put_text(out, "# ");
-    if (isnan(x)) cli_print(out, "%s\tundefined\n", name);
-    else cli_print(out, "%s\t%.6f\n", name, x);
+    if (isnan(x))
+        cli_print(out, "%s\tundefined\n", name);
+    else
+        cli_print(out, "%s\t%.6f\n", name, x);
 }
 
 static int put_measures(void *self, cli_output *out, b4c_error *err)
@@ -133,8 +151,10 @@ static int put_measures(void *self, cli_output *out, b4c_error *err)
     if (rc == 0 && binary && (rc = b4c_auc(c->score, c->label, c->n, &auc, err)) == 0)
         rc = b4c_best_f1(c->score, c->label, c->n, &f1, &threshold, err);
     if (rc < 0) return rc;
-    if (out->format == CLI_JSONL) cli_print(out, "{\"pairs\":%zu", c->n);
-    else cli_print(out, "%spairs\t%zu\n", c->settings->summary ? "" : "# ", c->n);
+    if (out->format == CLI_JSONL)
+        cli_print(out, "{\"pairs\":%zu", c->n);
+    else
+        cli_print(out, "%spairs\t%zu\n", c->settings->summary ? "" : "# ", c->n);
     put_measure(c, out, "spearman", spearman);
     put_measure(c, out, "pearson", b4c_pearson(c->score, c->label, c->n));
     if (binary) {
@@ -143,8 +163,9 @@ static int put_measures(void *self, cli_output *out, b4c_error *err)
         put_measure(c, out, "threshold", threshold);
     }
     if (out->format == CLI_JSONL) cli_put_text(out, "}\n");
-    if (out->target) cli_say("%zu pairs: Spearman %.4f, Pearson %.4f", c->n, spearman,
-                             b4c_pearson(c->score, c->label, c->n));
+    if (out->target)
+        cli_say("%zu pairs: Spearman %.4f, Pearson %.4f", c->n, spearman,
+                b4c_pearson(c->score, c->label, c->n));
     return 0;
 }
 
@@ -155,11 +176,16 @@ static int run(const cli_command *self, const cli_settings *s)
     cli_command command = *self;
     int code = CLI_FAILED, rc = 0;
     if (s->text.n % 2)
-        rc = cli_fail(&err, B4C_E_ARG, "odd number of texts: similar: found %d, wanted two, or -f FILE with pairs", s->text.n);
+        rc = cli_fail(&err, B4C_E_ARG,
+                      "odd number of texts: similar: found %d, wanted two, or -f FILE with pairs",
+                      s->text.n);
     else if (s->text.n && s->label)
-        rc = cli_fail(&err, B4C_E_ARG, "contradicting options: similar: found --label and texts as arguments; labels "
-                      "stand in a column of -f FILE");
-    if (rc == 0 && (rc = cli_model_open(&c.model, s, CLI_DEFAULT_ENCODER, CLI_ENCODER, &err)) == 0 &&
+        rc = cli_fail(
+            &err, B4C_E_ARG,
+            "contradicting options: similar: found --label and texts as arguments; labels "
+            "stand in a column of -f FILE");
+    if (rc == 0 &&
+        (rc = cli_model_open(&c.model, s, CLI_DEFAULT_ENCODER, CLI_ENCODER, &err)) == 0 &&
         (rc = cli_encode_options(&c.model, s, &c.options, &err)) == 0)
         rc = c.width = b4c_encode_width(c.model.session, &c.options, &err);
     if (rc < 0) {
@@ -167,8 +193,14 @@ static int run(const cli_command *self, const cli_settings *s)
         code = cli_exit_code(&err);
     } else {
         if (!s->text.n) command.format = CLI_TSV;
-        const cli_job job = { .command = &command, .settings = s, .want = CLI_PAIR, .unit = "pairs",
-                              .model = c.model.path, .self = &c, .begin = put_header, .chunk = compare_chunk,
+        const cli_job job = { .command = &command,
+                              .settings = s,
+                              .want = CLI_PAIR,
+                              .unit = "pairs",
+                              .model = c.model.path,
+                              .self = &c,
+                              .begin = put_header,
+                              .chunk = compare_chunk,
                               .end = put_measures };
         long long records;
         double seconds;
@@ -185,16 +217,25 @@ static int run(const cli_command *self, const cli_settings *s)
 }
 
 const cli_command cli_similar = {
-    .bit = CLI_SIMILAR, .name = "similar", .operands = "[A B]", .run = run,
+    .bit = CLI_SIMILAR,
+    .name = "similar",
+    .operands = "[A B]",
+    .run = run,
     .summary = "The cosine of two texts, or of each pair in a file",
-    .about = "Two arguments: prints their cosine. A file of pairs (tsv or jsonl; standard input is tsv): tsv output is "
-             "each line with the cosine as one more column, text the cosine alone, jsonl {\"a\", \"b\", \"cosine\"}.\n"
+    .about = "Two arguments: prints their cosine. A file of pairs (tsv or jsonl; standard input is "
+             "tsv): tsv output is "
+             "each line with the cosine as one more column, text the cosine alone, jsonl {\"a\", "
+             "\"b\", \"cosine\"}.\n"
              "\n"
-             "--label adds, after the last pair, how well the cosine agrees with a column of labels: Spearman "
-             "(equal values share their ranks) and Pearson; for labels 0 and 1 also the area under the ROC curve, the "
-             "best F1 and its threshold. In tsv and text these lines begin with #; --summary prints them alone.",
+             "--label adds, after the last pair, how well the cosine agrees with a column of "
+             "labels: Spearman "
+             "(equal values share their ranks) and Pearson; for labels 0 and 1 also the area under "
+             "the ROC curve, the "
+             "best F1 and its threshold. In tsv and text these lines begin with #; --summary "
+             "prints them alone.",
     .examples = "bert4c similar 今天天气很好 今天天气不错\n"
                 "bert4c similar -f pairs.tsv -o scored.tsv\n"
                 "bert4c similar -f lcqmc.tsv --label 3 --summary\n",
-    .formats = 1 << CLI_TEXT | 1 << CLI_TSV | 1 << CLI_JSONL, .format = CLI_TEXT,
+    .formats = 1 << CLI_TEXT | 1 << CLI_TSV | 1 << CLI_JSONL,
+    .format = CLI_TEXT,
 };

@@ -14,7 +14,7 @@ typedef struct splitter {
     b4c_tokenizer *tokenizer;
     b4c_tokenize_options options;
     b4c_encoding e;
-    int32_t *id;                      /* of one text to decode */
+    int32_t *id; /* of one text to decode */
     size_t n, room;
     long long tokens, unknown, cut, dropped;
 } splitter;
@@ -25,7 +25,7 @@ static const char *token_of(const splitter *t, int32_t id)
     return token ? token : "";
 }
 
-/* ---- to ids ------------------------------------------------------------------------------------- */
+/* ---- to ids --------------------------------------------------------------------------------- */
 
 static void put_numbers(cli_output *out, const char *name, const int32_t *x, int n)
 {
@@ -34,10 +34,12 @@ static void put_numbers(cli_output *out, const char *name, const int32_t *x, int
     cli_put_text(out, "]");
 }
 
-static void put_spans(cli_output *out, const char *name, const uint32_t *begin, const uint32_t *end, int n)
+static void put_spans(cli_output *out, const char *name, const uint32_t *begin, const uint32_t *end,
+                      int n)
 {
     cli_print(out, ",\"%s\":[", name);
-    for (int i = 0; i < n; i++) cli_print(out, i ? ",[%u,%u]" : "[%u,%u]", (unsigned)begin[i], (unsigned)end[i]);
+    for (int i = 0; i < n; i++)
+        cli_print(out, i ? ",[%u,%u]" : "[%u,%u]", (unsigned)begin[i], (unsigned)end[i]);
     cli_put_text(out, "]");
 }
 
@@ -47,7 +49,8 @@ static void put_dropped(cli_output *out, const b4c_encoding *e, bool pair)
     cli_put_text(out, pair ? ",\"dropped\":[[" : ",\"dropped\":[");
     for (int i = 0; i < e->n_dropped; i++) {
         if (pair && i == e->dropped_in_first) cli_put_text(out, "],[");
-        cli_print(out, i && i != (pair ? e->dropped_in_first : 0) ? ",%u" : "%u", (unsigned)e->dropped[i]);
+        cli_print(out, i && i != (pair ? e->dropped_in_first : 0) ? ",%u" : "%u",
+                  (unsigned)e->dropped[i]);
     }
     if (pair && e->n_dropped == e->dropped_in_first) cli_put_text(out, "],[");
     cli_put_text(out, pair ? "]]" : "]");
@@ -79,7 +82,8 @@ static void put_jsonl(const splitter *t, cli_output *out, const cli_chunk *c, co
     cli_put_text(out, "}\n");
 }
 
-/* Four columns: tokens, ids, offsets in bytes, offsets in characters; within a column parted by blanks. */
+/* Four columns: tokens, ids, offsets in bytes, offsets in characters; within a column parted by
+ * blanks. */
 static void put_tsv(const splitter *t, cli_output *out)
 {
     const b4c_encoding *e = &t->e;
@@ -91,10 +95,12 @@ static void put_tsv(const splitter *t, cli_output *out)
     cli_put_text(out, "\t");
     for (int i = 0; i < e->n; i++) cli_print(out, i ? " %d" : "%d", (int)e->ids[i]);
     cli_put_text(out, "\t");
-    for (int i = 0; i < e->n; i++) cli_print(out, i ? " %u-%u" : "%u-%u", (unsigned)e->begin[i], (unsigned)e->end[i]);
+    for (int i = 0; i < e->n; i++)
+        cli_print(out, i ? " %u-%u" : "%u-%u", (unsigned)e->begin[i], (unsigned)e->end[i]);
     cli_put_text(out, "\t");
     for (int i = 0; i < e->n; i++)
-        cli_print(out, i ? " %u-%u" : "%u-%u", (unsigned)e->char_begin[i], (unsigned)e->char_end[i]);
+        cli_print(out, i ? " %u-%u" : "%u-%u", (unsigned)e->char_begin[i],
+                  (unsigned)e->char_end[i]);
     cli_put_text(out, "\n");
 }
 
@@ -103,7 +109,8 @@ static void put_blanks(cli_output *out, int n)
     for (; n > 0; n--) cli_put_text(out, " ");
 }
 
-/* The character at a byte of the text, for people: itself, or U+200B where there is nothing to see. */
+/* The character at a byte of the text, for people: itself, or U+200B where there is nothing to see.
+ */
 static void put_character(cli_output *out, const char *text, size_t size, uint32_t at)
 {
     const unsigned char *p = (const unsigned char *)text + at;
@@ -142,7 +149,8 @@ static void put_table(const splitter *t, cli_output *out, const cli_chunk *c, co
             put_blanks(out, widest - cli_width(token, strlen(token)));
             snprintf(span, sizeof span, "%u-%u", (unsigned)e->begin[i], (unsigned)e->end[i]);
             cli_print(out, "  %9s", span);
-            snprintf(span, sizeof span, "%u-%u", (unsigned)e->char_begin[i], (unsigned)e->char_end[i]);
+            snprintf(span, sizeof span, "%u-%u", (unsigned)e->char_begin[i],
+                     (unsigned)e->char_end[i]);
             cli_print(out, "  %9s", span);
         }
         cli_put_text(out, "\n");
@@ -162,21 +170,24 @@ static int tokenize_chunk(void *self, const cli_chunk *c, cli_output *out, b4c_e
     for (int i = 0; i < c->n; i++) {
         const cli_record *r = c->record + i;
         const char *b = t->settings->pair ? cli_at(c, r->text[1]) : NULL;
-        const int rc = b4c_tokenize(t->tokenizer, cli_at(c, r->text[0]), r->text[0].size, b, r->text[1].size,
-                                    &t->options, &t->e, err);
+        const int rc = b4c_tokenize(t->tokenizer, cli_at(c, r->text[0]), r->text[0].size, b,
+                                    r->text[1].size, &t->options, &t->e, err);
         if (rc < 0) return rc;
         t->tokens += t->e.n;
         t->unknown += t->e.unknown;
         t->cut += t->e.cut;
         t->dropped += t->e.n_dropped;
-        if (out->format == CLI_JSONL) put_jsonl(t, out, c, r);
-        else if (out->format == CLI_TSV) put_tsv(t, out);
-        else put_table(t, out, c, r);
+        if (out->format == CLI_JSONL)
+            put_jsonl(t, out, c, r);
+        else if (out->format == CLI_TSV)
+            put_tsv(t, out);
+        else
+            put_table(t, out, c, r);
     }
     return 0;
 }
 
-/* ---- from ids ------------------------------------------------------------------------------------- */
+/* ---- from ids ------------------------------------------------------------------------------- */
 
 static int add_id(splitter *t, long id, b4c_error *err)
 {
@@ -205,7 +216,9 @@ static int read_ids(splitter *t, const char *text, size_t size, b4c_error *err)
         const long id = strtol(p, &end, 10);
         const size_t n = strcspn(p, " \t,");
         if (end != p + n || errno || id < 0 || id >= count)
-            return cli_fail(err, B4C_E_FORMAT, "wrong id: found '%.*s', wanted a number from 0 to %d", n > 40 ? 40 : (int)n, p, count - 1);
+            return cli_fail(err, B4C_E_FORMAT,
+                            "wrong id: found '%.*s', wanted a number from 0 to %d",
+                            n > 40 ? 40 : (int)n, p, count - 1);
         if (add_id(t, id, err) < 0) return B4C_E_MEMORY;
         p = end;
     }
@@ -236,15 +249,15 @@ static int decode_chunk(void *self, const cli_chunk *c, cli_output *out, b4c_err
     return 0;
 }
 
-/* ---- the command -------------------------------------------------------------------------------------- */
+/* ---- the command ---------------------------------------------------------------------------- */
 
 static void say_counts(const splitter *t)
 {
     if (t->cut) cli_say("%lld tokens were cut; --max-length and --truncate say where", t->cut);
     if (t->dropped) cli_say("%lld characters were dropped by the tokenizer's rules", t->dropped);
     if (t->unknown)
-        cli_say("%lld of %lld tokens are unknown to the vocabulary (%.2f %%)", t->unknown, t->tokens,
-                100.0 * (double)t->unknown / (double)t->tokens);
+        cli_say("%lld of %lld tokens are unknown to the vocabulary (%.2f %%)", t->unknown,
+                t->tokens, 100.0 * (double)t->unknown / (double)t->tokens);
 }
 
 static int run(const cli_command *self, const cli_settings *s)
@@ -262,8 +275,14 @@ static int run(const cli_command *self, const cli_settings *s)
         cli_error(&err);
         code = cli_exit_code(&err);
     } else {
-        const cli_job job = { .command = self, .settings = s, .unit = "texts", .model = path, .self = &t,
-                              .want = s->pair ? CLI_PAIR : s->decode ? CLI_IDS : CLI_ONE_TEXT,
+        const cli_job job = { .command = self,
+                              .settings = s,
+                              .unit = "texts",
+                              .model = path,
+                              .self = &t,
+                              .want = s->pair   ? CLI_PAIR
+                                    : s->decode ? CLI_IDS
+                                                : CLI_ONE_TEXT,
                               .chunk = s->decode ? decode_chunk : tokenize_chunk };
         code = cli_job_run(&job, NULL, NULL);
         if (code == CLI_DONE) say_counts(&t);
@@ -276,16 +295,24 @@ static int run(const cli_command *self, const cli_settings *s)
 }
 
 const cli_command cli_tokenize = {
-    .bit = CLI_TOKENIZE, .name = "tokenize", .operands = "[TEXT ...]", .run = run,
+    .bit = CLI_TOKENIZE,
+    .name = "tokenize",
+    .operands = "[TEXT ...]",
+    .run = run,
     .summary = "Tokens, ids and offsets, and ids back to text",
-    .about = "text: a table a text; tsv: a line a text with tokens, ids, byte offsets and character offsets; jsonl: "
-             "{\"text\", \"tokens\", \"ids\", \"offsets\", \"char_offsets\", \"dropped\"}. Offsets are [begin, end) in "
-             "the text as it was given, first in bytes, then in code points; dropped lists the bytes at which "
+    .about = "text: a table a text; tsv: a line a text with tokens, ids, byte offsets and "
+             "character offsets; jsonl: "
+             "{\"text\", \"tokens\", \"ids\", \"offsets\", \"char_offsets\", \"dropped\"}. Offsets "
+             "are [begin, end) in "
+             "the text as it was given, first in bytes, then in code points; dropped lists the "
+             "bytes at which "
              "characters stand that the tokenizer's rules throw away.\n"
              "\n"
-             "--decode reads ids, and prints their text; in jsonl the key is \"ids\", so the command reads what it wrote.",
+             "--decode reads ids, and prints their text; in jsonl the key is \"ids\", so the "
+             "command reads what it wrote.",
     .examples = "bert4c tokenize 今天天气很好\n"
                 "bert4c tokenize -m vocab.txt --pair 今天天气很好 出去走走\n"
                 "bert4c tokenize --decode '101 791 1921 102'\n",
-    .formats = 1 << CLI_TEXT | 1 << CLI_TSV | 1 << CLI_JSONL, .format = CLI_TEXT,
+    .formats = 1 << CLI_TEXT | 1 << CLI_TSV | 1 << CLI_JSONL,
+    .format = CLI_TEXT,
 };

@@ -3,7 +3,8 @@
 #define CLI_COMMANDS_H
 #include "options.h"
 
-extern const cli_command cli_embed, cli_similar, cli_fill, cli_tokenize, cli_inspect, cli_pull, cli_bench, cli_version, cli_help;
+extern const cli_command cli_embed, cli_similar, cli_fill, cli_tokenize, cli_inspect, cli_pull,
+    cli_bench, cli_version, cli_help;
 
 /* Say that there is no such command, with the nearest name; returns the exit code. */
 int cli_unknown_command(const char *name);

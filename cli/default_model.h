@@ -1,4 +1,5 @@
-/* default_model.h - the model that a command uses without -m. Only this file says so; scripts read it too. */
+/* default_model.h - the model that a command uses without -m. Only this file says so; scripts read
+ * it too. */
 #ifndef CLI_DEFAULT_MODEL_H
 #define CLI_DEFAULT_MODEL_H
 

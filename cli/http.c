@@ -11,8 +11,8 @@ enum { HOPS = 8, CONNECT_SECONDS = 15, SILENCE_SECONDS = 30 };
 
 struct cli_http {
     CURL *curl;
-    char *endpoint;                   /* without a slash at the end */
-    char *token;                      /* NULL: none */
+    char *endpoint; /* without a slash at the end */
+    char *token;    /* NULL: none */
     char why[CURL_ERROR_SIZE];
 };
 
@@ -21,16 +21,17 @@ typedef struct request {
     cli_reply *reply;
     const cli_sink *sink;
     bool started;
-    int failed;                       /* what the sink returned */
+    int failed; /* what the sink returned */
 } request;
 
-/* ---- where to, and with which token -------------------------------------------------------------------------- */
+/* ---- where to, and with which token --------------------------------------------------------- */
 
 static char *url_part(const char *url, CURLUPart part)
 {
     char *text = NULL;
     CURLU *u = curl_url();
-    if (u && curl_url_set(u, CURLUPART_URL, url, 0) == CURLUE_OK) curl_url_get(u, part, &text, CURLU_DEFAULT_PORT);
+    if (u && curl_url_set(u, CURLUPART_URL, url, 0) == CURLUE_OK)
+        curl_url_get(u, part, &text, CURLU_DEFAULT_PORT);
     curl_url_cleanup(u);
     return text;
 }
@@ -46,7 +47,8 @@ static bool same_part(const char *a, const char *b, CURLUPart part)
 
 static bool same_origin(const char *a, const char *b)
 {
-    return same_part(a, b, CURLUPART_SCHEME) && same_part(a, b, CURLUPART_HOST) && same_part(a, b, CURLUPART_PORT);
+    return same_part(a, b, CURLUPART_SCHEME) && same_part(a, b, CURLUPART_HOST) &&
+           same_part(a, b, CURLUPART_PORT);
 }
 
 static bool is_https(const char *url) { return !strncasecmp(url, "https://", 8); }
@@ -62,18 +64,29 @@ int cli_http_open(cli_http **out, b4c_error *err)
     }
     if (!endpoint || !*endpoint) endpoint = "https://huggingface.co";
     h->endpoint = strdup(endpoint);
-    for (size_t n = h->endpoint ? strlen(h->endpoint) : 0; n && h->endpoint[n - 1] == '/'; n--) h->endpoint[n - 1] = 0;
+    for (size_t n = h->endpoint ? strlen(h->endpoint) : 0; n && h->endpoint[n - 1] == '/'; n--)
+        h->endpoint[n - 1] = 0;
     char *host = h->endpoint ? url_part(h->endpoint, CURLUPART_HOST) : NULL;
-    const bool web = h->endpoint && (is_https(h->endpoint) || !strncasecmp(h->endpoint, "http://", 7));
-    int rc = host && web ? 0 : cli_fail(err, B4C_E_ARG, "wrong address: HF_ENDPOINT: found '%s', wanted the hub's, as in https://huggingface.co", endpoint);
+    const bool web = h->endpoint &&
+                     (is_https(h->endpoint) || !strncasecmp(h->endpoint, "http://", 7));
+    int rc = host && web ? 0
+                         : cli_fail(err, B4C_E_ARG,
+                                    "wrong address: HF_ENDPOINT: found '%s', wanted the hub's, as "
+                                    "in https://huggingface.co",
+                                    endpoint);
     curl_free(host);
     if (rc == 0 && token && *token) {
         for (const char *p = token; *p; p++)
-            if (!isgraph((unsigned char)*p)) rc = cli_fail(err, B4C_E_ARG, "wrong token: HF_TOKEN: found a blank or control character in it, wanted the token alone");
+            if (!isgraph((unsigned char)*p))
+                rc = cli_fail(err, B4C_E_ARG,
+                              "wrong token: HF_TOKEN: found a blank or control character in it, "
+                              "wanted the token alone");
         h->token = strdup(token);
     }
-    if (rc < 0) cli_http_close(h);
-    else *out = h;
+    if (rc < 0)
+        cli_http_close(h);
+    else
+        *out = h;
     return rc;
 }
 
@@ -109,7 +122,7 @@ char *cli_http_escape(cli_http *h, const char *text, bool slashes)
     return all;
 }
 
-/* ---- one request ----------------------------------------------------------------------------------------------- */
+/* ---- one request ---------------------------------------------------------------------------- */
 
 /* "NAME: VALUE\r\n": the value into room when the name fits. */
 static bool header_value(const char *line, size_t n, const char *name, char *room, size_t size)
@@ -140,7 +153,8 @@ static size_t on_header(char *line, size_t one, size_t n, void *arg)
         r->sized_by_link = true;
     } else if (header_value(line, n, "etag", value, sizeof value)) {
         if (!r->sized_by_link) set_etag(r, value);
-    } else if (header_value(line, n, "x-repo-commit", value, sizeof value)) snprintf(r->commit, sizeof r->commit, "%s", value);
+    } else if (header_value(line, n, "x-repo-commit", value, sizeof value))
+        snprintf(r->commit, sizeof r->commit, "%s", value);
     else if (header_value(line, n, "x-linked-size", value, sizeof value)) {
         r->size = strtoll(value, NULL, 10);
         r->sized_by_link = true;
@@ -156,7 +170,8 @@ static size_t on_bytes(char *bytes, size_t one, size_t n, void *arg)
     long status = 0;
     (void)one;
     curl_easy_getinfo(q->http->curl, CURLINFO_RESPONSE_CODE, &status);
-    if (!q->sink || (status != 200 && status != 206)) return n;      /* an error page: the status says it */
+    if (!q->sink || (status != 200 && status != 206))
+        return n; /* an error page: the status says it */
     if (!q->started && q->sink->start) q->failed = q->sink->start(q->sink->arg, status);
     q->started = true;
     if (q->failed == 0) q->failed = q->sink->bytes(q->sink->arg, bytes, n);
@@ -166,10 +181,11 @@ static size_t on_bytes(char *bytes, size_t one, size_t n, void *arg)
 static int on_progress(void *arg, curl_off_t a, curl_off_t b, curl_off_t c, curl_off_t d)
 {
     (void)arg, (void)a, (void)b, (void)c, (void)d;
-    return cli_stopped();             /* not 0: give up */
+    return cli_stopped(); /* not 0: give up */
 }
 
-static int perform(cli_http *h, const char *url, bool head, long long from, request *q, b4c_error *err)
+static int perform(cli_http *h, const char *url, bool head, long long from, request *q,
+                   b4c_error *err)
 {
     char range[40], agent[] = "bert4c/" B4C_VERSION;
     struct curl_slist *headers = curl_slist_append(NULL, "Accept-Encoding: identity");
@@ -213,7 +229,8 @@ static int perform(cli_http *h, const char *url, bool head, long long from, requ
     return cli_fail(err, B4C_E_IO, "%s", h->why[0] ? h->why : curl_easy_strerror(rc));
 }
 
-static int follow(cli_http *h, const char *url, bool head, long long from, const cli_sink *sink, cli_reply *reply, b4c_error *err)
+static int follow(cli_http *h, const char *url, bool head, long long from, const cli_sink *sink,
+                  cli_reply *reply, b4c_error *err)
 {
     char *at = strdup(url);
     int rc = at ? 0 : cli_fail(err, B4C_E_MEMORY, "no memory");
@@ -222,11 +239,17 @@ static int follow(cli_http *h, const char *url, bool head, long long from, const
         request q = { h, reply, sink, false, 0 };
         char *next = NULL;
         if (!reply->sized_by_link) reply->size = -1;
-        if ((rc = perform(h, at, head, from, &q, err)) < 0 || reply->status < 300 || reply->status > 399) break;
+        if ((rc = perform(h, at, head, from, &q, err)) < 0 || reply->status < 300 ||
+            reply->status > 399)
+            break;
         curl_easy_getinfo(h->curl, CURLINFO_REDIRECT_URL, &next);
         if (!next || (head && !same_origin(next, h->endpoint))) break;
-        if (hop == HOPS) rc = cli_fail(err, B4C_E_FORMAT, "too many redirects: %s: found more than %d", url, HOPS);
-        else if (is_https(at) && !is_https(next)) rc = cli_fail(err, B4C_E_FORMAT, "unsafe redirect: %s: found one to %s, wanted https", url, next);
+        if (hop == HOPS)
+            rc = cli_fail(err, B4C_E_FORMAT, "too many redirects: %s: found more than %d", url,
+                          HOPS);
+        else if (is_https(at) && !is_https(next))
+            rc = cli_fail(err, B4C_E_FORMAT, "unsafe redirect: %s: found one to %s, wanted https",
+                          url, next);
         next = rc == 0 ? strdup(next) : NULL;
         free(at);
         at = next;
@@ -236,9 +259,13 @@ static int follow(cli_http *h, const char *url, bool head, long long from, const
     return rc;
 }
 
-int cli_http_head(cli_http *h, const char *url, cli_reply *reply, b4c_error *err) { return follow(h, url, true, 0, NULL, reply, err); }
+int cli_http_head(cli_http *h, const char *url, cli_reply *reply, b4c_error *err)
+{
+    return follow(h, url, true, 0, NULL, reply, err);
+}
 
-int cli_http_get(cli_http *h, const char *url, long long from, const cli_sink *sink, cli_reply *reply, b4c_error *err)
+int cli_http_get(cli_http *h, const char *url, long long from, const cli_sink *sink,
+                 cli_reply *reply, b4c_error *err)
 {
     return follow(h, url, false, from, sink, reply, err);
 }

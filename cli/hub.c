@@ -1,7 +1,9 @@
-/* hub.c - models by their name on the hub: where caches are, what is in them, which files are needed.
+/* hub.c - models by their name on the hub: where caches are, what is in them, which files are
+ * needed.
  *
- * Names come from outside: each part is checked before it becomes part of a path. A reference is written after all files of its commit are
- * there, so that a model which was pulled halfway is not found.
+ * Names come from outside: each part is checked before it becomes part of a path. A reference is
+ * written after all files of its commit are there, so that a model which was pulled halfway is not
+ * found.
  */
 #include "hub.h"
 #include "hub_blob.h"
@@ -12,7 +14,7 @@
 #include <string.h>
 #include <strings.h>
 
-/* ---- names and folders ------------------------------------------------------------------------ */
+/* ---- names and folders ---------------------------------------------------------------------- */
 
 /* One part of a name: letters, digits, '-', '_', '.'; not '.', '..' or hidden. */
 static bool is_part(const char *p, size_t n)
@@ -36,7 +38,7 @@ static bool are_parts(const char *p)
 
 /* ORG/NAME@REVISION taken apart. */
 typedef struct hub_name {
-    char repo[200], folder[210];      /* "ORG/NAME", "models--ORG--NAME" */
+    char repo[200], folder[210]; /* "ORG/NAME", "models--ORG--NAME" */
     char revision[200];
 } hub_name;
 
@@ -47,9 +49,13 @@ static bool parse_name(const char *name, hub_name *h)
     snprintf(h->repo, sizeof h->repo, "%.*s", (int)n, name);
     snprintf(h->revision, sizeof h->revision, "%s", name[n] ? name + n + 1 : "main");
     const char *slash = strchr(h->repo, '/');
-    if (!are_parts(h->repo) || !are_parts(h->revision) || (slash && strchr(slash + 1, '/'))) return false;
-    if (slash) snprintf(h->folder, sizeof h->folder, "models--%.*s--%s", (int)(slash - h->repo), h->repo, slash + 1);
-    else snprintf(h->folder, sizeof h->folder, "models--%s", h->repo);
+    if (!are_parts(h->repo) || !are_parts(h->revision) || (slash && strchr(slash + 1, '/')))
+        return false;
+    if (slash)
+        snprintf(h->folder, sizeof h->folder, "models--%.*s--%s", (int)(slash - h->repo), h->repo,
+                 slash + 1);
+    else
+        snprintf(h->folder, sizeof h->folder, "models--%s", h->repo);
     return true;
 }
 
@@ -68,7 +74,8 @@ static const char *set_variable(const char *name)
 bool cli_hub_is_offline(void)
 {
     const char *v = set_variable("HF_HUB_OFFLINE");
-    return v && (!strcmp(v, "1") || !strcasecmp(v, "true") || !strcasecmp(v, "yes") || !strcasecmp(v, "on"));
+    return v && (!strcmp(v, "1") || !strcasecmp(v, "true") || !strcasecmp(v, "yes") ||
+                 !strcasecmp(v, "on"));
 }
 
 static const char *home(void)
@@ -80,15 +87,19 @@ static const char *home(void)
 char *cli_own_cache(void)
 {
     const char *own = set_variable("BERT4C_CACHE"), *xdg = set_variable("XDG_CACHE_HOME");
-    return own ? strdup(own) : xdg ? cli_path("%s/bert4c", xdg) : cli_path("%s/.cache/bert4c", home());
+    return own ? strdup(own)
+         : xdg ? cli_path("%s/bert4c", xdg)
+               : cli_path("%s/.cache/bert4c", home());
 }
 
 static char *hub_cache(void)
 {
-    const char *hub = set_variable("HF_HUB_CACHE"), *hf = set_variable("HF_HOME"), *xdg = set_variable("XDG_CACHE_HOME");
+    const char *hub = set_variable("HF_HUB_CACHE"), *hf = set_variable("HF_HOME"),
+               *xdg = set_variable("XDG_CACHE_HOME");
     if (hub) return strdup(hub);
     if (hf) return cli_path("%s/hub", hf);
-    return xdg ? cli_path("%s/huggingface/hub", xdg) : cli_path("%s/.cache/huggingface/hub", home());
+    return xdg ? cli_path("%s/huggingface/hub", xdg)
+               : cli_path("%s/.cache/huggingface/hub", home());
 }
 
 /* A line's worth of a small file, without blanks at its end. */
@@ -107,7 +118,8 @@ static char *find_snapshot(const hub_name *h)
     char *cache = hub_cache(), *found = NULL;
     char *ref = cli_path("%s/%s/refs/%s", cache, h->folder, h->revision);
     if (!read_line(ref, commit, sizeof commit)) snprintf(commit, sizeof commit, "%s", h->revision);
-    if (is_part(commit, strlen(commit))) found = cli_path("%s/%s/snapshots/%s", cache, h->folder, commit);
+    if (is_part(commit, strlen(commit)))
+        found = cli_path("%s/%s/snapshots/%s", cache, h->folder, commit);
     if (!cli_is_folder(found)) {
         free(found);
         found = NULL;
@@ -129,9 +141,10 @@ char *cli_hub_find(const char *name)
     return find_snapshot(&h);
 }
 
-/* ---- which files ---------------------------------------------------------------------------------- */
+/* ---- which files ---------------------------------------------------------------------------- */
 
-/* Weights in the order in which they are preferred; the first kind that is there is taken, all of its files. */
+/* Weights in the order in which they are preferred; the first kind that is there is taken, all of
+ * its files. */
 static const char *const weights[][2] = {
     { "model.safetensors", NULL },
     { "model.safetensors.index.json", "model-*.safetensors" },
@@ -142,8 +155,21 @@ static const char *const weights[][2] = {
     { "onnx/model.onnx", "onnx/model.onnx_data" },
 };
 static const char *const small_files[] = {
-    "vocab.txt", "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "spiece.model", "sentencepiece.bpe.model", "tokenizer.model",
-    "vocab.json", "merges.txt", "modules.json", "sentence_bert_config.json", "config_sentence_transformers.json", "generation_config.json", "bert_config.json",
+    "vocab.txt",
+    "tokenizer.json",
+    "tokenizer_config.json",
+    "special_tokens_map.json",
+    "added_tokens.json",
+    "spiece.model",
+    "sentencepiece.bpe.model",
+    "tokenizer.model",
+    "vocab.json",
+    "merges.txt",
+    "modules.json",
+    "sentence_bert_config.json",
+    "config_sentence_transformers.json",
+    "generation_config.json",
+    "bert_config.json",
     "config.json",
 };
 
@@ -153,7 +179,8 @@ static bool fits(const char *name, const char *pattern)
     const char *star = strchr(pattern, '*');
     if (!star) return !strcmp(name, pattern);
     const size_t head = (size_t)(star - pattern), tail = strlen(star + 1), n = strlen(name);
-    return n >= head + tail && !memcmp(name, pattern, head) && !strcmp(name + n - tail, star + 1) && !memchr(name + head, '/', n - head - tail);
+    return n >= head + tail && !memcmp(name, pattern, head) && !strcmp(name + n - tail, star + 1) &&
+           !memchr(name + head, '/', n - head - tail);
 }
 
 /* Files of a sentence-transformers module: "1_Pooling/config.json", "2_Dense/model.safetensors". */
@@ -168,8 +195,8 @@ static bool is_module_file(const char *name, const json_t *files)
     return !json_object_get(files, better);
 }
 
-/* The needed ones of the repository's files (an object's keys), large ones first: config.json, without which nothing opens,
- * comes last. Returns an array of strings, or NULL. */
+/* The needed ones of the repository's files (an object's keys), large ones first: config.json,
+ * without which nothing opens, comes last. Returns an array of strings, or NULL. */
 static json_t *choose_files(const json_t *files, const char *repo, b4c_error *err)
 {
     const char *name;
@@ -177,27 +204,34 @@ static json_t *choose_files(const json_t *files, const char *repo, b4c_error *er
     for (size_t k = 0; k < sizeof weights / sizeof *weights && json_array_size(chosen) == 0; k++) {
         if (!json_object_get(files, weights[k][0])) continue;
         json_array_append_new(chosen, json_string(weights[k][0]));
-        json_object_foreach((json_t *)files, name, value)
-            if (weights[k][1] && fits(name, weights[k][1])) json_array_append_new(chosen, json_string(name));
+        json_object_foreach((json_t *)files, name,
+                            value) if (weights[k][1] && fits(name, weights[k][1]))
+            json_array_append_new(chosen, json_string(name));
     }
     if (json_array_size(chosen) == 0) {
         char *all = json_dumps(files, 0);
-        cli_fail(err, B4C_E_MISSING, "no weights: %s: found %.600s, wanted model.safetensors, pytorch_model.bin, a TF1 checkpoint or model.onnx; is it a model for encoders?", repo,
-                 all ? all : "nothing");
+        cli_fail(err, B4C_E_MISSING,
+                 "no weights: %s: found %.600s, wanted model.safetensors, pytorch_model.bin, a TF1 "
+                 "checkpoint or model.onnx; is it a model for encoders?",
+                 repo, all ? all : "nothing");
         free(all);
         json_decref(chosen);
         return NULL;
     }
-    json_object_foreach((json_t *)files, name, value)
-        if (is_module_file(name, files)) json_array_append_new(chosen, json_string(name));
+    json_object_foreach((json_t *)files, name, value) if (is_module_file(name, files))
+        json_array_append_new(chosen, json_string(name));
     for (size_t k = 0; k < sizeof small_files / sizeof *small_files; k++)
-        if (json_object_get(files, small_files[k])) json_array_append_new(chosen, json_string(small_files[k]));
+        if (json_object_get(files, small_files[k]))
+            json_array_append_new(chosen, json_string(small_files[k]));
     return chosen;
 }
 
-/* ---- pulling ---------------------------------------------------------------------------------------- */
+/* ---- pulling -------------------------------------------------------------------------------- */
 
-typedef struct body { char *bytes; size_t n; } body;
+typedef struct body {
+    char *bytes;
+    size_t n;
+} body;
 enum { LIST_MOST = 16 << 20 };
 
 static int add_to_body(void *arg, const char *bytes, size_t n)
@@ -222,23 +256,32 @@ static json_t *list_files(cli_http *http, const hub_name *h, char commit[200], b
     size_t i;
     json_t *one;
     char *revision = cli_http_escape(http, h->revision, false);
-    char *url = cli_path("%s/api/models/%s/revision/%s", cli_http_endpoint(http), h->repo, revision);
+    char *url = cli_path("%s/api/models/%s/revision/%s", cli_http_endpoint(http), h->repo,
+                         revision);
     int rc = cli_http_get_again(http, url, &sink, &reply, err);
     if (rc < 0 && rc != B4C_E_STOPPED && err) {
         b4c_error cause = *err;
-        cli_fail(err, rc, "cannot reach the hub: %s: %.300s; set HF_ENDPOINT to a mirror of it, or copy the model's folder here and give it with -m FOLDER",
+        cli_fail(err, rc,
+                 "cannot reach the hub: %s: %.300s; set HF_ENDPOINT to a mirror of it, or copy the "
+                 "model's folder here and give it with -m FOLDER",
                  cli_http_endpoint(http), cause.message);
     }
-    if (rc == 0 && reply.status != 200) rc = cli_hub_status(http, h->repo, h->revision, reply.status, err);
+    if (rc == 0 && reply.status != 200)
+        rc = cli_hub_status(http, h->repo, h->revision, reply.status, err);
     if (rc == 0) {
         info = json_loadb(b.bytes ? b.bytes : "", b.n, 0, &why);
         const char *sha = json_string_value(json_object_get(info, "sha"));
         const json_t *siblings = json_object_get(info, "siblings");
         snprintf(commit, 200, "%s", sha ? sha : reply.commit);
         if (!json_is_array(siblings) || !is_part(commit, strlen(commit)))
-            cli_fail(err, B4C_E_FORMAT, "not the hub's answer: %s: found %s, wanted {\"sha\": ..., \"siblings\": [...]}; is HF_ENDPOINT a hub?", url, info ? "other keys" : "no JSON");
-        else files = json_object();
-        json_array_foreach(siblings, i, one) {
+            cli_fail(err, B4C_E_FORMAT,
+                     "not the hub's answer: %s: found %s, wanted {\"sha\": ..., \"siblings\": "
+                     "[...]}; is HF_ENDPOINT a hub?",
+                     url, info ? "other keys" : "no JSON");
+        else
+            files = json_object();
+        json_array_foreach(siblings, i, one)
+        {
             const char *name = json_string_value(json_object_get(one, "rfilename"));
             if (files && name && are_parts(name)) json_object_set_new(files, name, json_true());
         }
@@ -252,20 +295,24 @@ static json_t *list_files(cli_http *http, const hub_name *h, char commit[200], b
 
 static int write_ref(const char *folder, const hub_name *h, const char *commit, b4c_error *err)
 {
-    char *path = cli_path("%s/refs/%s", folder, h->revision), *beside = cli_path("%s/refs/%s.new", folder, h->revision);
-    int rc = path && beside ? cli_make_folders(path, err) : cli_fail(err, B4C_E_MEMORY, "no memory");
+    char *path = cli_path("%s/refs/%s", folder, h->revision),
+         *beside = cli_path("%s/refs/%s.new", folder, h->revision);
+    int rc = path && beside ? cli_make_folders(path, err)
+                            : cli_fail(err, B4C_E_MEMORY, "no memory");
     FILE *f = rc == 0 ? fopen(beside, "w") : NULL;
     if (rc == 0) {
         bool good = f && fputs(commit, f) >= 0;
         if (f && fclose(f) != 0) good = false;
-        if (!good || rename(beside, path) < 0) rc = cli_fail(err, B4C_E_IO, "cannot write: %s: %s", path, strerror(errno));
+        if (!good || rename(beside, path) < 0)
+            rc = cli_fail(err, B4C_E_IO, "cannot write: %s: %s", path, strerror(errno));
     }
     free(path);
     free(beside);
     return rc;
 }
 
-static int pull_files(cli_http *http, const hub_name *h, const cli_settings *s, const char *cache, char **folder, b4c_error *err)
+static int pull_files(cli_http *http, const hub_name *h, const cli_settings *s, const char *cache,
+                      char **folder, b4c_error *err)
 {
     char commit[200];
     size_t i;
@@ -274,13 +321,17 @@ static int pull_files(cli_http *http, const hub_name *h, const cli_settings *s, 
     json_t *chosen = files ? choose_files(files, h->repo, err) : NULL;
     int rc = chosen ? 0 : err->code;
     char *base = cli_path("%s/%s", cache, h->folder);
-    cli_blobs blobs = { http, s, h->repo, commit, base, cli_path("%s/.locks/%s", cache, h->folder), 0 };
-    json_array_foreach(chosen, i, name) {
+    cli_blobs blobs = { http, s, h->repo, commit, base, cli_path("%s/.locks/%s", cache, h->folder),
+                        0 };
+    json_array_foreach(chosen, i, name)
+    {
         if (rc == 0) rc = cli_hub_blob(&blobs, json_string_value(name), err);
     }
     if (rc == 0 && strcmp(h->revision, commit)) rc = write_ref(base, h, commit, err);
     if (rc == 0) *folder = cli_path("%s/snapshots/%s", base, commit);
-    if (rc == 0) cli_say("%s: %d files are there, %d of them new", h->repo, (int)json_array_size(chosen), blobs.fetched);
+    if (rc == 0)
+        cli_say("%s: %d files are there, %d of them new", h->repo, (int)json_array_size(chosen),
+                blobs.fetched);
     free((char *)blobs.locks);
     free(base);
     json_decref(files);
@@ -293,11 +344,17 @@ int cli_hub_pull(const char *name, const cli_settings *s, char **folder, b4c_err
     hub_name h;
     cli_http *http = NULL;
     *folder = NULL;
-    if (!parse_name(name, &h)) return cli_fail(err, B4C_E_ARG, "not a name on the hub: found '%s', wanted ORG/NAME or ORG/NAME@REVISION", name);
+    if (!parse_name(name, &h))
+        return cli_fail(err, B4C_E_ARG,
+                        "not a name on the hub: found '%s', wanted ORG/NAME or ORG/NAME@REVISION",
+                        name);
     if (cli_hub_is_offline()) {
         *folder = find_snapshot(&h);
         if (*folder) return 0;
-        return cli_fail(err, B4C_E_MISSING, "not in the cache: %s: found HF_HUB_OFFLINE set, wanted to download it; unset it", name);
+        return cli_fail(
+            err, B4C_E_MISSING,
+            "not in the cache: %s: found HF_HUB_OFFLINE set, wanted to download it; unset it",
+            name);
     }
     char *cache = hub_cache();
     int rc = cache ? cli_http_open(&http, err) : cli_fail(err, B4C_E_MEMORY, "no memory");

@@ -17,7 +17,8 @@
 bool cli_hub_is_name(const char *name);
 /* bert4c's own cache: BERT4C_CACHE, else XDG_CACHE_HOME/bert4c, else ~/.cache/bert4c. malloc'ed. */
 char *cli_own_cache(void);
-/* Folder of a model that is there: models/ORG/NAME in bert4c's own cache, else a snapshot of the hub's. malloc'ed; NULL: it is not. */
+/* Folder of a model that is there: models/ORG/NAME in bert4c's own cache, else a snapshot of the
+ * hub's. malloc'ed; NULL: it is not. */
 char *cli_hub_find(const char *name);
 /* Download what is needed of a model; *folder (malloc'ed) is its snapshot. */
 int cli_hub_pull(const char *name, const cli_settings *, char **folder, b4c_error *);

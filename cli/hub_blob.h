@@ -7,8 +7,8 @@ typedef struct cli_blobs {
     cli_http *http;
     const cli_settings *settings;
     const char *repo, *commit;
-    const char *base, *locks;         /* CACHE/models--ORG--NAME, CACHE/.locks/models--ORG--NAME */
-    int fetched;                      /* files that had to be downloaded */
+    const char *base, *locks; /* CACHE/models--ORG--NAME, CACHE/.locks/models--ORG--NAME */
+    int fetched;              /* files that had to be downloaded */
 } cli_blobs;
 
 /* Have the file in the snapshot of the commit. */

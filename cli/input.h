@@ -1,21 +1,24 @@
 /* input.h - texts from arguments, files and standard input, a chunk at a time.
  *
- * One idea: a chunk is what can be had now. It holds at most so many records and bytes, so that a terabyte passes through, and ends early
- * when a pipe has no more to give yet, so that a program which waits for its answer gets it.
+ * One idea: a chunk is what can be had now. It holds at most so many records and bytes, so that a
+ * terabyte passes through, and ends early when a pipe has no more to give yet, so that a program
+ * which waits for its answer gets it.
  */
 #ifndef CLI_INPUT_H
 #define CLI_INPUT_H
 #include "options.h"
 
-typedef struct cli_piece { size_t at, size; } cli_piece;      /* of the chunk's bytes */
+typedef struct cli_piece {
+    size_t at, size;
+} cli_piece; /* of the chunk's bytes */
 
 typedef struct cli_record {
-    cli_piece text[2];                /* the text, or the pair */
+    cli_piece text[2]; /* the text, or the pair */
     cli_piece label;
-    cli_piece line;                   /* tsv: the whole line */
-    int file;                         /* for cli_input_where */
+    cli_piece line; /* tsv: the whole line */
+    int file;       /* for cli_input_where */
     long long number;
-    uint64_t hash;                    /* a fingerprint of this record and all before it */
+    uint64_t hash; /* a fingerprint of this record and all before it */
 } cli_record;
 
 typedef struct cli_chunk {
@@ -29,14 +32,19 @@ void cli_chunk_done(cli_chunk *);
 
 typedef struct cli_input cli_input;
 
-typedef enum cli_want { CLI_ONE_TEXT, CLI_PAIR, CLI_IDS } cli_want;   /* IDS: a jsonl value may be an array of integers */
+typedef enum cli_want {
+    CLI_ONE_TEXT,
+    CLI_PAIR,
+    CLI_IDS
+} cli_want; /* IDS: a jsonl value may be an array of integers */
 
-/* Files are looked at now, so that the last one's absence is not found after a night. NULL on failure. */
+/* Files are looked at now, so that the last one's absence is not found after a night. NULL on
+ * failure. */
 cli_input *cli_input_open(const cli_settings *, cli_want, b4c_error *);
 void cli_input_close(cli_input *);
 
-/* Fill the chunk with at most `most` records. Returns how many; 0 at the end, or when a signal came; negative: an error, after all
- * records before it were given out. */
+/* Fill the chunk with at most `most` records. Returns how many; 0 at the end, or when a signal
+ * came; negative: an error, after all records before it were given out. */
 int cli_input_next(cli_input *, cli_chunk *, int most, b4c_error *);
 
 /* "FILE:LINE" or "argument N" of a record. */

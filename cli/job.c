@@ -1,7 +1,9 @@
-/* job.c - the run that embed, similar, fill and tokenize share: chunks of input in, records out, to the end, an error or Ctrl-C.
+/* job.c - the run that embed, similar, fill and tokenize share: chunks of input in, records out, to
+ * the end, an error or Ctrl-C.
  *
- * A chunk grows until it takes about half a second: long enough that all threads are busy all the time, short enough that Ctrl-C, progress
- * and records are not held up. What a record is does not depend on the chunk (the library's first law), so its size is free.
+ * A chunk grows until it takes about half a second: long enough that all threads are busy all the
+ * time, short enough that Ctrl-C, progress and records are not held up. What a record is does not
+ * depend on the chunk (the library's first law), so its size is free.
  */
 #include "job.h"
 #include "model.h"
@@ -13,25 +15,35 @@
 
 enum { LEAST = 32, MOST = 8192 };
 
-/* Drop as many records of the input as the output has already, and see that they are the same ones. */
+/* Drop as many records of the input as the output has already, and see that they are the same ones.
+ */
 static int skip_done(cli_input *in, cli_chunk *chunk, const cli_output *out, b4c_error *err)
 {
     uint64_t hash = out->input;
     for (long long left = out->records; left > 0;) {
         const int n = cli_input_next(in, chunk, left < MOST ? (int)left : MOST, err);
         if (n < 0) return n;
-        if (n == 0) return cli_stopped() ? B4C_E_STOPPED : cli_fail(err, B4C_E_ARG, "another run: %s: found fewer texts in the input than the %lld it has; leave --resume out to begin anew",
-                                                                     out->part, out->records);
+        if (n == 0)
+            return cli_stopped() ? B4C_E_STOPPED
+                                 : cli_fail(err, B4C_E_ARG,
+                                            "another run: %s: found fewer texts in the input than "
+                                            "the %lld it has; leave --resume out to begin anew",
+                                            out->part, out->records);
         hash = chunk->record[n - 1].hash;
         left -= n;
     }
     if (hash != out->input)
-        return cli_fail(err, B4C_E_ARG, "another run: %s: found other texts among the first %lld of the input, wanted the same; leave --resume out to begin anew", out->part, out->records);
+        return cli_fail(err, B4C_E_ARG,
+                        "another run: %s: found other texts among the first %lld of the input, "
+                        "wanted the same; leave --resume out to begin anew",
+                        out->part, out->records);
     return 0;
 }
 
-/* Records of a chunk one by one, up to the one that fails; its place goes in front of the message. */
-static int one_by_one(const cli_job *job, const cli_input *in, const cli_chunk *chunk, cli_output *out, b4c_error *err)
+/* Records of a chunk one by one, up to the one that fails; its place goes in front of the message.
+ */
+static int one_by_one(const cli_job *job, const cli_input *in, const cli_chunk *chunk,
+                      cli_output *out, b4c_error *err)
 {
     char where[512];
     for (int i = 0; i < chunk->n; i++) {
@@ -43,7 +55,8 @@ static int one_by_one(const cli_job *job, const cli_input *in, const cli_chunk *
         const int rc = job->chunk(job->self, &one, out, &why);
         if (rc < 0) {
             out->used = used;
-            return cli_fail(err, rc, "%s: %s", cli_input_where(in, one.record, where, sizeof where), why.message);
+            return cli_fail(err, rc, "%s: %s", cli_input_where(in, one.record, where, sizeof where),
+                            why.message);
         }
         out->records++;
         out->input = one.record->hash;
@@ -51,7 +64,8 @@ static int one_by_one(const cli_job *job, const cli_input *in, const cli_chunk *
     return 0;
 }
 
-static int do_chunk(const cli_job *job, const cli_input *in, const cli_chunk *chunk, cli_output *out, b4c_error *err)
+static int do_chunk(const cli_job *job, const cli_input *in, const cli_chunk *chunk,
+                    cli_output *out, b4c_error *err)
 {
     const size_t used = out->used;
     if (chunk->n > 1 && job->chunk(job->self, chunk, out, err) == 0) {
@@ -63,7 +77,8 @@ static int do_chunk(const cli_job *job, const cli_input *in, const cli_chunk *ch
     return one_by_one(job, in, chunk, out, err);
 }
 
-static int run_all(const cli_job *job, cli_input *in, cli_output *out, cli_progress *progress, b4c_error *err)
+static int run_all(const cli_job *job, cli_input *in, cli_output *out, cli_progress *progress,
+                   b4c_error *err)
 {
     cli_chunk chunk = { 0 };
     int most = LEAST, rc = skip_done(in, &chunk, out, err);
@@ -99,7 +114,8 @@ static int describe_run(const cli_job *job, json_t **made_by, b4c_error *err)
         json_decref(options);
         return err->code;
     }
-    *made_by = json_pack("{s:s,s:s,s:o*}", "command", job->command->name, "model", model, "options", options);
+    *made_by = json_pack("{s:s,s:s,s:o*}", "command", job->command->name, "model", model, "options",
+                         options);
     free(model);
     return *made_by ? 0 : cli_fail(err, B4C_E_MEMORY, "no memory");
 }
@@ -128,19 +144,25 @@ int cli_job_run(const cli_job *job, long long *records, double *seconds)
     if (rc == 0 && job->end) rc = job->end(job->self, &out, &err);
     if (rc == 0) rc = cli_output_finish(&out, &err);
     /* Kept for --resume: all that was written, and no more than the state says. */
-    else if (out.part && out.records > before && out.used == 0) cli_output_flush(&out, true, NULL);
+    else if (out.part && out.records > before && out.used == 0)
+        cli_output_flush(&out, true, NULL);
 done:
     if (records) *records = out.records - before;
     if (seconds) *seconds = cli_clock() - start;
-    if (rc == 0) code = CLI_DONE;
+    if (rc == 0)
+        code = CLI_DONE;
     else if (rc == B4C_E_STOPPED && cli_stopped()) {
         code = cli_stop_code();
-        if (out.part && out.records) cli_say("stopped after %lld %s; --resume goes on with %s", out.records, job->unit, out.part);
-        else cli_say("stopped after %lld %s", out.records, job->unit);
+        if (out.part && out.records)
+            cli_say("stopped after %lld %s; --resume goes on with %s", out.records, job->unit,
+                    out.part);
+        else
+            cli_say("stopped after %lld %s", out.records, job->unit);
     } else {
         const size_t n = strlen(err.message);
         if (out.part && out.records > before)
-            snprintf(err.message + n, sizeof err.message - n, "; the %lld %s before are kept in %s, and --resume goes on", out.records,
+            snprintf(err.message + n, sizeof err.message - n,
+                     "; the %lld %s before are kept in %s, and --resume goes on", out.records,
                      job->unit, out.part);
         cli_error(&err);
         code = cli_exit_code(&err);

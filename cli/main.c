@@ -3,7 +3,8 @@
 #include <string.h>
 
 const cli_command *const cli_commands[] = {
-    &cli_embed, &cli_similar, &cli_fill, &cli_tokenize, &cli_inspect, &cli_pull, &cli_bench, &cli_version, &cli_help, NULL,
+    &cli_embed, &cli_similar, &cli_fill,    &cli_tokenize, &cli_inspect,
+    &cli_pull,  &cli_bench,   &cli_version, &cli_help,     NULL,
 };
 
 const cli_command *cli_command_find(const char *name)
@@ -23,7 +24,8 @@ int cli_unknown_command(const char *name)
         n++;
     }
     const char *near = cli_nearest(name, names, n);
-    cli_fail(&err, B4C_E_ARG, "unknown command: found '%s'; %s%s%sbert4c help lists them", name, near ? "did you mean " : "", near ? near : "", near ? "? " : "");
+    cli_fail(&err, B4C_E_ARG, "unknown command: found '%s'; %s%s%sbert4c help lists them", name,
+             near ? "did you mean " : "", near ? near : "", near ? "? " : "");
     cli_error(&err);
     return CLI_USAGE;
 }
@@ -43,7 +45,8 @@ int main(int argc, char **argv)
     if (!command) return cli_unknown_command(name);
 
     int code = CLI_USAGE;
-    if (cli_parse(command, argc - 2, argv + 2, &settings, &err) < 0) cli_error(&err);
+    if (cli_parse(command, argc - 2, argv + 2, &settings, &err) < 0)
+        cli_error(&err);
     else if (settings.help) {
         cli_usage(stdout, command);
         code = CLI_DONE;
@@ -54,7 +57,8 @@ int main(int argc, char **argv)
     cli_settings_done(&settings);
     /* What did not reach a pipe or a full disk must not look like success. */
     if (fflush(stdout) != 0 || ferror(stdout)) {
-        cli_fail(&err, B4C_E_IO, "cannot write: standard output: the last bytes were not taken; is the disk full?");
+        cli_fail(&err, B4C_E_IO,
+                 "cannot write: standard output: the last bytes were not taken; is the disk full?");
         cli_error(&err);
         if (code == CLI_DONE) code = CLI_FAILED;
     }

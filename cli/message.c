@@ -1,4 +1,5 @@
-/* message.c - one line a message; the rest of the command never writes to stderr itself (but for the progress line). */
+/* message.c - one line a message; the rest of the command never writes to stderr itself (but for
+ * the progress line). */
 #include "message.h"
 #include <stdio.h>
 #include <string.h>

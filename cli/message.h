@@ -1,4 +1,5 @@
-/* message.h - what the command says to people: one line each, on stderr, and nothing but errors under --quiet. */
+/* message.h - what the command says to people: one line each, on stderr, and nothing but errors
+ * under --quiet. */
 #ifndef CLI_MESSAGE_H
 #define CLI_MESSAGE_H
 #include "bert4c.h"
@@ -8,12 +9,14 @@
 enum { CLI_DONE = 0, CLI_FAILED = 1, CLI_USAGE = 2 };
 
 /* Fill err (may be NULL) and return code. The message says WHAT: WHERE: found X, wanted Y; TRY. */
-int cli_fail(b4c_error *err, int code, const char *format, ...) __attribute__((format(printf, 3, 4)));
+int cli_fail(b4c_error *err, int code, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
 
 /* CLI_USAGE where the arguments are to blame, else CLI_FAILED. */
 int cli_exit_code(const b4c_error *);
 
-/* "bert4c: ..." on stderr. _say is silent under --quiet, _error never is. Control characters become '?', so that a line stays a line. */
+/* "bert4c: ..." on stderr. _say is silent under --quiet, _error never is. Control characters become
+ * '?', so that a line stays a line. */
 void cli_say(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void cli_error(const b4c_error *err);
 void cli_be_quiet(void);

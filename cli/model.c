@@ -1,4 +1,5 @@
-/* model.c - the model that -m names, or the default of the command: found, opened, and told apart from others. */
+/* model.c - the model that -m names, or the default of the command: found, opened, and told apart
+ * from others. */
 #include "model.h"
 #include "hub.h"
 #include "number.h"
@@ -11,7 +12,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-/* ---- finding ---------------------------------------------------------------------------------- */
+/* ---- finding -------------------------------------------------------------------------------- */
 
 /* A file, a folder, or the prefix of a TF1 checkpoint. */
 static bool is_path(const char *name)
@@ -27,26 +28,33 @@ char *cli_model_find(const cli_settings *s, const char *standard, b4c_error *err
 {
     const char *name = s->model ? s->model : standard;
     char *found = NULL;
-    if (s->model && is_path(name)) found = strdup(name);
-    else if (cli_hub_is_name(name)) found = cli_hub_find(name);
+    if (s->model && is_path(name))
+        found = strdup(name);
+    else if (cli_hub_is_name(name))
+        found = cli_hub_find(name);
     else {
         cli_fail(err, B4C_E_MISSING,
-                 "no such model: -m: found '%s', wanted a folder, a file, or a name on the hub (ORG/NAME)", name);
+                 "no such model: -m: found '%s', wanted a folder, a file, or a name on the hub "
+                 "(ORG/NAME)",
+                 name);
         return NULL;
     }
     if (!found && s->pull && cli_hub_pull(name, s, &found, err) < 0) return NULL;
     if (!found)
         cli_fail(err, B4C_E_MISSING,
-                 "no such model: %s: found neither a file or folder of that name nor a copy in the caches; "
+                 "no such model: %s: found neither a file or folder of that name nor a copy in the "
+                 "caches; "
                  "bert4c pull %s downloads it%s",
                  name, name, s->model ? "" : ", -m FOLDER names another model");
-    else if (!s->model) cli_say("no -m: using %s", name);
+    else if (!s->model)
+        cli_say("no -m: using %s", name);
     return found;
 }
 
-/* ---- opening ------------------------------------------------------------------------------------ */
+/* ---- opening -------------------------------------------------------------------------------- */
 
-int cli_model_open(cli_model *m, const cli_settings *s, const char *standard, cli_need need, b4c_error *err)
+int cli_model_open(cli_model *m, const cli_settings *s, const char *standard, cli_need need,
+                   b4c_error *err)
 {
     b4c_model_options options = B4C_MODEL_DEFAULT;
     b4c_model_info info;
@@ -63,8 +71,9 @@ int cli_model_open(cli_model *m, const cli_settings *s, const char *standard, cl
     if (!m->session) return err->code;
     b4c_model_describe(m->model, &info);
     const int threads = s->threads ? (int)s->threads : b4c_cpu_count();
-    cli_say("%s: %d layers of %d, %s, %s kernels, %d %s", info.architecture, info.layers, info.width,
-            b4c_dtype_name(info.dtype), b4c_isa_name(), threads, threads == 1 ? "thread" : "threads");
+    cli_say("%s: %d layers of %d, %s, %s kernels, %d %s", info.architecture, info.layers,
+            info.width, b4c_dtype_name(info.dtype), b4c_isa_name(), threads,
+            threads == 1 ? "thread" : "threads");
     return 0;
 }
 
@@ -76,7 +85,8 @@ void cli_model_close(cli_model *m)
     *m = (cli_model){ 0 };
 }
 
-int cli_encode_options(const cli_model *m, const cli_settings *s, b4c_encode_options *o, b4c_error *err)
+int cli_encode_options(const cli_model *m, const cli_settings *s, b4c_encode_options *o,
+                       b4c_error *err)
 {
     *o = B4C_ENCODE_DEFAULT;
     o->pooling = (b4c_pooling)s->pooling;
@@ -86,18 +96,22 @@ int cli_encode_options(const cli_model *m, const cli_settings *s, b4c_encode_opt
     o->truncate = (b4c_truncate)s->truncate;
     o->dim = (int)s->dim;
     if (s->prompt && cli_utf8_bad(s->prompt, strlen(s->prompt)) < strlen(s->prompt))
-        return cli_fail(err, B4C_E_TEXT, "not the text it should be: --prompt: found bytes that are not UTF-8");
+        return cli_fail(err, B4C_E_TEXT,
+                        "not the text it should be: --prompt: found bytes that are not UTF-8");
     if (!s->prompt) o->prompt = b4c_model_prompt(m->model, s->prompt_name);
     if (s->prompt_name && !o->prompt)
-        return cli_fail(err, B4C_E_ARG, "no such prompt: --prompt-name: found '%s', wanted a name that the model's "
-                        "files give to a prompt; --prompt STR gives the words", s->prompt_name);
+        return cli_fail(err, B4C_E_ARG,
+                        "no such prompt: --prompt-name: found '%s', wanted a name that the model's "
+                        "files give to a prompt; --prompt STR gives the words",
+                        s->prompt_name);
     if (o->prompt && *o->prompt) cli_say("before every text: \"%s\"", o->prompt);
     return 0;
 }
 
-/* ---- fingerprint ---------------------------------------------------------------------------------- */
+/* ---- fingerprint ---------------------------------------------------------------------------- */
 
-/* Size and at most SAMPLES pieces of a file, evenly spread: another training has other weights in each of them. */
+/* Size and at most SAMPLES pieces of a file, evenly spread: another training has other weights in
+ * each of them. */
 static int add_file(cli_sha *sha, const char *path, const char *name, b4c_error *err)
 {
     enum { SAMPLES = 64, PIECE = 4096 };
@@ -109,8 +123,10 @@ static int add_file(cli_sha *sha, const char *path, const char *name, b4c_error 
         return cli_fail(err, B4C_E_IO, "cannot read: %s: %s", path, strerror(errno));
     }
     char head[300];
-    cli_sha_add(sha, head, (size_t)snprintf(head, sizeof head, "%s %lld\n", name, (long long)st.st_size));
-    const long long step = st.st_size > SAMPLES * PIECE ? (st.st_size - PIECE) / (SAMPLES - 1) : PIECE;
+    cli_sha_add(sha, head,
+                (size_t)snprintf(head, sizeof head, "%s %lld\n", name, (long long)st.st_size));
+    const long long step = st.st_size > SAMPLES * PIECE ? (st.st_size - PIECE) / (SAMPLES - 1)
+                                                        : PIECE;
     for (long long at = 0; at < st.st_size; at += step) {
         if (fseeko(f, (off_t)at, SEEK_SET) < 0) break;
         cli_sha_add(sha, piece, fread(piece, 1, PIECE, f));
@@ -128,12 +144,15 @@ static int add_folder(cli_sha *sha, const char *folder, int depth, b4c_error *er
     struct stat st;
     int rc = 0;
     const int n = scandir(folder, &entry, is_shown, alphasort);
-    if (n < 0) return cli_fail(err, B4C_E_IO, "cannot read the folder: %s: %s", folder, strerror(errno));
+    if (n < 0)
+        return cli_fail(err, B4C_E_IO, "cannot read the folder: %s: %s", folder, strerror(errno));
     for (int i = 0; i < n; i++) {
         char *path = cli_path("%s/%s", folder, entry[i]->d_name);
         if (rc == 0 && path && stat(path, &st) == 0) {
-            if (S_ISREG(st.st_mode)) rc = add_file(sha, path, entry[i]->d_name, err);
-            else if (S_ISDIR(st.st_mode) && depth == 0) rc = add_folder(sha, path, 1, err);
+            if (S_ISREG(st.st_mode))
+                rc = add_file(sha, path, entry[i]->d_name, err);
+            else if (S_ISDIR(st.st_mode) && depth == 0)
+                rc = add_folder(sha, path, 1, err);
         }
         free(path);
         free(entry[i]);
@@ -145,20 +164,28 @@ static int add_folder(cli_sha *sha, const char *folder, int depth, b4c_error *er
 /* A model that is one file, or the prefix of some: they, and what is read beside them. */
 static int add_beside(cli_sha *sha, const char *path, b4c_error *err)
 {
-    static const char *const beside[] = { "config.json", "bert_config.json", "vocab.txt", "tokenizer.json",
-                                          "tokenizer_config.json", "modules.json", "sentence_bert_config.json" };
-    static const char *const ends[] = { "", ".index", ".data-00000-of-00001", ".data-00000-of-00002" };
+    static const char *const beside[] = { "config.json",
+                                          "bert_config.json",
+                                          "vocab.txt",
+                                          "tokenizer.json",
+                                          "tokenizer_config.json",
+                                          "modules.json",
+                                          "sentence_bert_config.json" };
+    static const char *const ends[] = { "", ".index", ".data-00000-of-00001",
+                                        ".data-00000-of-00002" };
     struct stat st;
     int rc = 0;
     const char *slash = strrchr(path, '/');
     for (size_t i = 0; i < sizeof ends / sizeof *ends && rc == 0; i++) {
         char *file = cli_path("%s%s", path, ends[i]);
-        if (file && stat(file, &st) == 0 && S_ISREG(st.st_mode)) rc = add_file(sha, file, ends[i], err);
+        if (file && stat(file, &st) == 0 && S_ISREG(st.st_mode))
+            rc = add_file(sha, file, ends[i], err);
         free(file);
     }
     for (size_t i = 0; i < sizeof beside / sizeof *beside && rc == 0; i++) {
         char *file = cli_path("%.*s%s", slash ? (int)(slash + 1 - path) : 0, path, beside[i]);
-        if (file && stat(file, &st) == 0 && S_ISREG(st.st_mode)) rc = add_file(sha, file, beside[i], err);
+        if (file && stat(file, &st) == 0 && S_ISREG(st.st_mode))
+            rc = add_file(sha, file, beside[i], err);
         free(file);
     }
     return rc;
@@ -169,12 +196,13 @@ char *cli_model_fingerprint(const char *path, b4c_error *err)
     char hex[65];
     cli_sha sha;
     cli_sha256_start(&sha);
-    if ((cli_is_folder(path) ? add_folder(&sha, path, 0, err) : add_beside(&sha, path, err)) < 0) return NULL;
+    if ((cli_is_folder(path) ? add_folder(&sha, path, 0, err) : add_beside(&sha, path, err)) < 0)
+        return NULL;
     cli_sha_end(&sha, hex);
     return strdup(hex);
 }
 
-/* ---- what was done ------------------------------------------------------------------------------------ */
+/* ---- what was done -------------------------------------------------------------------------- */
 
 void cli_count(cli_counts *c, const b4c_session *s)
 {
@@ -191,12 +219,14 @@ void cli_say_counts(const cli_counts *c, long long records, const char *unit, do
     char a[32], b[32], d[32];
     const double rate = seconds > 0 ? (double)records / seconds : 0;
     if (records > 1)
-        cli_say("%s %s, %s tokens in %.1f s: %s %s/s", cli_count_text(records, a), unit, cli_count_text(c->tokens, b),
-                seconds, cli_count_text((long long)(rate + 0.5), d), unit);
+        cli_say("%s %s, %s tokens in %.1f s: %s %s/s", cli_count_text(records, a), unit,
+                cli_count_text(c->tokens, b), seconds, cli_count_text((long long)(rate + 0.5), d),
+                unit);
     if (c->texts_cut)
         cli_say("%s texts were too long and lost %s tokens; --max-length and --truncate say where",
                 cli_count_text(c->texts_cut, a), cli_count_text(c->cut, b));
     if (c->unknown)
-        cli_say("%s of %s tokens are unknown to the vocabulary (%.2f %%)", cli_count_text(c->unknown, a),
-                cli_count_text(c->tokens, b), 100.0 * (double)c->unknown / (double)(c->tokens ? c->tokens : 1));
+        cli_say("%s of %s tokens are unknown to the vocabulary (%.2f %%)",
+                cli_count_text(c->unknown, a), cli_count_text(c->tokens, b),
+                100.0 * (double)c->unknown / (double)(c->tokens ? c->tokens : 1));
 }

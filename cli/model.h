@@ -1,10 +1,11 @@
-/* model.h - the model that -m names, or the default of the command: found, opened, and told apart from others. */
+/* model.h - the model that -m names, or the default of the command: found, opened, and told apart
+ * from others. */
 #ifndef CLI_MODEL_H
 #define CLI_MODEL_H
 #include "options.h"
 
-/* Where the model is: a path, the caches, and, with --pull, the hub. malloc'ed; NULL: not found. `standard`: without -m; it is
- * named on stderr then. */
+/* Where the model is: a path, the caches, and, with --pull, the hub. malloc'ed; NULL: not found.
+ * `standard`: without -m; it is named on stderr then. */
 char *cli_model_find(const cli_settings *, const char *standard, b4c_error *);
 
 typedef struct cli_model {
@@ -21,11 +22,14 @@ void cli_model_close(cli_model *);
 /* The encode options that the settings ask for. Fails on a prompt that the model does not name. */
 int cli_encode_options(const cli_model *, const cli_settings *, b4c_encode_options *, b4c_error *);
 
-/* SHA-256 over the sizes and samples of the model's files: the same files, the same text. malloc'ed. */
+/* SHA-256 over the sizes and samples of the model's files: the same files, the same text.
+ * malloc'ed. */
 char *cli_model_fingerprint(const char *path, b4c_error *);
 
 /* What vectors were made from, for the message at the end. */
-typedef struct cli_counts { long long tokens, unknown, cut, texts_cut; } cli_counts;
+typedef struct cli_counts {
+    long long tokens, unknown, cut, texts_cut;
+} cli_counts;
 void cli_count(cli_counts *, const b4c_session *);
 void cli_say_counts(const cli_counts *, long long records, const char *unit, double seconds);
 #endif

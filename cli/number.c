@@ -1,7 +1,8 @@
 /* number.c - numbers as text.
  *
- * A vector has hundreds of components, so printf's 250 ns for each would take longer than a small model does. A float has at most nine
- * digits that matter: it is scaled to nine, and the fewest of six to nine that still read back as the same float are written.
+ * A vector has hundreds of components, so printf's 250 ns for each would take longer than a small
+ * model does. A float has at most nine digits that matter: it is scaled to nine, and the fewest of
+ * six to nine that still read back as the same float are written.
  */
 #include "number.h"
 #include <math.h>
@@ -11,7 +12,9 @@
 
 static double power10(int n)
 {
-    static const double small[] = { 1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22 };
+    static const double small[] = { 1e0,  1e1,  1e2,  1e3,  1e4,  1e5,  1e6,  1e7,
+                                    1e8,  1e9,  1e10, 1e11, 1e12, 1e13, 1e14, 1e15,
+                                    1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22 };
     return n <= 22 ? small[n] : small[22] * power10(n - 22);
 }
 
@@ -26,7 +29,7 @@ size_t cli_float_text(float x, char out[CLI_FLOAT_ROOM])
     const double v = fabs((double)x);
     if (isinf(x) || v == 0) return (size_t)(p - out) + (size_t)sprintf(p, v == 0 ? "0" : "inf");
 
-    int e = (int)floor(log10(v));                                   /* v = d.dddddddd * 10^e */
+    int e = (int)floor(log10(v)); /* v = d.dddddddd * 10^e */
     double scaled = times_power(v, 8 - e);
     if (scaled < 1e8) scaled = times_power(v, 8 - --e);
     uint32_t m = (uint32_t)(scaled + 0.5);
@@ -94,8 +97,10 @@ const char *cli_bytes_text(long long n, char room[32])
 const char *cli_time_text(double seconds, char room[32])
 {
     const long long s = seconds > 0 && seconds < 1e9 ? (long long)(seconds + 0.5) : 0;
-    if (s < 3600) snprintf(room, 32, "%lld:%02lld", s / 60, s % 60);
-    else snprintf(room, 32, "%lld:%02lld:%02lld", s / 3600, s / 60 % 60, s % 60);
+    if (s < 3600)
+        snprintf(room, 32, "%lld:%02lld", s / 60, s % 60);
+    else
+        snprintf(room, 32, "%lld:%02lld:%02lld", s / 3600, s / 60 % 60, s % 60);
     return room;
 }
 

@@ -4,7 +4,8 @@
 #include <stddef.h>
 
 #define CLI_FLOAT_ROOM 24
-/* The shortest decimal that reads back as x ("0.1", "-1.5e-07", "nan", "inf"). Returns its length; out is NUL-ended. */
+/* The shortest decimal that reads back as x ("0.1", "-1.5e-07", "nan", "inf"). Returns its length;
+ * out is NUL-ended. */
 size_t cli_float_text(float x, char out[CLI_FLOAT_ROOM]);
 /* 12345678 as "12,345,678". */
 const char *cli_count_text(long long n, char room[32]);

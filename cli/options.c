@@ -1,8 +1,9 @@
 /* options.c - the table of options, and reading arguments by it.
  *
- * --name VALUE, --name=VALUE, -x VALUE, -xVALUE, flags bundled (-qh), options and texts in any order, -- before texts that begin with a
- * dash. Names are not abbreviated: a script must not break when an option is added. Given twice, the last one counts
- * (lists collect); what contradicts is an error.
+ * --name VALUE, --name=VALUE, -x VALUE, -xVALUE, flags bundled (-qh), options and texts in any
+ * order, -- before texts that begin with a dash. Names are not abbreviated: a script must not break
+ * when an option is added. Given twice, the last one counts (lists collect); what contradicts is an
+ * error.
  */
 #include "options.h"
 #include <errno.h>
@@ -10,75 +11,126 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define TEXTS (CLI_EMBED | CLI_SIMILAR | CLI_FILL | CLI_TOKENIZE)
-#define MODELS (TEXTS | CLI_INSPECT | CLI_BENCH)
-#define EVERY (MODELS | CLI_PULL | CLI_VERSION | CLI_HELP)
-#define FORMATS "text|tsv|jsonl|json|npy"
+#define TEXTS     (CLI_EMBED | CLI_SIMILAR | CLI_FILL | CLI_TOKENIZE)
+#define MODELS    (TEXTS | CLI_INSPECT | CLI_BENCH)
+#define EVERY     (MODELS | CLI_PULL | CLI_VERSION | CLI_HELP)
+#define FORMATS   "text|tsv|jsonl|json|npy"
 #define AT(field) offsetof(cli_settings, field)
 
 const cli_option cli_options[] = {
     /* name, letter, kind, group, commands, shapes, value, field, low, high, help */
-    { "pooling", 0, CLI_IS_CHOICE, CLI_OWN, CLI_EMBED | CLI_SIMILAR | CLI_BENCH, true, "auto|cls|linear|tanh|mean|max|first-last", AT(pooling), 0, 0,
-      "how rows become one vector: first token, pooler without its tanh (SimBERT, RoFormer-Sim), pooler with it, mean, maximum, "
-      "mean of first and last layer; auto: what the model's files say, an error when they say nothing" },
-    { "normalize", 0, CLI_IS_FLAG, CLI_OWN, CLI_EMBED, true, NULL, AT(normalize), 0, 0, "vectors of length 1, whatever the model's files say" },
-    { "no-normalize", 0, CLI_IS_FLAG, CLI_OWN, CLI_EMBED, true, NULL, AT(no_normalize), 0, 0, "vectors as they come out, whatever the model's files say" },
-    { "prompt", 0, CLI_IS_TEXT, CLI_OWN, CLI_EMBED | CLI_SIMILAR, true, "STR", AT(prompt), 0, 0, "put STR before every text" },
-    { "prompt-name", 0, CLI_IS_TEXT, CLI_OWN, CLI_EMBED | CLI_SIMILAR, true, "NAME", AT(prompt_name), 0, 0,
-      "put the prompt before every text that the model's files call NAME" },
-    { "dim", 0, CLI_IS_COUNT, CLI_OWN, CLI_EMBED | CLI_SIMILAR, true, "K", AT(dim), 1, 1 << 20, "keep the first K components, before normalising" },
+    { "pooling", 0, CLI_IS_CHOICE, CLI_OWN, CLI_EMBED | CLI_SIMILAR | CLI_BENCH, true,
+      "auto|cls|linear|tanh|mean|max|first-last", AT(pooling), 0, 0,
+      "how rows become one vector: first token, pooler without its tanh (SimBERT, RoFormer-Sim), "
+      "pooler with it, mean, maximum, "
+      "mean of first and last layer; auto: what the model's files say, an error when they say "
+      "nothing" },
+    { "normalize", 0, CLI_IS_FLAG, CLI_OWN, CLI_EMBED, true, NULL, AT(normalize), 0, 0,
+      "vectors of length 1, whatever the model's files say" },
+    { "no-normalize", 0, CLI_IS_FLAG, CLI_OWN, CLI_EMBED, true, NULL, AT(no_normalize), 0, 0,
+      "vectors as they come out, whatever the model's files say" },
+    { "prompt", 0, CLI_IS_TEXT, CLI_OWN, CLI_EMBED | CLI_SIMILAR, true, "STR", AT(prompt), 0, 0,
+      "put STR before every text" },
+    { "prompt-name", 0, CLI_IS_TEXT, CLI_OWN, CLI_EMBED | CLI_SIMILAR, true, "NAME",
+      AT(prompt_name), 0, 0, "put the prompt before every text that the model's files call NAME" },
+    { "dim", 0, CLI_IS_COUNT, CLI_OWN, CLI_EMBED | CLI_SIMILAR, true, "K", AT(dim), 1, 1 << 20,
+      "keep the first K components, before normalising" },
     { "label", 0, CLI_IS_TEXT, CLI_OWN, CLI_SIMILAR, true, "N", AT(label), 0, 0,
-      "column of the labels (1 first, or a header's name; jsonl: a key): adds Spearman, Pearson and, for labels 0 and 1, AUC and the threshold of the best F1" },
-    { "summary", 0, CLI_IS_FLAG, CLI_OWN, CLI_SIMILAR, true, NULL, AT(summary), 0, 0, "with --label: the measures only, no line a pair" },
-    { "top", 0, CLI_IS_COUNT, CLI_OWN, CLI_FILL, true, "K", AT(top), 1, 1 << 20, "candidates a mask (5)" },
-    { "pair", 0, CLI_IS_FLAG, CLI_OWN, CLI_TOKENIZE, true, NULL, AT(pair), 0, 0, "texts come in twos: two arguments, or two columns a line" },
-    { "decode", 0, CLI_IS_FLAG, CLI_OWN, CLI_TOKENIZE, true, NULL, AT(decode), 0, 0, "texts are ids parted by blanks; print what they spell" },
-    { "no-special", 0, CLI_IS_FLAG, CLI_OWN, CLI_TOKENIZE, true, NULL, AT(no_special), 0, 0, "add no [CLS] and [SEP]; with --decode, leave them out" },
-    { "plain", 0, CLI_IS_FLAG, CLI_OWN, CLI_TOKENIZE, true, NULL, AT(plain), 0, 0, "a [MASK] inside the text is text, not the special token" },
-    { "tensors", 0, CLI_IS_FLAG, CLI_OWN, CLI_INSPECT, false, NULL, AT(tensors), 0, 0, "list every tensor with type and shape" },
-    { "seconds", 0, CLI_IS_REAL, CLI_OWN, CLI_BENCH, false, "S", AT(seconds), 0.01, 3600, "how long each measurement takes (1)" },
-    { "man", 0, CLI_IS_FLAG, CLI_OWN, CLI_HELP, false, NULL, AT(man), 0, 0, "write the manual page, in roff" },
-    { "markdown", 0, CLI_IS_FLAG, CLI_OWN, CLI_HELP, false, NULL, AT(markdown), 0, 0, "write the reference, in Markdown" },
+      "column of the labels (1 first, or a header's name; jsonl: a key): adds Spearman, Pearson "
+      "and, for labels 0 and 1, AUC and the threshold of the best F1" },
+    { "summary", 0, CLI_IS_FLAG, CLI_OWN, CLI_SIMILAR, true, NULL, AT(summary), 0, 0,
+      "with --label: the measures only, no line a pair" },
+    { "top", 0, CLI_IS_COUNT, CLI_OWN, CLI_FILL, true, "K", AT(top), 1, 1 << 20,
+      "candidates a mask (5)" },
+    { "pair", 0, CLI_IS_FLAG, CLI_OWN, CLI_TOKENIZE, true, NULL, AT(pair), 0, 0,
+      "texts come in twos: two arguments, or two columns a line" },
+    { "decode", 0, CLI_IS_FLAG, CLI_OWN, CLI_TOKENIZE, true, NULL, AT(decode), 0, 0,
+      "texts are ids parted by blanks; print what they spell" },
+    { "no-special", 0, CLI_IS_FLAG, CLI_OWN, CLI_TOKENIZE, true, NULL, AT(no_special), 0, 0,
+      "add no [CLS] and [SEP]; with --decode, leave them out" },
+    { "plain", 0, CLI_IS_FLAG, CLI_OWN, CLI_TOKENIZE, true, NULL, AT(plain), 0, 0,
+      "a [MASK] inside the text is text, not the special token" },
+    { "tensors", 0, CLI_IS_FLAG, CLI_OWN, CLI_INSPECT, false, NULL, AT(tensors), 0, 0,
+      "list every tensor with type and shape" },
+    { "seconds", 0, CLI_IS_REAL, CLI_OWN, CLI_BENCH, false, "S", AT(seconds), 0.01, 3600,
+      "how long each measurement takes (1)" },
+    { "man", 0, CLI_IS_FLAG, CLI_OWN, CLI_HELP, false, NULL, AT(man), 0, 0,
+      "write the manual page, in roff" },
+    { "markdown", 0, CLI_IS_FLAG, CLI_OWN, CLI_HELP, false, NULL, AT(markdown), 0, 0,
+      "write the reference, in Markdown" },
 
     { "model", 'm', CLI_IS_TEXT, CLI_MODEL, MODELS, false, "MODEL", AT(model), 0, 0,
-      "a folder, a file (.safetensors, .bin, .onnx, a TF1 checkpoint's prefix; for tokenize also vocab.txt or tokenizer.json) or a name on the hub, NAME@REVISION too" },
-    { "pull", 0, CLI_IS_FLAG, CLI_MODEL, MODELS, false, NULL, AT(pull), 0, 0, "download the model from the hub when it is not there yet" },
+      "a folder, a file (.safetensors, .bin, .onnx, a TF1 checkpoint's prefix; for tokenize also "
+      "vocab.txt or tokenizer.json) or a name on the hub, NAME@REVISION too" },
+    { "pull", 0, CLI_IS_FLAG, CLI_MODEL, MODELS, false, NULL, AT(pull), 0, 0,
+      "download the model from the hub when it is not there yet" },
     { "dtype", 0, CLI_IS_CHOICE, CLI_MODEL, MODELS, true, "auto|f32|bf16|int8", AT(dtype), 0, 0,
-      "how weights are kept and multiplied; auto: bf16 where this machine is faster with it, else f32" },
-    { "dialect", 0, CLI_IS_CHOICE, CLI_MODEL, MODELS, true, "auto|hub|bert4keras", AT(dialect), 0, 0,
-      "rules of the tokenizer; auto: by the model's files" },
-    { "max-length", 0, CLI_IS_COUNT, CLI_MODEL, MODELS, true, "N", AT(max_length), 1, 1 << 24, "tokens a text may have, special ones included (the model's limit)" },
-    { "truncate", 0, CLI_IS_CHOICE, CLI_MODEL, MODELS, true, "right|left|middle|error", AT(truncate), 0, 0, "where a longer text is cut (right), or that it is an error" },
-    { "threads", 0, CLI_IS_COUNT, CLI_MODEL, MODELS, false, "N", AT(threads), 1, 1024, "threads (the cores this process may use)" },
-    { "batch-tokens", 0, CLI_IS_COUNT, CLI_MODEL, MODELS, false, "N", AT(batch_tokens), 1, 1 << 20, "tokens a thread takes through the layers at once (chosen); changes speed, never results" },
-    { "seed", 0, CLI_IS_COUNT, CLI_MODEL, MODELS, false, "N", AT(seed), 0, 9.2e18, "seed of what is random; commands that draw nothing take and ignore it" },
+      "how weights are kept and multiplied; auto: bf16 where this machine is faster with it, else "
+      "f32" },
+    { "dialect", 0, CLI_IS_CHOICE, CLI_MODEL, MODELS, true, "auto|hub|bert4keras", AT(dialect), 0,
+      0, "rules of the tokenizer; auto: by the model's files" },
+    { "max-length", 0, CLI_IS_COUNT, CLI_MODEL, MODELS, true, "N", AT(max_length), 1, 1 << 24,
+      "tokens a text may have, special ones included (the model's limit)" },
+    { "truncate", 0, CLI_IS_CHOICE, CLI_MODEL, MODELS, true, "right|left|middle|error",
+      AT(truncate), 0, 0, "where a longer text is cut (right), or that it is an error" },
+    { "threads", 0, CLI_IS_COUNT, CLI_MODEL, MODELS, false, "N", AT(threads), 1, 1024,
+      "threads (the cores this process may use)" },
+    { "batch-tokens", 0, CLI_IS_COUNT, CLI_MODEL, MODELS, false, "N", AT(batch_tokens), 1, 1 << 20,
+      "tokens a thread takes through the layers at once (chosen); changes speed, never results" },
+    { "seed", 0, CLI_IS_COUNT, CLI_MODEL, MODELS, false, "N", AT(seed), 0, 9.2e18,
+      "seed of what is random; commands that draw nothing take and ignore it" },
 
-    { "file", 'f', CLI_IS_LIST, CLI_INPUT, TEXTS, false, "FILE", AT(file), 0, 0, "read texts from FILE, one a line; again for more files; - is standard input" },
-    { "from", 0, CLI_IS_CHOICE, CLI_INPUT, TEXTS, true, "text|tsv|jsonl", AT(from), 0, 0, "what the files are (by extension; else text, and tsv where pairs are wanted)" },
-    { "column", 0, CLI_IS_TEXT, CLI_INPUT, TEXTS, true, "N", AT(column), 0, 0, "tsv: column of the text, 1 first, or a header's name; A,B for pairs (1; 1,2)" },
-    { "header", 0, CLI_IS_FLAG, CLI_INPUT, TEXTS, true, NULL, AT(header), 0, 0, "tsv: the first line names the columns, even if --column is a number" },
-    { "key", 0, CLI_IS_TEXT, CLI_INPUT, TEXTS, true, "NAME", AT(key), 0, 0, "jsonl: key of the text; A,B for pairs (text; a,b)" },
-    { "encoding", 0, CLI_IS_CHOICE, CLI_INPUT, TEXTS, true, "utf-8|gb18030|big5", AT(charset), 0, 0, "of the files (utf-8)" },
+    { "file", 'f', CLI_IS_LIST, CLI_INPUT, TEXTS, false, "FILE", AT(file), 0, 0,
+      "read texts from FILE, one a line; again for more files; - is standard input" },
+    { "from", 0, CLI_IS_CHOICE, CLI_INPUT, TEXTS, true, "text|tsv|jsonl", AT(from), 0, 0,
+      "what the files are (by extension; else text, and tsv where pairs are wanted)" },
+    { "column", 0, CLI_IS_TEXT, CLI_INPUT, TEXTS, true, "N", AT(column), 0, 0,
+      "tsv: column of the text, 1 first, or a header's name; A,B for pairs (1; 1,2)" },
+    { "header", 0, CLI_IS_FLAG, CLI_INPUT, TEXTS, true, NULL, AT(header), 0, 0,
+      "tsv: the first line names the columns, even if --column is a number" },
+    { "key", 0, CLI_IS_TEXT, CLI_INPUT, TEXTS, true, "NAME", AT(key), 0, 0,
+      "jsonl: key of the text; A,B for pairs (text; a,b)" },
+    { "encoding", 0, CLI_IS_CHOICE, CLI_INPUT, TEXTS, true, "utf-8|gb18030|big5", AT(charset), 0, 0,
+      "of the files (utf-8)" },
 
-    { "output", 'o', CLI_IS_TEXT, CLI_OUTPUT, TEXTS | CLI_INSPECT, false, "FILE", AT(output), 0, 0, "write to FILE (standard output): to FILE.part, renamed at the end" },
-    { "to", 0, CLI_IS_CHOICE, CLI_OUTPUT, MODELS | CLI_VERSION, false, FORMATS, AT(to), 0, 0, "format of the output (by extension of -o)" },
-    { "resume", 0, CLI_IS_FLAG, CLI_OUTPUT, TEXTS, false, NULL, AT(resume), 0, 0, "go on with FILE.part of a run that was stopped" },
+    { "output", 'o', CLI_IS_TEXT, CLI_OUTPUT, TEXTS | CLI_INSPECT, false, "FILE", AT(output), 0, 0,
+      "write to FILE (standard output): to FILE.part, renamed at the end" },
+    { "to", 0, CLI_IS_CHOICE, CLI_OUTPUT, MODELS | CLI_VERSION, false, FORMATS, AT(to), 0, 0,
+      "format of the output (by extension of -o)" },
+    { "resume", 0, CLI_IS_FLAG, CLI_OUTPUT, TEXTS, false, NULL, AT(resume), 0, 0,
+      "go on with FILE.part of a run that was stopped" },
 
-    { "progress", 0, CLI_IS_FLAG, CLI_GENERAL, MODELS | CLI_PULL, false, NULL, AT(progress), 0, 0, "show progress although standard error is no terminal" },
-    { "quiet", 'q', CLI_IS_FLAG, CLI_GENERAL, EVERY, false, NULL, AT(quiet), 0, 0, "no messages but errors" },
-    { "help", 'h', CLI_IS_FLAG, CLI_GENERAL, EVERY, false, NULL, AT(help), 0, 0, "show the options of the command" },
+    { "progress", 0, CLI_IS_FLAG, CLI_GENERAL, MODELS | CLI_PULL, false, NULL, AT(progress), 0, 0,
+      "show progress although standard error is no terminal" },
+    { "quiet", 'q', CLI_IS_FLAG, CLI_GENERAL, EVERY, false, NULL, AT(quiet), 0, 0,
+      "no messages but errors" },
+    { "help", 'h', CLI_IS_FLAG, CLI_GENERAL, EVERY, false, NULL, AT(help), 0, 0,
+      "show the options of the command" },
 };
 const int cli_n_options = sizeof cli_options / sizeof *cli_options;
-_Static_assert(sizeof cli_options / sizeof *cli_options <= CLI_MAX_OPTIONS, "cli_settings.typed is too short");
+_Static_assert(sizeof cli_options / sizeof *cli_options <= CLI_MAX_OPTIONS,
+               "cli_settings.typed is too short");
 
-/* ---- what contradicts --------------------------------------------------------------------------------- */
+/* ---- what contradicts ----------------------------------------------------------------------- */
 
-static const struct { const char *a, *b; } contradictions[] = {
-    { "normalize", "no-normalize" }, { "progress", "quiet" }, { "prompt", "prompt-name" }, { "pair", "decode" }, { "column", "key" },
-    { "header", "key" }, { "man", "markdown" }, { "resume", "label" }, { "decode", "plain" }, { "decode", "truncate" },
+static const struct {
+    const char *a, *b;
+} contradictions[] = {
+    { "normalize", "no-normalize" },
+    { "progress", "quiet" },
+    { "prompt", "prompt-name" },
+    { "pair", "decode" },
+    { "column", "key" },
+    { "header", "key" },
+    { "man", "markdown" },
+    { "resume", "label" },
+    { "decode", "plain" },
+    { "decode", "truncate" },
     { "decode", "max-length" },
 };
-static const struct { const char *option, *needs, *why; } needs[] = {
+static const struct {
+    const char *option, *needs, *why;
+} needs[] = {
     { "resume", "output", "it goes on with the .part file of -o" },
     { "summary", "label", "without labels there is nothing to sum up" },
 };
@@ -86,30 +138,43 @@ static const struct { const char *option, *needs, *why; } needs[] = {
 static int option_index(const char *name, size_t length)
 {
     for (int i = 0; i < cli_n_options; i++)
-        if (strlen(cli_options[i].name) == length && !memcmp(cli_options[i].name, name, length)) return i;
+        if (strlen(cli_options[i].name) == length && !memcmp(cli_options[i].name, name, length))
+            return i;
     return -1;
 }
 
-bool cli_given(const cli_settings *s, const char *name) { return s->typed[option_index(name, strlen(name))] != NULL; }
+bool cli_given(const cli_settings *s, const char *name)
+{
+    return s->typed[option_index(name, strlen(name))] != NULL;
+}
 
 static int check_together(const cli_command *c, const cli_settings *s, b4c_error *err)
 {
     for (size_t i = 0; i < sizeof contradictions / sizeof *contradictions; i++)
         if (cli_given(s, contradictions[i].a) && cli_given(s, contradictions[i].b))
-            return cli_fail(err, B4C_E_ARG, "contradicting options: %s: found --%s and --%s, wanted one of them", c->name, contradictions[i].a, contradictions[i].b);
+            return cli_fail(err, B4C_E_ARG,
+                            "contradicting options: %s: found --%s and --%s, wanted one of them",
+                            c->name, contradictions[i].a, contradictions[i].b);
     for (size_t i = 0; i < sizeof needs / sizeof *needs; i++)
         if (cli_given(s, needs[i].option) && !cli_given(s, needs[i].needs))
-            return cli_fail(err, B4C_E_ARG, "missing option: %s: found --%s, wanted --%s with it; %s", c->name, needs[i].option, needs[i].needs, needs[i].why);
+            return cli_fail(err, B4C_E_ARG,
+                            "missing option: %s: found --%s, wanted --%s with it; %s", c->name,
+                            needs[i].option, needs[i].needs, needs[i].why);
     if (s->text.n && !*c->operands)
-        return cli_fail(err, B4C_E_ARG, "unexpected argument: %s: found '%s', wanted options only; bert4c %s -h lists them", c->name, s->text.item[0], c->name);
+        return cli_fail(
+            err, B4C_E_ARG,
+            "unexpected argument: %s: found '%s', wanted options only; bert4c %s -h lists them",
+            c->name, s->text.item[0], c->name);
     for (int i = 0; i < cli_n_options && s->text.n; i++)
         if (cli_options[i].group == CLI_INPUT && s->typed[i])
-            return cli_fail(err, B4C_E_ARG, "contradicting input: %s: found --%s and texts as arguments, wanted one source; put the texts into the file or leave --%s out",
+            return cli_fail(err, B4C_E_ARG,
+                            "contradicting input: %s: found --%s and texts as arguments, wanted "
+                            "one source; put the texts into the file or leave --%s out",
                             c->name, cli_options[i].name, cli_options[i].name);
     return 0;
 }
 
-/* ---- words and names ------------------------------------------------------------------------------------ */
+/* ---- words and names ------------------------------------------------------------------------ */
 
 const char *cli_word(const char *words, int k, char room[32])
 {
@@ -140,7 +205,9 @@ static int distance(const char *a, const char *b)
             int best = last[j - 1] + (a[i - 1] != b[j - 1]);
             if (last[j] + 1 < best) best = last[j] + 1;
             if (now[j - 1] + 1 < best) best = now[j - 1] + 1;
-            if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] && before[j - 2] + 1 < best) best = before[j - 2] + 1;
+            if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] &&
+                before[j - 2] + 1 < best)
+                best = before[j - 2] + 1;
             now[j] = best;
         }
     }
@@ -154,7 +221,8 @@ const char *cli_nearest(const char *typed_name, const char *const *names, int n)
     for (int i = 0; i < n; i++) {
         const size_t l = strlen(typed_name);
         /* The beginning of a name is that name cut short. */
-        const int d = l >= 2 && !strncmp(names[i], typed_name, l) ? 1 : distance(typed_name, names[i]);
+        const int d = l >= 2 && !strncmp(names[i], typed_name, l) ? 1
+                                                                  : distance(typed_name, names[i]);
         if (d < least) {
             least = d;
             best = names[i];
@@ -163,7 +231,7 @@ const char *cli_nearest(const char *typed_name, const char *const *names, int n)
     return best;
 }
 
-/* ---- reading -------------------------------------------------------------------------------------------- */
+/* ---- reading -------------------------------------------------------------------------------- */
 
 static int unknown_option(const cli_command *c, const char *arg, b4c_error *err)
 {
@@ -176,16 +244,25 @@ static int unknown_option(const cli_command *c, const char *arg, b4c_error *err)
         if (other >= 0)
             for (int i = 0; cli_commands[i]; i++)
                 if (cli_options[other].commands & cli_commands[i]->bit)
-                    return cli_fail(err, B4C_E_ARG, "unknown option: %s: found %.*s, which belongs to %s; bert4c %s -h lists what %s takes", c->name, (int)length, arg,
-                                    cli_commands[i]->name, c->name, c->name);
+                    return cli_fail(err, B4C_E_ARG,
+                                    "unknown option: %s: found %.*s, which belongs to %s; bert4c "
+                                    "%s -h lists what %s takes",
+                                    c->name, (int)length, arg, cli_commands[i]->name, c->name,
+                                    c->name);
         for (int i = 0; i < cli_n_options; i++)
             if (cli_options[i].commands & c->bit) names[n++] = cli_options[i].name;
         snprintf(name, sizeof name, "%.*s", (int)(length - 2), arg + 2);
         const char *near = cli_nearest(name, names, n);
         if (near)
-            return cli_fail(err, B4C_E_ARG, "unknown option: %s: found %.*s; did you mean --%s? (bert4c %s -h lists them all)", c->name, (int)length, arg, near, c->name);
+            return cli_fail(
+                err, B4C_E_ARG,
+                "unknown option: %s: found %.*s; did you mean --%s? (bert4c %s -h lists them all)",
+                c->name, (int)length, arg, near, c->name);
     }
-    return cli_fail(err, B4C_E_ARG, "unknown option: %s: found %s; bert4c %s -h lists the options, and texts that begin with a dash go after --", c->name, arg, c->name);
+    return cli_fail(err, B4C_E_ARG,
+                    "unknown option: %s: found %s; bert4c %s -h lists the options, and texts that "
+                    "begin with a dash go after --",
+                    c->name, arg, c->name);
 }
 
 const char *cli_offered(const cli_command *c, const cli_option *o, char room[64])
@@ -201,7 +278,8 @@ const char *cli_offered(const cli_command *c, const cli_option *o, char room[64]
     return room;
 }
 
-static int set_choice(const cli_command *c, const cli_option *o, int *field, const char *value, b4c_error *err)
+static int set_choice(const cli_command *c, const cli_option *o, int *field, const char *value,
+                      b4c_error *err)
 {
     char word[32], room[64], words[16][32];
     const char *names[16];
@@ -216,31 +294,39 @@ static int set_choice(const cli_command *c, const cli_option *o, int *field, con
         n++;
     }
     const char *near = cli_nearest(value, names, n);
-    return cli_fail(err, B4C_E_ARG, "wrong value: %s --%s: found '%s', wanted %s%s%s%s", c->name, o->name, value, cli_offered(c, o, room), near ? "; did you mean " : "",
+    return cli_fail(err, B4C_E_ARG, "wrong value: %s --%s: found '%s', wanted %s%s%s%s", c->name,
+                    o->name, value, cli_offered(c, o, room), near ? "; did you mean " : "",
                     near ? near : "", near ? "?" : "");
 }
 
-static int set_number(const cli_command *c, const cli_option *o, void *field, const char *value, b4c_error *err)
+static int set_number(const cli_command *c, const cli_option *o, void *field, const char *value,
+                      b4c_error *err)
 {
     char *end;
     errno = 0;
     if (o->kind == CLI_IS_COUNT) {
         const long long x = strtoll(value, &end, 10);
-        if (value[strspn(value, "0123456789")] == 0 && *value && !errno && (double)x >= o->low && (double)x <= o->high) {
+        if (value[strspn(value, "0123456789")] == 0 && *value && !errno && (double)x >= o->low &&
+            (double)x <= o->high) {
             *(long long *)field = x;
             return 0;
         }
-        return cli_fail(err, B4C_E_ARG, "wrong value: %s --%s: found '%s', wanted a whole number from %.0f to %.0f", c->name, o->name, value, o->low, o->high);
+        return cli_fail(err, B4C_E_ARG,
+                        "wrong value: %s --%s: found '%s', wanted a whole number from %.0f to %.0f",
+                        c->name, o->name, value, o->low, o->high);
     }
     const double x = strtod(value, &end);
     if (*value && !*end && isfinite(x) && x >= o->low && x <= o->high) {
         *(double *)field = x;
         return 0;
     }
-    return cli_fail(err, B4C_E_ARG, "wrong value: %s --%s: found '%s', wanted a number from %g to %g", c->name, o->name, value, o->low, o->high);
+    return cli_fail(err, B4C_E_ARG,
+                    "wrong value: %s --%s: found '%s', wanted a number from %g to %g", c->name,
+                    o->name, value, o->low, o->high);
 }
 
-static int set_option(const cli_command *c, cli_settings *s, int index, const char *value, b4c_error *err)
+static int set_option(const cli_command *c, cli_settings *s, int index, const char *value,
+                      b4c_error *err)
 {
     const cli_option *o = cli_options + index;
     void *field = (char *)s + o->at;
@@ -257,15 +343,19 @@ static int set_option(const cli_command *c, cli_settings *s, int index, const ch
 static int missing_value(const cli_command *c, const cli_option *o, b4c_error *err)
 {
     char room[64];
-    return cli_fail(err, B4C_E_ARG, "missing value: %s --%s: found nothing after it, wanted %s", c->name, o->name, cli_offered(c, o, room));
+    return cli_fail(err, B4C_E_ARG, "missing value: %s --%s: found nothing after it, wanted %s",
+                    c->name, o->name, cli_offered(c, o, room));
 }
 
-/* One argument of letters, "-qh" or "-mMODEL" or "-m" MODEL. Returns how many arguments it took, or negative. */
+/* One argument of letters, "-qh" or "-mMODEL" or "-m" MODEL. Returns how many arguments it took, or
+ * negative. */
 static int read_letters(const cli_command *c, cli_settings *s, int left, char **arg, b4c_error *err)
 {
     for (const char *p = arg[0] + 1; *p; p++) {
         int i = 0;
-        while (i < cli_n_options && !(cli_options[i].letter == *p && cli_options[i].commands & c->bit)) i++;
+        while (i < cli_n_options &&
+               !(cli_options[i].letter == *p && cli_options[i].commands & c->bit))
+            i++;
         if (i == cli_n_options) return unknown_option(c, arg[0], err);
         if (cli_options[i].kind == CLI_IS_FLAG) {
             if (set_option(c, s, i, "", err) < 0) return err->code;
@@ -285,7 +375,10 @@ static int read_name(const cli_command *c, cli_settings *s, int left, char **arg
     const int i = option_index(arg[0] + 2, length);
     if (i < 0 || !(cli_options[i].commands & c->bit)) return unknown_option(c, arg[0], err);
     if (cli_options[i].kind == CLI_IS_FLAG) {
-        if (value) return cli_fail(err, B4C_E_ARG, "wrong value: %s --%s: found '%s', wanted none: it is a switch", c->name, cli_options[i].name, value);
+        if (value)
+            return cli_fail(err, B4C_E_ARG,
+                            "wrong value: %s --%s: found '%s', wanted none: it is a switch",
+                            c->name, cli_options[i].name, value);
         return set_option(c, s, i, "", err) < 0 ? err->code : 1;
     }
     if (!value && left < 2) return missing_value(c, cli_options + i, err);
@@ -299,14 +392,23 @@ int cli_parse(const cli_command *c, int argc, char **argv, cli_settings *s, b4c_
     *s = (cli_settings){ .from = -1, .to = -1, .top = 5, .seconds = 1 };
     s->text.item = calloc((size_t)argc + 1, sizeof *s->text.item);
     s->file.item = calloc((size_t)argc + 1, sizeof *s->file.item);
-    if (!s->text.item || !s->file.item) return cli_fail(err, B4C_E_MEMORY, "no memory for %d arguments", argc);
+    if (!s->text.item || !s->file.item)
+        return cli_fail(err, B4C_E_MEMORY, "no memory for %d arguments", argc);
     for (int i = 0; i < argc;) {
         int took = 1;
-        if (options_over || argv[i][0] != '-') s->text.item[s->text.n++] = argv[i];
-        else if (!strcmp(argv[i], "--")) options_over = true;
-        else if (!strcmp(argv[i], "-")) return cli_fail(err, B4C_E_ARG, "unclear argument: %s: found a lone -; write -f - for standard input, or -- - for the text", c->name);
-        else if (argv[i][1] == '-') took = read_name(c, s, argc - i, argv + i, err);
-        else took = read_letters(c, s, argc - i, argv + i, err);
+        if (options_over || argv[i][0] != '-')
+            s->text.item[s->text.n++] = argv[i];
+        else if (!strcmp(argv[i], "--"))
+            options_over = true;
+        else if (!strcmp(argv[i], "-"))
+            return cli_fail(err, B4C_E_ARG,
+                            "unclear argument: %s: found a lone -; write -f - for standard input, "
+                            "or -- - for the text",
+                            c->name);
+        else if (argv[i][1] == '-')
+            took = read_name(c, s, argc - i, argv + i, err);
+        else
+            took = read_letters(c, s, argc - i, argv + i, err);
         if (took < 0) return took;
         i += took;
     }
@@ -324,6 +426,8 @@ json_t *cli_settings_shape(const cli_settings *s)
 {
     json_t *shape = json_object();
     for (int i = 0; shape && i < cli_n_options; i++)
-        if (cli_options[i].shapes && s->typed[i]) json_object_set_new(shape, cli_options[i].name, json_stringn_nocheck(s->typed[i], strlen(s->typed[i])));
+        if (cli_options[i].shapes && s->typed[i])
+            json_object_set_new(shape, cli_options[i].name,
+                                json_stringn_nocheck(s->typed[i], strlen(s->typed[i])));
     return shape;
 }

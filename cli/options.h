@@ -1,7 +1,9 @@
-/* options.h - what can be typed: commands, and one table of options from which parsing, -h, the man page and docs/cli.md come.
+/* options.h - what can be typed: commands, and one table of options from which parsing, -h, the man
+ * page and docs/cli.md come.
  *
- * An option has one name and one meaning whichever command takes it. To add one: a row in options.c, a field in
- * cli_settings. To add a command: a bit here, a cli_command in its cmd_ file, a row in main.c.
+ * An option has one name and one meaning whichever command takes it. To add one: a row in
+ * options.c, a field in cli_settings. To add a command: a bit here, a cli_command in its cmd_ file,
+ * a row in main.c.
  */
 #ifndef CLI_OPTIONS_H
 #define CLI_OPTIONS_H
@@ -10,8 +12,15 @@
 #include <stdio.h>
 
 enum {
-    CLI_EMBED = 1 << 0, CLI_SIMILAR = 1 << 1, CLI_FILL = 1 << 2, CLI_TOKENIZE = 1 << 3, CLI_INSPECT = 1 << 4,
-    CLI_PULL = 1 << 5, CLI_BENCH = 1 << 6, CLI_VERSION = 1 << 7, CLI_HELP = 1 << 8
+    CLI_EMBED = 1 << 0,
+    CLI_SIMILAR = 1 << 1,
+    CLI_FILL = 1 << 2,
+    CLI_TOKENIZE = 1 << 3,
+    CLI_INSPECT = 1 << 4,
+    CLI_PULL = 1 << 5,
+    CLI_BENCH = 1 << 6,
+    CLI_VERSION = 1 << 7,
+    CLI_HELP = 1 << 8
 };
 
 /* Formats of input and output; a set of them is a mask of 1 << format. */
@@ -20,18 +29,21 @@ typedef enum cli_charset { CLI_UTF8, CLI_GB18030, CLI_BIG5 } cli_charset;
 
 #define CLI_MAX_OPTIONS 64
 
-typedef struct cli_list { const char **item; int n; } cli_list;
+typedef struct cli_list {
+    const char **item;
+    int n;
+} cli_list;
 
 typedef struct cli_settings {
-    cli_list text;                    /* what is not an option: the texts */
+    cli_list text; /* what is not an option: the texts */
     /* model and machine */
-    const char *model;                /* NULL: the default of the command */
+    const char *model; /* NULL: the default of the command */
     bool pull;
-    int dtype, truncate, dialect, pooling;       /* b4c_dtype, b4c_truncate, b4c_dialect, b4c_pooling */
-    long long threads, batch_tokens, max_length, seed;   /* 0: chosen */
+    int dtype, truncate, dialect, pooling; /* b4c_dtype, b4c_truncate, b4c_dialect, b4c_pooling */
+    long long threads, batch_tokens, max_length, seed; /* 0: chosen */
     /* input and output */
     cli_list file;
-    int from, to, charset;            /* cli_format, -1: by extension; cli_charset */
+    int from, to, charset; /* cli_format, -1: by extension; cli_charset */
     const char *column, *key, *label, *output;
     bool header, resume, progress, quiet, help;
     /* one command's own */
@@ -45,46 +57,63 @@ typedef struct cli_settings {
 
 typedef struct cli_command {
     unsigned bit;
-    const char *name, *operands;      /* "[TEXT ...]" */
-    const char *summary;              /* one line, without a full stop */
-    const char *about;                /* paragraphs parted by empty lines; a line that starts with two blanks is shown as it is */
-    const char *examples;             /* lines of shell */
-    unsigned formats;                 /* of --to; 0: it has none */
-    cli_format format;                /* the default */
-    int (*run)(const struct cli_command *, const cli_settings *);    /* returns the exit code */
+    const char *name, *operands; /* "[TEXT ...]" */
+    const char *summary;         /* one line, without a full stop */
+    const char *about;    /* paragraphs parted by empty lines; a line that starts with two blanks is
+                             shown as it is */
+    const char *examples; /* lines of shell */
+    unsigned formats;     /* of --to; 0: it has none */
+    cli_format format;    /* the default */
+    int (*run)(const struct cli_command *, const cli_settings *); /* returns the exit code */
 } cli_command;
 
 /* main.c: the table of commands, ended by one without a name. */
 extern const cli_command *const cli_commands[];
-const cli_command *cli_command_find(const char *name);      /* or NULL */
+const cli_command *cli_command_find(const char *name); /* or NULL */
 
-typedef enum cli_kind { CLI_IS_FLAG, CLI_IS_COUNT, CLI_IS_REAL, CLI_IS_TEXT, CLI_IS_CHOICE, CLI_IS_LIST } cli_kind;
-typedef enum cli_group { CLI_OWN, CLI_MODEL, CLI_INPUT, CLI_OUTPUT, CLI_GENERAL, CLI_GROUPS } cli_group;
+typedef enum cli_kind {
+    CLI_IS_FLAG,
+    CLI_IS_COUNT,
+    CLI_IS_REAL,
+    CLI_IS_TEXT,
+    CLI_IS_CHOICE,
+    CLI_IS_LIST
+} cli_kind;
+typedef enum cli_group {
+    CLI_OWN,
+    CLI_MODEL,
+    CLI_INPUT,
+    CLI_OUTPUT,
+    CLI_GENERAL,
+    CLI_GROUPS
+} cli_group;
 
 typedef struct cli_option {
     const char *name;
-    char letter;                      /* or 0 */
+    char letter; /* or 0 */
     cli_kind kind;
     cli_group group;
-    unsigned commands;                /* those that take it */
-    bool shapes;                      /* the records depend on it: a resumed run must have the same */
-    const char *value;                /* its name in help; CHOICE: the words, parted by | */
-    size_t at;                        /* offset of its field in cli_settings */
-    double low, high;                 /* COUNT, REAL */
+    unsigned commands; /* those that take it */
+    bool shapes;       /* the records depend on it: a resumed run must have the same */
+    const char *value; /* its name in help; CHOICE: the words, parted by | */
+    size_t at;         /* offset of its field in cli_settings */
+    double low, high;  /* COUNT, REAL */
     const char *help;
 } cli_option;
 
 extern const cli_option cli_options[];
 extern const int cli_n_options;
 
-/* Read the arguments that follow the command's name. 0, or negative with a message: a usage error. */
+/* Read the arguments that follow the command's name. 0, or negative with a message: a usage error.
+ */
 int cli_parse(const cli_command *, int argc, char **argv, cli_settings *, b4c_error *);
 void cli_settings_done(cli_settings *);
 /* Was the option of this name, which must be in the table, typed? */
 bool cli_given(const cli_settings *, const char *name);
 /* The options that shape the records, as typed: {"dtype": "bf16", ...}. NULL: no memory. */
 json_t *cli_settings_shape(const cli_settings *);
-/* What help calls the option's value: for --to the words that this command offers. NULL: a flag. c NULL: of any command. */
+/* What help calls the option's value: for --to the words that this command offers. NULL: a flag. c
+ * NULL: of any command. */
 const char *cli_offered(const cli_command *, const cli_option *, char room[64]);
 /* The k-th of words parted by |, NUL-ended in room; NULL when there are fewer. */
 const char *cli_word(const char *words, int k, char room[32]);
@@ -92,7 +121,7 @@ const char *cli_word(const char *words, int k, char room[32]);
 const char *cli_nearest(const char *typed, const char *const *names, int n);
 
 /* help.c */
-void cli_usage(FILE *, const cli_command *);     /* NULL: of the whole */
-void cli_manual(FILE *);                         /* the man page, roff */
-void cli_markdown(FILE *);                       /* the part of docs/cli.md that is generated */
+void cli_usage(FILE *, const cli_command *); /* NULL: of the whole */
+void cli_manual(FILE *);                     /* the man page, roff */
+void cli_markdown(FILE *);                   /* the part of docs/cli.md that is generated */
 #endif

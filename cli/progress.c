@@ -1,4 +1,5 @@
-/* progress.c - one line on stderr that says how far a run is; only on a terminal, or with --progress. */
+/* progress.c - one line on stderr that says how far a run is; only on a terminal, or with
+ * --progress. */
 #include "progress.h"
 #include "number.h"
 #include "utf8.h"
@@ -6,7 +7,7 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
-static bool line_stands;              /* one progress line a process; messages wipe it first */
+static bool line_stands; /* one progress line a process; messages wipe it first */
 
 static void wipe(void)
 {
@@ -23,12 +24,16 @@ static int terminal_columns(void)
 void cli_progress_start(cli_progress *p, const cli_settings *s, const char *unit)
 {
     const bool terminal = isatty(STDERR_FILENO) == 1;
-    *p = (cli_progress){ .unit = unit, .terminal = terminal, .on = !s->quiet && (terminal || s->progress), .start = cli_clock() };
+    *p = (cli_progress){ .unit = unit,
+                         .terminal = terminal,
+                         .on = !s->quiet && (terminal || s->progress),
+                         .start = cli_clock() };
     p->shown = p->start;
     if (p->on) cli_on_message(wipe);
 }
 
-void cli_progress_show(cli_progress *p, const char *what, long long done, long long part, long long total)
+void cli_progress_show(cli_progress *p, const char *what, long long done, long long part,
+                       long long total)
 {
     const double now = cli_clock(), took = now - p->start;
     char line[400], a[32], b[32];
@@ -39,13 +44,21 @@ void cli_progress_show(cli_progress *p, const char *what, long long done, long l
     const long long rate = took > 0 ? (long long)((double)done / took + 0.5) : 0;
     if (what) n = snprintf(line, sizeof line / 2, "%s  ", what);
     if (n >= (int)sizeof line / 2) n = (int)sizeof line / 2 - 1;
-    if (bytes) n += snprintf(line + n, sizeof line - (size_t)n, "%s  %s/s", cli_bytes_text(done, a), cli_bytes_text(rate, b));
-    else n += snprintf(line + n, sizeof line - (size_t)n, "%s %s  %s %s/s", cli_count_text(done, a), p->unit, cli_count_text(rate, b), p->unit);
+    if (bytes)
+        n += snprintf(line + n, sizeof line - (size_t)n, "%s  %s/s", cli_bytes_text(done, a),
+                      cli_bytes_text(rate, b));
+    else
+        n += snprintf(line + n, sizeof line - (size_t)n, "%s %s  %s %s/s", cli_count_text(done, a),
+                      p->unit, cli_count_text(rate, b), p->unit);
     if (total > 0 && part <= total) {
-        n += snprintf(line + n, sizeof line - (size_t)n, "  %lld%%", (long long)(100.0 * (double)part / (double)total));
-        if (part > 0 && took > 1) snprintf(line + n, sizeof line - (size_t)n, "  %s left", cli_time_text(took * (double)(total - part) / (double)part, a));
+        n += snprintf(line + n, sizeof line - (size_t)n, "  %lld%%",
+                      (long long)(100.0 * (double)part / (double)total));
+        if (part > 0 && took > 1)
+            snprintf(line + n, sizeof line - (size_t)n, "  %s left",
+                     cli_time_text(took * (double)(total - part) / (double)part, a));
     }
-    const size_t fits = p->terminal ? cli_width_cut(line, strlen(line), terminal_columns() - 1) : strlen(line);
+    const size_t fits = p->terminal ? cli_width_cut(line, strlen(line), terminal_columns() - 1)
+                                    : strlen(line);
     fprintf(stderr, p->terminal ? "\r%.*s\033[K" : "%.*s\n", (int)fits, line);
     fflush(stderr);
     line_stands = p->terminal;

@@ -1,4 +1,5 @@
-/* sha.h - SHA-256 and SHA-1 (FIPS 180-4): the hub names files by them. SHA-1 only compares with names, it guards nothing. */
+/* sha.h - SHA-256 and SHA-1 (FIPS 180-4): the hub names files by them. SHA-1 only compares with
+ * names, it guards nothing. */
 #ifndef CLI_SHA_H
 #define CLI_SHA_H
 #include <stddef.h>
@@ -6,7 +7,7 @@
 
 typedef struct cli_sha {
     uint32_t h[8];
-    int words;                        /* 8: SHA-256, 5: SHA-1 */
+    int words; /* 8: SHA-256, 5: SHA-1 */
     uint64_t bytes;
     unsigned char block[64];
 } cli_sha;

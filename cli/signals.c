@@ -1,4 +1,5 @@
-/* signals.c - Ctrl-C asks a run to stop after what it is doing; a second one ends the process at once. */
+/* signals.c - Ctrl-C asks a run to stop after what it is doing; a second one ends the process at
+ * once. */
 #include "signals.h"
 #include <signal.h>
 
@@ -11,7 +12,8 @@ static void catch_one(int signal_number)
 {
     struct sigaction action;
     if (sigaction(signal_number, NULL, &action) < 0 || action.sa_handler == SIG_IGN) return;
-    /* No SA_RESTART: a read that waits for a pipe ends. SA_RESETHAND: the second signal has its usual effect. */
+    /* No SA_RESTART: a read that waits for a pipe ends. SA_RESETHAND: the second signal has its
+     * usual effect. */
     action = (struct sigaction){ .sa_handler = note, .sa_flags = (int)SA_RESETHAND };
     sigemptyset(&action.sa_mask);
     sigaction(signal_number, &action, NULL);

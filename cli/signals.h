@@ -1,9 +1,10 @@
-/* signals.h - Ctrl-C asks a run to stop after what it is doing; a second one ends the process at once. */
+/* signals.h - Ctrl-C asks a run to stop after what it is doing; a second one ends the process at
+ * once. */
 #ifndef CLI_SIGNALS_H
 #define CLI_SIGNALS_H
 #include <stdbool.h>
 
-void cli_catch_signals(void);         /* interrupt, terminate, hang up */
+void cli_catch_signals(void); /* interrupt, terminate, hang up */
 bool cli_stopped(void);
-int  cli_stop_code(void);             /* 128 + the signal */
+int cli_stop_code(void); /* 128 + the signal */
 #endif

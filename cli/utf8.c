@@ -14,10 +14,19 @@ size_t cli_utf8_bad(const char *text, size_t size)
             i++;
             continue;
         }
-        const int more = p[i] >= 0xc2 && p[i] < 0xe0 ? 1 : p[i] >= 0xe0 && p[i] < 0xf0 ? 2 : p[i] >= 0xf0 && p[i] < 0xf5 ? 3 : 0;
+        const int more = p[i] >= 0xc2 && p[i] < 0xe0 ? 1
+                       : p[i] >= 0xe0 && p[i] < 0xf0 ? 2
+                       : p[i] >= 0xf0 && p[i] < 0xf5 ? 3
+                                                     : 0;
         if (!more || size - i <= (size_t)more) return i;
-        /* The second byte's range keeps out overlong forms, surrogates and what is beyond U+10FFFF. */
-        const unsigned char low = p[i] == 0xe0 ? 0xa0 : p[i] == 0xf0 ? 0x90 : 0x80, high = p[i] == 0xed ? 0x9f : p[i] == 0xf4 ? 0x8f : 0xbf;
+        /* The second byte's range keeps out overlong forms, surrogates and what is beyond U+10FFFF.
+         */
+        const unsigned char low = p[i] == 0xe0 ? 0xa0
+                                : p[i] == 0xf0 ? 0x90
+                                               : 0x80,
+                            high = p[i] == 0xed ? 0x9f
+                                 : p[i] == 0xf4 ? 0x8f
+                                                : 0xbf;
         if (p[i + 1] < low || p[i + 1] > high) return i;
         for (int k = 2; k <= more; k++)
             if ((p[i + k] & 0xc0) != 0x80) return i;
@@ -31,16 +40,23 @@ static bool converts(cli_charset from, const char *text, size_t size)
     cli_convert c = { 0 };
     const char *out;
     size_t n, bad;
-    const bool good = cli_convert_open(&c, from, NULL) == 0 && cli_convert_text(&c, text, size, &out, &n, &bad, NULL) == 0;
+    const bool good = cli_convert_open(&c, from, NULL) == 0 &&
+                      cli_convert_text(&c, text, size, &out, &n, &bad, NULL) == 0;
     cli_convert_close(&c);
     return good;
 }
 
 const char *cli_utf8_advice(const char *text, size_t size)
 {
-    static const struct { const char *magic; size_t n; const char *advice; } kinds[] = {
+    static const struct {
+        const char *magic;
+        size_t n;
+        const char *advice;
+    } kinds[] = {
         { "\x1f\x8b", 2, "it is gzip: zcat FILE | bert4c ..." },
-        { "\xfd" "7zXZ", 5, "it is xz: xzcat FILE | bert4c ..." },
+        { "\xfd"
+          "7zXZ",
+          5, "it is xz: xzcat FILE | bert4c ..." },
         { "\x28\xb5\x2f\xfd", 4, "it is zstd: zstdcat FILE | bert4c ..." },
         { "BZh", 3, "it is bzip2: bzcat FILE | bert4c ..." },
         { "PK\x03\x04", 4, "it is a zip archive: unzip -p FILE | bert4c ..." },
@@ -50,12 +66,13 @@ const char *cli_utf8_advice(const char *text, size_t size)
     };
     for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
         if (size >= kinds[i].n && !memcmp(text, kinds[i].magic, kinds[i].n)) return kinds[i].advice;
-    if (converts(CLI_GB18030, text, size)) return "it looks like GB18030: --encoding gb18030 converts it";
+    if (converts(CLI_GB18030, text, size))
+        return "it looks like GB18030: --encoding gb18030 converts it";
     if (converts(CLI_BIG5, text, size)) return "it looks like Big5: --encoding big5 converts it";
     return "is it text? iconv -c -t UTF-8 drops such bytes";
 }
 
-/* ---- conversion ------------------------------------------------------------------------------------------ */
+/* ---- conversion ----------------------------------------------------------------------------- */
 
 static const char *const charset_name[] = { "UTF-8", "GB18030", "BIG5-HKSCS" };
 
@@ -66,12 +83,16 @@ int cli_convert_open(cli_convert *c, cli_charset from, b4c_error *err)
     c->handle = iconv_open("UTF-8", charset_name[from]);
     if (c->handle == (void *)-1) {
         c->handle = NULL;
-        return cli_fail(err, B4C_E_UNSUPPORTED, "unknown encoding: found no converter from %s on this system; install its iconv modules (Debian: libc6)", charset_name[from]);
+        return cli_fail(err, B4C_E_UNSUPPORTED,
+                        "unknown encoding: found no converter from %s on this system; install its "
+                        "iconv modules (Debian: libc6)",
+                        charset_name[from]);
     }
     return 0;
 }
 
-int cli_convert_text(cli_convert *c, const char *text, size_t size, const char **out, size_t *out_size, size_t *bad, b4c_error *err)
+int cli_convert_text(cli_convert *c, const char *text, size_t size, const char **out,
+                     size_t *out_size, size_t *bad, b4c_error *err)
 {
     char *in = (char *)text;
     size_t left = size, used = 0;
@@ -79,24 +100,30 @@ int cli_convert_text(cli_convert *c, const char *text, size_t size, const char *
         *out = text;
         *out_size = size;
         *bad = cli_utf8_bad(text, size);
-        return *bad == size ? 0 : cli_fail(err, B4C_E_TEXT, "found 0x%02X, wanted UTF-8; %s", (unsigned char)text[*bad], cli_utf8_advice(text, size));
+        return *bad == size ? 0
+                            : cli_fail(err, B4C_E_TEXT, "found 0x%02X, wanted UTF-8; %s",
+                                       (unsigned char)text[*bad], cli_utf8_advice(text, size));
     }
     iconv(c->handle, NULL, NULL, NULL, NULL);
     for (bool last = false;; last = left == 0) {
         if (c->size - used < 2 * left + 16) {
             char *more = realloc(c->room, used + 2 * left + 16);
-            if (!more) return cli_fail(err, B4C_E_MEMORY, "no memory to convert a line of %zu bytes", size);
+            if (!more)
+                return cli_fail(err, B4C_E_MEMORY, "no memory to convert a line of %zu bytes",
+                                size);
             c->room = more;
             c->size = used + 2 * left + 16;
         }
         char *to = c->room + used;
         size_t space = c->size - used;
-        /* The last call has no input: a converter may hold a character back to see whether a mark follows. */
+        /* The last call has no input: a converter may hold a character back to see whether a mark
+         * follows. */
         const size_t rc = iconv(c->handle, last ? NULL : &in, last ? NULL : &left, &to, &space);
         used = (size_t)(to - c->room);
         if (rc == (size_t)-1 && errno != E2BIG) {
             *bad = size - left;
-            return cli_fail(err, B4C_E_TEXT, "found 0x%02X, wanted %s; is --encoding right?", (unsigned char)text[*bad], charset_name[c->from]);
+            return cli_fail(err, B4C_E_TEXT, "found 0x%02X, wanted %s; is --encoding right?",
+                            (unsigned char)text[*bad], charset_name[c->from]);
         }
         if (last && rc != (size_t)-1) break;
     }
@@ -112,13 +139,15 @@ void cli_convert_close(cli_convert *c)
     *c = (cli_convert){ 0 };
 }
 
-/* ---- width ------------------------------------------------------------------------------------------------ */
+/* ---- width ---------------------------------------------------------------------------------- */
 
-/* Columns of the character at the beginning of text; *bytes: how long it is. A byte that is no character, and a control, is shown as one mark. */
+/* Columns of the character at the beginning of text; *bytes: how long it is. A byte that is no
+ * character, and a control, is shown as one mark. */
 static int one_width(const char *text, size_t size, size_t *bytes)
 {
     utf8proc_int32_t c;
-    const utf8proc_ssize_t n = utf8proc_iterate((const utf8proc_uint8_t *)text, (utf8proc_ssize_t)size, &c);
+    const utf8proc_ssize_t n = utf8proc_iterate((const utf8proc_uint8_t *)text,
+                                                (utf8proc_ssize_t)size, &c);
     *bytes = n > 0 ? (size_t)n : 1;
     return n <= 0 || c < 0x20 || c == 0x7f ? 1 : utf8proc_charwidth(c);
 }

@@ -70,7 +70,8 @@ run bert4c_bytes(const void *input, size_t size, const char *const *argv)
     runs++;
     const char *out_path = temp_path("run-%d.out", runs), *err_path = temp_path("run-%d.err", runs);
     temp_folder();
-    const int in = open_fresh(temp_path("run-%d.in", runs)), out = open_fresh(out_path), err = open_fresh(err_path);
+    const int in = open_fresh(temp_path("run-%d.in", runs)), out = open_fresh(out_path),
+              err = open_fresh(err_path);
     assert_int_equal(write(in, input, size), (ssize_t)size);
     lseek(in, 0, SEEK_SET);
     const pid_t child = fork();
@@ -145,10 +146,10 @@ run bert4c_wait(running *r)
     return done;
 }
 
-/* ---- a model ---------------------------------------------------------------------------------- */
+/* ---- a model -------------------------------------------------------------------------------- */
 
-#define WEIGHTS "tests/golden/models/bert/model.safetensors"
-#define CONFIG "tests/golden/models/bert/config.json"
+#define WEIGHTS    "tests/golden/models/bert/model.safetensors"
+#define CONFIG     "tests/golden/models/bert/config.json"
 #define VOCABULARY "tests/golden/formats/tf1-bert/vocab.txt"
 
 static void copy(const char *from, const char *to)
@@ -185,11 +186,12 @@ const char *tiny_model(void)
     static const char *folder;
     if (folder) return folder;
     copy_model("tiny");
-    temp_text("tiny/modules.json",
-              "[{\"idx\":0,\"name\":\"0\",\"path\":\"\",\"type\":\"sentence_transformers.models.Transformer\"},"
-              "{\"idx\":1,\"name\":\"1\",\"path\":\"1_Pooling\",\"type\":\"sentence_transformers.models.Pooling\"},"
-              "{\"idx\":2,\"name\":\"2\",\"path\":\"2_Normalize\","
-              "\"type\":\"sentence_transformers.models.Normalize\"}]");
+    temp_text("tiny/modules.json", "[{\"idx\":0,\"name\":\"0\",\"path\":\"\",\"type\":\"sentence_"
+                                   "transformers.models.Transformer\"},"
+                                   "{\"idx\":1,\"name\":\"1\",\"path\":\"1_Pooling\",\"type\":"
+                                   "\"sentence_transformers.models.Pooling\"},"
+                                   "{\"idx\":2,\"name\":\"2\",\"path\":\"2_Normalize\","
+                                   "\"type\":\"sentence_transformers.models.Normalize\"}]");
     temp_text("tiny/1_Pooling/config.json",
               "{\"word_embedding_dimension\":40,\"pooling_mode_cls_token\":false,"
               "\"pooling_mode_mean_tokens\":true,\"pooling_mode_max_tokens\":false,"

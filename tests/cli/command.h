@@ -7,8 +7,8 @@
 
 /* What a run left. Strings are kept until the process ends. */
 typedef struct run {
-    int code;                /* exit code; 128 + signal when it was killed */
-    const char *out, *err;   /* NUL-ended */
+    int code;              /* exit code; 128 + signal when it was killed */
+    const char *out, *err; /* NUL-ended */
     size_t out_size;
 } run;
 
@@ -29,8 +29,8 @@ run bert4c_wait(running *);
 /* The program under test: BERT4C, else build/bert4c. */
 const char *bert4c_path(void);
 
-/* A tiny BERT with vocabulary, masked-LM head and mean pooling with unit vectors, in a folder of the test's own. NULL, and the
- * test is skipped, when the golden files are not there. */
+/* A tiny BERT with vocabulary, masked-LM head and mean pooling with unit vectors, in a folder of
+ * the test's own. NULL, and the test is skipped, when the golden files are not there. */
 const char *tiny_model(void);
 /* The same without modules.json: its pooling is not said. */
 const char *tiny_model_without_pooling(void);
@@ -47,18 +47,18 @@ bool exists(const char *path);
             fail_msg("exit code %d, wanted %d; stderr: %s", code_.code, wanted, code_.err); \
     } while (0)
 /* Standard error says so. */
-#define assert_says(r, part)                                                                \
-    do {                                                                                    \
-        const run says_ = (r);                                                              \
+#define assert_says(r, part)                                                                   \
+    do {                                                                                       \
+        const run says_ = (r);                                                                 \
         if (!strstr(says_.err, part)) fail_msg("stderr \"%s\" lacks \"%s\"", says_.err, part); \
     } while (0)
 /* Failed with exit code `wanted` and exactly one line on stderr, which contains part. */
-#define assert_refused(r, wanted, part)                                                     \
-    do {                                                                                    \
-        const run refused_ = (r);                                                           \
-        assert_code(refused_, wanted);                                                      \
-        assert_says(refused_, part);                                                        \
-        if (strchr(refused_.err, '\n') != strrchr(refused_.err, '\n'))                      \
-            fail_msg("more than one line: %s", refused_.err);                               \
+#define assert_refused(r, wanted, part)                                \
+    do {                                                               \
+        const run refused_ = (r);                                      \
+        assert_code(refused_, wanted);                                 \
+        assert_says(refused_, part);                                   \
+        if (strchr(refused_.err, '\n') != strrchr(refused_.err, '\n')) \
+            fail_msg("more than one line: %s", refused_.err);          \
     } while (0)
 #endif

@@ -1,4 +1,5 @@
-/* fake_hub.c - see fake_hub.h. One thread, one connection at a time, every connection closed after its answer. */
+/* fake_hub.c - see fake_hub.h. One thread, one connection at a time, every connection closed after
+ * its answer. */
 #include "cli/fake_hub.h"
 #include "support/test.h"
 
@@ -15,7 +16,7 @@ static int listener[2], stop_pipe[2];
 
 typedef struct request {
     char method[8], path[1024];
-    long from;               /* of Range; -1: none */
+    long from; /* of Range; -1: none */
     bool token;
 } request;
 
@@ -57,8 +58,8 @@ static void note(const char *host, const request *r)
     const size_t n = strlen(hub->log);
     char range[24] = "-";
     if (r->from >= 0) snprintf(range, sizeof range, "%ld", r->from);
-    snprintf(hub->log + n, sizeof hub->log - n, "%s %s %s range=%s token=%s\n", host, r->method, r->path, range,
-             r->token ? "yes" : "no");
+    snprintf(hub->log + n, sizeof hub->log - n, "%s %s %s range=%s token=%s\n", host, r->method,
+             r->path, range, r->token ? "yes" : "no");
 }
 
 static void send_all(int fd, const char *bytes, size_t n)
@@ -71,10 +72,12 @@ static void send_all(int fd, const char *bytes, size_t n)
     }
 }
 
-static void answer(int fd, int status, const char *headers, const char *body, size_t size, bool head)
+static void answer(int fd, int status, const char *headers, const char *body, size_t size,
+                   bool head)
 {
     char text[2048];
-    const int n = snprintf(text, sizeof text, "HTTP/1.1 %d X\r\nContent-Length: %zu\r\nConnection: close\r\n%s\r\n",
+    const int n = snprintf(text, sizeof text,
+                           "HTTP/1.1 %d X\r\nContent-Length: %zu\r\nConnection: close\r\n%s\r\n",
                            status, size, headers);
     send_all(fd, text, (size_t)n);
     if (!head) send_all(fd, body, size);
@@ -90,12 +93,15 @@ static const fake_file *find_file(const char *name)
 static void send_list(int fd, const request *r)
 {
     char body[8192];
-    int n = snprintf(body, sizeof body, "{\"id\":\"%s\",\"sha\":\"%s\",\"siblings\":[", hub->repo, hub->commit);
+    int n = snprintf(body, sizeof body, "{\"id\":\"%s\",\"sha\":\"%s\",\"siblings\":[", hub->repo,
+                     hub->commit);
     for (const fake_file *f = hub->files; f->name; f++)
-        n += snprintf(body + n, sizeof body - (size_t)n, "%s{\"rfilename\":\"%s\"}", f == hub->files ? "" : ",", f->name);
+        n += snprintf(body + n, sizeof body - (size_t)n, "%s{\"rfilename\":\"%s\"}",
+                      f == hub->files ? "" : ",", f->name);
     snprintf(body + n, sizeof body - (size_t)n, "]}");
     const char *sent = hub->list ? hub->list : body;
-    answer(fd, 200, "Content-Type: application/json\r\n", sent, strlen(sent), !strcmp(r->method, "HEAD"));
+    answer(fd, 200, "Content-Type: application/json\r\n", sent, strlen(sent),
+           !strcmp(r->method, "HEAD"));
 }
 
 /* A file's bytes, from where they are asked for. */
@@ -112,16 +118,21 @@ static void send_file(int fd, const request *r, const fake_file *f, const char *
     memcpy(bytes, f->bytes, f->size);
     if (hub->spoil && f->large) bytes[f->size / 2] ^= 1;
     snprintf(all, sizeof all, "%sAccept-Ranges: bytes\r\n", headers);
-    if (from) snprintf(all + strlen(all), sizeof all - strlen(all), "Content-Range: bytes %zu-%zu/%zu\r\n", from, f->size - 1, f->size);
+    if (from)
+        snprintf(all + strlen(all), sizeof all - strlen(all),
+                 "Content-Range: bytes %zu-%zu/%zu\r\n", from, f->size - 1, f->size);
     if (f->large && hub->cuts > 0 && !head) {
         char text[2048];
         hub->cuts--;
         const size_t part = hub->cut_after < f->size - from ? hub->cut_after : f->size - from;
-        const int n = snprintf(text, sizeof text, "HTTP/1.1 %d X\r\nContent-Length: %zu\r\nConnection: close\r\n%s\r\n",
-                               from ? 206 : 200, f->size - from, all);
+        const int n = snprintf(
+            text, sizeof text,
+            "HTTP/1.1 %d X\r\nContent-Length: %zu\r\nConnection: close\r\n%s\r\n", from ? 206 : 200,
+            f->size - from, all);
         send_all(fd, text, (size_t)n);
         send_all(fd, bytes + from, part);
-    } else answer(fd, from ? 206 : 200, all, bytes + from, f->size - from, head);
+    } else
+        answer(fd, from ? 206 : 200, all, bytes + from, f->size - from, head);
     free(bytes);
 }
 
@@ -131,19 +142,27 @@ static void serve_hub(int fd, const request *r)
     const bool head = !strcmp(r->method, "HEAD");
     snprintf(list, sizeof list, "/api/models/%s/revision/", hub->repo);
     snprintf(files, sizeof files, "/%s/resolve/%s/", hub->repo, hub->commit);
-    const fake_file *f = !strncmp(r->path, files, strlen(files)) ? find_file(r->path + strlen(files)) : NULL;
-    if (hub->status) answer(fd, hub->status, "", "sorry", 5, head);
-    else if (hub->busy > 0 && hub->busy--) answer(fd, 503, "", "busy", 4, head);
-    else if (!strncmp(r->path, list, strlen(list))) send_list(fd, r);
-    else if (!f) answer(fd, 404, "", "no", 2, head);
+    const fake_file *f = !strncmp(r->path, files, strlen(files))
+                           ? find_file(r->path + strlen(files))
+                           : NULL;
+    if (hub->status)
+        answer(fd, hub->status, "", "sorry", 5, head);
+    else if (hub->busy > 0 && hub->busy--)
+        answer(fd, 503, "", "busy", 4, head);
+    else if (!strncmp(r->path, list, strlen(list)))
+        send_list(fd, r);
+    else if (!f)
+        answer(fd, 404, "", "no", 2, head);
     else if (f->large) {
         snprintf(headers, sizeof headers,
-                 "X-Repo-Commit: %s\r\nX-Linked-Etag: \"%s\"\r\nX-Linked-Size: %zu\r\nETag: \"other\"\r\n"
+                 "X-Repo-Commit: %s\r\nX-Linked-Etag: \"%s\"\r\nX-Linked-Size: %zu\r\nETag: "
+                 "\"other\"\r\n"
                  "Location: http://127.0.0.1:%d/content/%s\r\n",
                  hub->commit, f->hash, f->size, hub->other_port, f->name);
         answer(fd, 302, headers, "moved", 5, head);
     } else {
-        snprintf(headers, sizeof headers, "X-Repo-Commit: %s\r\nETag: W/\"%s\"\r\n", hub->commit, f->hash);
+        snprintf(headers, sizeof headers, "X-Repo-Commit: %s\r\nETag: W/\"%s\"\r\n", hub->commit,
+                 f->hash);
         send_file(fd, r, f, headers);
     }
 }
@@ -151,13 +170,17 @@ static void serve_hub(int fd, const request *r)
 static void serve_other(int fd, const request *r)
 {
     const fake_file *f = !strncmp(r->path, "/content/", 9) ? find_file(r->path + 9) : NULL;
-    if (f) send_file(fd, r, f, "ETag: \"content\"\r\n");
-    else answer(fd, 404, "", "no", 2, false);
+    if (f)
+        send_file(fd, r, f, "ETag: \"content\"\r\n");
+    else
+        answer(fd, 404, "", "no", 2, false);
 }
 
 static void *serve(void *unused)
 {
-    struct pollfd p[3] = { { listener[0], POLLIN, 0 }, { listener[1], POLLIN, 0 }, { stop_pipe[0], POLLIN, 0 } };
+    struct pollfd p[3] = { { listener[0], POLLIN, 0 },
+                           { listener[1], POLLIN, 0 },
+                           { stop_pipe[0], POLLIN, 0 } };
     (void)unused;
     while (poll(p, 3, -1) > 0 && !p[2].revents)
         for (int i = 0; i < 2; i++) {
@@ -166,8 +189,10 @@ static void *serve(void *unused)
             if (fd < 0) continue;
             if (read_request(fd, &r)) {
                 note(i ? "other" : "hub", &r);
-                if (i) serve_other(fd, &r);
-                else serve_hub(fd, &r);
+                if (i)
+                    serve_other(fd, &r);
+                else
+                    serve_hub(fd, &r);
             }
             shutdown(fd, SHUT_WR);
             close(fd);

@@ -15,7 +15,8 @@ static void nothing_typed_shows_the_commands(void **state)
     assert_string_equal(bert4c(NULL, "-h", NULL).out, h.out);
 }
 
-static const char *const commands[] = { "embed", "similar", "fill", "tokenize", "inspect", "pull", "bench", "version", "help" };
+static const char *const commands[] = { "embed", "similar", "fill",    "tokenize", "inspect",
+                                        "pull",  "bench",   "version", "help" };
 
 static void every_command_shows_its_options(void **state)
 {
@@ -43,7 +44,8 @@ static void help_fits_a_terminal(void **state)
         const char *p = bert4c(NULL, commands[i], "-h", NULL).out;
         for (size_t n; *p; p += n + (p[n] == '\n')) {
             n = strcspn(p, "\n");
-            if (n > 79 && strncmp(p, "  bert4c ", 9) != 0) fail_msg("%s: %.*s", commands[i], (int)n, p);
+            if (n > 79 && strncmp(p, "  bert4c ", 9) != 0)
+                fail_msg("%s: %.*s", commands[i], (int)n, p);
         }
     }
 }
@@ -54,10 +56,13 @@ static void version_says_what_results_depend_on(void **state)
     const run r = bert4c(NULL, "version", NULL);
     assert_code(r, 0);
     char want[256];
-    snprintf(want, sizeof want, "bert4c %s\nisa %s\nthreads %d\nunicode %s\n", B4C_VERSION, b4c_isa_name(), b4c_cpu_count(), b4c_unicode_version());
+    snprintf(want, sizeof want, "bert4c %s\nisa %s\nthreads %d\nunicode %s\n", B4C_VERSION,
+             b4c_isa_name(), b4c_cpu_count(), b4c_unicode_version());
     assert_string_equal(r.out, want);
     assert_string_equal(bert4c(NULL, "--version", NULL).out, want);
-    snprintf(want, sizeof want, "{\"version\":\"%s\",\"isa\":\"%s\",\"threads\":%d,\"unicode\":\"%s\"}\n", B4C_VERSION, b4c_isa_name(), b4c_cpu_count(), b4c_unicode_version());
+    snprintf(want, sizeof want,
+             "{\"version\":\"%s\",\"isa\":\"%s\",\"threads\":%d,\"unicode\":\"%s\"}\n", B4C_VERSION,
+             b4c_isa_name(), b4c_cpu_count(), b4c_unicode_version());
     assert_string_equal(bert4c(NULL, "version", "--to", "json", NULL).out, want);
     setenv("BERT4C_ISA", "scalar", 1);
     assert_non_null(strstr(bert4c(NULL, "version", NULL).out, "isa scalar\n"));
@@ -67,31 +72,42 @@ static void version_says_what_results_depend_on(void **state)
 static void a_wrong_name_is_answered_with_the_nearest(void **state)
 {
     (void)state;
-    assert_refused(bert4c(NULL, "emebd", NULL), 2, "unknown command: found 'emebd'; did you mean embed?");
+    assert_refused(bert4c(NULL, "emebd", NULL), 2,
+                   "unknown command: found 'emebd'; did you mean embed?");
     assert_refused(bert4c(NULL, "tok", NULL), 2, "did you mean tokenize?");
-    assert_refused(bert4c(NULL, "xyzzy", NULL), 2, "unknown command: found 'xyzzy'; bert4c help lists them");
+    assert_refused(bert4c(NULL, "xyzzy", NULL), 2,
+                   "unknown command: found 'xyzzy'; bert4c help lists them");
     assert_refused(bert4c(NULL, "help", "simlar", NULL), 2, "did you mean similar?");
-    assert_refused(bert4c(NULL, "embed", "--poling", "cls", "x", NULL), 2, "found --poling; did you mean --pooling?");
+    assert_refused(bert4c(NULL, "embed", "--poling", "cls", "x", NULL), 2,
+                   "found --poling; did you mean --pooling?");
     assert_refused(bert4c(NULL, "embed", "--normalise", "x", NULL), 2, "did you mean --normalize?");
-    assert_refused(bert4c(NULL, "embed", "--thread=2", "x", NULL), 2, "found --thread; did you mean --threads?");
-    assert_refused(bert4c(NULL, "embed", "--xyzzyxyzzy", "x", NULL), 2, "found --xyzzyxyzzy; bert4c embed -h lists");
+    assert_refused(bert4c(NULL, "embed", "--thread=2", "x", NULL), 2,
+                   "found --thread; did you mean --threads?");
+    assert_refused(bert4c(NULL, "embed", "--xyzzyxyzzy", "x", NULL), 2,
+                   "found --xyzzyxyzzy; bert4c embed -h lists");
     assert_refused(bert4c(NULL, "embed", "-Z", "x", NULL), 2, "found -Z; bert4c embed -h lists");
-    assert_refused(bert4c(NULL, "embed", "-5", NULL), 2, "texts that begin with a dash go after --");
+    assert_refused(bert4c(NULL, "embed", "-5", NULL), 2,
+                   "texts that begin with a dash go after --");
 }
 
 static void an_option_of_another_command_is_told_whose_it_is(void **state)
 {
     (void)state;
-    assert_refused(bert4c(NULL, "embed", "--top", "3", "x", NULL), 2, "found --top, which belongs to fill");
-    assert_refused(bert4c(NULL, "fill", "--label", "3", "x", NULL), 2, "found --label, which belongs to similar");
+    assert_refused(bert4c(NULL, "embed", "--top", "3", "x", NULL), 2,
+                   "found --top, which belongs to fill");
+    assert_refused(bert4c(NULL, "fill", "--label", "3", "x", NULL), 2,
+                   "found --label, which belongs to similar");
     assert_refused(bert4c(NULL, "version", "--threads", "3", NULL), 2, "which belongs to embed");
 }
 
 static void wrong_values_say_what_was_wanted(void **state)
 {
     (void)state;
-    static const struct { const char *command, *option, *value, *says; } cases[] = {
-        { "embed", "--dtype", "fp32", "found 'fp32', wanted auto|f32|bf16|int8; did you mean f32?" },
+    static const struct {
+        const char *command, *option, *value, *says;
+    } cases[] = {
+        { "embed", "--dtype", "fp32",
+          "found 'fp32', wanted auto|f32|bf16|int8; did you mean f32?" },
         { "embed", "--pooling", "average", "wanted auto|cls|linear|tanh|mean|max|first-last" },
         { "embed", "--truncate", "lef", "did you mean left?" },
         { "embed", "--dialect", "", "wanted auto|hub|bert4keras" },
@@ -115,7 +131,8 @@ static void wrong_values_say_what_was_wanted(void **state)
     };
     for (size_t i = 0; i < COUNT(cases); i++) {
         char joined[128];
-        assert_refused(bert4c(NULL, cases[i].command, cases[i].option, cases[i].value, NULL), 2, cases[i].says);
+        assert_refused(bert4c(NULL, cases[i].command, cases[i].option, cases[i].value, NULL), 2,
+                       cases[i].says);
         snprintf(joined, sizeof joined, "%s=%s", cases[i].option, cases[i].value);
         assert_refused(bert4c(NULL, cases[i].command, joined, NULL), 2, cases[i].says);
     }
@@ -124,22 +141,32 @@ static void wrong_values_say_what_was_wanted(void **state)
 static void missing_and_needless_values_are_refused(void **state)
 {
     (void)state;
-    assert_refused(bert4c(NULL, "embed", "-m", NULL), 2, "missing value: embed --model: found nothing after it, wanted MODEL");
+    assert_refused(bert4c(NULL, "embed", "-m", NULL), 2,
+                   "missing value: embed --model: found nothing after it, wanted MODEL");
     assert_refused(bert4c(NULL, "embed", "x", "--to", NULL), 2, "wanted text|tsv|jsonl|npy");
-    assert_refused(bert4c(NULL, "embed", "--normalize=1", "x", NULL), 2, "found '1', wanted none: it is a switch");
+    assert_refused(bert4c(NULL, "embed", "--normalize=1", "x", NULL), 2,
+                   "found '1', wanted none: it is a switch");
     assert_refused(bert4c(NULL, "embed", "-", NULL), 2, "write -f - for standard input");
-    assert_refused(bert4c(NULL, "version", "now", NULL), 2, "unexpected argument: version: found 'now'");
+    assert_refused(bert4c(NULL, "version", "now", NULL), 2,
+                   "unexpected argument: version: found 'now'");
 }
 
 static void contradictions_are_refused(void **state)
 {
     (void)state;
-    static const struct { const char *command, *a, *av, *b, *bv; } cases[] = {
-        { "embed", "--normalize", NULL, "--no-normalize", NULL }, { "embed", "--progress", NULL, "--quiet", NULL },
-        { "embed", "--prompt", "x", "--prompt-name", "y" }, { "tokenize", "--pair", NULL, "--decode", NULL },
-        { "embed", "--column", "2", "--key", "k" }, { "embed", "--header", NULL, "--key", "k" },
-        { "help", "--man", NULL, "--markdown", NULL }, { "tokenize", "--decode", NULL, "--plain", NULL },
-        { "tokenize", "--decode", NULL, "--max-length", "5" }, { "tokenize", "--decode", NULL, "--truncate", "left" },
+    static const struct {
+        const char *command, *a, *av, *b, *bv;
+    } cases[] = {
+        { "embed", "--normalize", NULL, "--no-normalize", NULL },
+        { "embed", "--progress", NULL, "--quiet", NULL },
+        { "embed", "--prompt", "x", "--prompt-name", "y" },
+        { "tokenize", "--pair", NULL, "--decode", NULL },
+        { "embed", "--column", "2", "--key", "k" },
+        { "embed", "--header", NULL, "--key", "k" },
+        { "help", "--man", NULL, "--markdown", NULL },
+        { "tokenize", "--decode", NULL, "--plain", NULL },
+        { "tokenize", "--decode", NULL, "--max-length", "5" },
+        { "tokenize", "--decode", NULL, "--truncate", "left" },
     };
     for (size_t i = 0; i < COUNT(cases); i++) {
         const char *argv[6] = { cases[i].command };
@@ -150,13 +177,20 @@ static void contradictions_are_refused(void **state)
         if (cases[i].bv) argv[n++] = cases[i].bv;
         assert_refused(bert4c_bytes("", 0, argv), 2, "contradicting options");
     }
-    assert_refused(bert4c(NULL, "similar", "--resume", "--label", "3", "-o", "x", NULL), 2, "found --resume and --label");
-    assert_refused(bert4c(NULL, "embed", "--resume", "x", NULL), 2, "found --resume, wanted --output with it");
-    assert_refused(bert4c(NULL, "similar", "--summary", NULL), 2, "found --summary, wanted --label with it");
-    assert_refused(bert4c(NULL, "embed", "-f", "x", "text", NULL), 2, "found --file and texts as arguments");
-    assert_refused(bert4c(NULL, "embed", "--column", "2", "text", NULL), 2, "found --column and texts as arguments");
-    assert_refused(bert4c(NULL, "similar", "a", NULL), 2, "odd number of texts: similar: found 1, wanted two");
-    assert_refused(bert4c(NULL, "similar", "a", "b", "--label", "3", NULL), 2, "found --label and texts as arguments");
+    assert_refused(bert4c(NULL, "similar", "--resume", "--label", "3", "-o", "x", NULL), 2,
+                   "found --resume and --label");
+    assert_refused(bert4c(NULL, "embed", "--resume", "x", NULL), 2,
+                   "found --resume, wanted --output with it");
+    assert_refused(bert4c(NULL, "similar", "--summary", NULL), 2,
+                   "found --summary, wanted --label with it");
+    assert_refused(bert4c(NULL, "embed", "-f", "x", "text", NULL), 2,
+                   "found --file and texts as arguments");
+    assert_refused(bert4c(NULL, "embed", "--column", "2", "text", NULL), 2,
+                   "found --column and texts as arguments");
+    assert_refused(bert4c(NULL, "similar", "a", NULL), 2,
+                   "odd number of texts: similar: found 1, wanted two");
+    assert_refused(bert4c(NULL, "similar", "a", "b", "--label", "3", NULL), 2,
+                   "found --label and texts as arguments");
     assert_refused(bert4c(NULL, "inspect", "a", "b", NULL), 2, "too many models");
 }
 
@@ -167,10 +201,13 @@ static void a_model_that_is_not_there_is_told_how_to_get(void **state)
     setenv("HF_HUB_CACHE", temp_path("no-cache"), 1);
     for (size_t i = 0; i < 7; i++)
         if (i != 5) assert_refused(bert4c("x\ty\n", commands[i], NULL), 1, "bert4c pull ");
-    assert_refused(bert4c(NULL, "embed", "-m", "lab/none", "x", NULL), 1, "bert4c pull lab/none downloads it");
-    assert_refused(bert4c(NULL, "embed", "-m", "./none at all", "x", NULL), 1, "wanted a folder, a file, or a name on the hub");
+    assert_refused(bert4c(NULL, "embed", "-m", "lab/none", "x", NULL), 1,
+                   "bert4c pull lab/none downloads it");
+    assert_refused(bert4c(NULL, "embed", "-m", "./none at all", "x", NULL), 1,
+                   "wanted a folder, a file, or a name on the hub");
     setenv("HF_HUB_OFFLINE", "1", 1);
-    assert_refused(bert4c(NULL, "embed", "-m", "lab/none", "--pull", "x", NULL), 1, "found HF_HUB_OFFLINE set");
+    assert_refused(bert4c(NULL, "embed", "-m", "lab/none", "--pull", "x", NULL), 1,
+                   "found HF_HUB_OFFLINE set");
     unsetenv("HF_HUB_OFFLINE");
 }
 

@@ -1,4 +1,5 @@
-/* test_output.c - files that appear when they are complete, and runs that go on where they were stopped. */
+/* test_output.c - files that appear when they are complete, and runs that go on where they were
+ * stopped. */
 #include "cli/command.h"
 
 #include <signal.h>
@@ -14,7 +15,8 @@ static const char *lines(void)
     static char all[LINES * 12];
     char *to = all;
     if (*all) return all;
-    for (int i = 0; i < LINES; i++) to += sprintf(to, "%s%s%d\n", i % 2 ? "我" : "想", i % 3 ? "天" : "", i % 3);
+    for (int i = 0; i < LINES; i++)
+        to += sprintf(to, "%s%s%d\n", i % 2 ? "我" : "想", i % 3 ? "天" : "", i % 3);
     return all;
 }
 
@@ -65,8 +67,11 @@ static void the_extension_says_the_format(void **state)
     assert_memory_equal(slurp(temp_path("x.npy")), "\x93NUMPY", 6);
     assert_memory_equal(slurp(temp_path("x.bin")), "{\"text\":", 8);
     assert_memory_equal(slurp(temp_path("y.txt")), "{\"text\":", 8);
-    assert_refused(bert4c("我\n", EMBED, "-q", "-o", temp_path("x.json"), NULL), 2, "embed does not write json");
-    assert_refused(bert4c("我\n", "tokenize", "-m", tiny_vocabulary(), "-o", temp_path("x.npy"), NULL), 2, "tokenize does not write npy");
+    assert_refused(bert4c("我\n", EMBED, "-q", "-o", temp_path("x.json"), NULL), 2,
+                   "embed does not write json");
+    assert_refused(
+        bert4c("我\n", "tokenize", "-m", tiny_vocabulary(), "-o", temp_path("x.npy"), NULL), 2,
+        "tokenize does not write npy");
 }
 
 /* A .npy has the numbers of jsonl, and a header that numpy reads. */
@@ -104,7 +109,7 @@ static void npy_into_a_pipe_is_refused(void **state)
     const char *argv[] = { EMBED, "-q", "--to", "npy", "我", NULL };
     running r = bert4c_start(argv);
     assert_refused(bert4c_wait(&r), 2, "wanted -o FILE.npy");
-    const run file = bert4c(NULL, EMBED, "--to", "npy", "我", NULL);        /* redirected to a file */
+    const run file = bert4c(NULL, EMBED, "--to", "npy", "我", NULL); /* redirected to a file */
     assert_code(file, 0);
     assert_int_equal(file.out_size, 128 + 160);
     assert_non_null(strstr(file.out + 10, "'shape': (1, 40)"));
@@ -113,9 +118,12 @@ static void npy_into_a_pipe_is_refused(void **state)
 static void targets_that_cannot_be_written_are_refused(void **state)
 {
     (void)state;
-    assert_refused(bert4c("我\n", EMBED, "-q", "-o", temp_path("none/x.jsonl"), NULL), 1, "make its folder first");
-    assert_refused(bert4c("我\n", EMBED, "-q", "-o", temp_folder(), NULL), 1, "found a folder, wanted a file");
-    assert_refused(bert4c("我\n", EMBED, "-q", "-o", "/dev/full", "--to", "jsonl", NULL), 1, "cannot write: /dev/full: No space left");
+    assert_refused(bert4c("我\n", EMBED, "-q", "-o", temp_path("none/x.jsonl"), NULL), 1,
+                   "make its folder first");
+    assert_refused(bert4c("我\n", EMBED, "-q", "-o", temp_folder(), NULL), 1,
+                   "found a folder, wanted a file");
+    assert_refused(bert4c("我\n", EMBED, "-q", "-o", "/dev/full", "--to", "jsonl", NULL), 1,
+                   "cannot write: /dev/full: No space left");
 }
 
 static void a_device_is_written_to_and_not_replaced(void **state)
@@ -146,10 +154,10 @@ static void a_failed_run_leaves_the_old_file(void **state)
     const char *out = temp_text("old.jsonl", "old\n");
     assert_code(bert4c("\xff\n", EMBED, "-o", out, NULL), 1);
     assert_string_equal(slurp(out), "old\n");
-    assert_false(exists(temp_path("old.jsonl.part")));                   /* nothing to keep */
+    assert_false(exists(temp_path("old.jsonl.part"))); /* nothing to keep */
 }
 
-/* ---- resuming ----------------------------------------------------------------------------------- */
+/* ---- resuming ------------------------------------------------------------------------------- */
 
 /* Stop a run after `first` lines: an input that breaks there. Returns the path of the output. */
 static const char *stopped_run(const char *name, const char *format, int first)
@@ -197,7 +205,7 @@ static void bytes_behind_the_last_whole_record_are_cut_off(void **state)
     (void)state;
     const char *out = stopped_run("torn", "jsonl", 50);
     FILE *f = fopen(temp_path("torn.jsonl.part"), "a");
-    fputs("{\"text\":\"half a rec", f);                                 /* as a power cut leaves it */
+    fputs("{\"text\":\"half a rec", f); /* as a power cut leaves it */
     fclose(f);
     assert_code(bert4c(lines(), EMBED, "-o", out, "--resume", NULL), 0);
     assert_string_equal(slurp(out), bert4c(lines(), EMBED, NULL).out);
@@ -227,15 +235,25 @@ static void another_run_is_not_gone_on_with(void **state)
     const char *out = stopped_run("other", "jsonl", 50);
     char *changed = strdup(lines());
     memcpy(changed, "天", 3);
-    assert_refused(bert4c(changed, EMBED, "-q", "-o", out, "--resume", NULL), 2, "found other texts among the first 50");
+    assert_refused(bert4c(changed, EMBED, "-q", "-o", out, "--resume", NULL), 2,
+                   "found other texts among the first 50");
     free(changed);
-    assert_refused(bert4c("我\n", EMBED, "-q", "-o", out, "--resume", NULL), 2, "found fewer texts in the input than the 50");
-    assert_refused(bert4c(lines(), EMBED, "-q", "-o", out, "--resume", "--dim", "8", NULL), 2, "made with another --dim");
-    assert_refused(bert4c(lines(), EMBED, "-q", "-o", out, "--resume", "--to", "tsv", NULL), 2, "made with another format");
-    assert_refused(bert4c(lines(), "embed", "-q", "-m", tiny_model_without_pooling(), "--to", "jsonl", "-o", out, "--resume", "--pooling", "mean", NULL), 2, "made with another --pooling");
-    assert_refused(bert4c(lines(), "tokenize", "-q", "-m", tiny_model(), "--to", "jsonl", "-o", out, "--resume", NULL), 2, "made with another command");
+    assert_refused(bert4c("我\n", EMBED, "-q", "-o", out, "--resume", NULL), 2,
+                   "found fewer texts in the input than the 50");
+    assert_refused(bert4c(lines(), EMBED, "-q", "-o", out, "--resume", "--dim", "8", NULL), 2,
+                   "made with another --dim");
+    assert_refused(bert4c(lines(), EMBED, "-q", "-o", out, "--resume", "--to", "tsv", NULL), 2,
+                   "made with another format");
+    assert_refused(bert4c(lines(), "embed", "-q", "-m", tiny_model_without_pooling(), "--to",
+                          "jsonl", "-o", out, "--resume", "--pooling", "mean", NULL),
+                   2, "made with another --pooling");
+    assert_refused(bert4c(lines(), "tokenize", "-q", "-m", tiny_model(), "--to", "jsonl", "-o", out,
+                          "--resume", NULL),
+                   2, "made with another command");
     /* What changes speed only may change. */
-    assert_code(bert4c(lines(), EMBED, "-o", out, "--to", "jsonl", "--resume", "--threads", "1", "--batch-tokens", "64", NULL), 0);
+    assert_code(bert4c(lines(), EMBED, "-o", out, "--to", "jsonl", "--resume", "--threads", "1",
+                       "--batch-tokens", "64", NULL),
+                0);
     assert_string_equal(slurp(out), bert4c(lines(), EMBED, NULL).out);
 }
 
@@ -245,10 +263,12 @@ static void another_model_is_noticed(void **state)
     size_t n;
     char *weights = read_file(temp_path("tiny/model.safetensors"), &n);
     const char *argv_model = temp_path("changed");
-    weights[n - 1] ^= 1;                                                 /* one bit of one weight */
+    weights[n - 1] ^= 1; /* one bit of one weight */
     temp_file("changed/model.safetensors", weights, n);
     free(weights);
-    static const char *const others[] = { "config.json", "vocab.txt", "modules.json", "1_Pooling/config.json", "config_sentence_transformers.json" };
+    static const char *const others[] = { "config.json", "vocab.txt", "modules.json",
+                                          "1_Pooling/config.json",
+                                          "config_sentence_transformers.json" };
     for (size_t i = 0; i < COUNT(others); i++) {
         char name[64];
         char *bytes = read_file(temp_path("tiny/%s", others[i]), &n);
@@ -257,18 +277,27 @@ static void another_model_is_noticed(void **state)
         free(bytes);
     }
     const char *out = stopped_run("model", "jsonl", 50);
-    assert_refused(bert4c(lines(), "embed", "-q", "-m", argv_model, "-o", out, "--to", "jsonl", "--resume", NULL), 2, "made with another model");
+    assert_refused(bert4c(lines(), "embed", "-q", "-m", argv_model, "-o", out, "--to", "jsonl",
+                          "--resume", NULL),
+                   2, "made with another model");
 }
 
 static void a_spoilt_state_is_refused(void **state)
 {
     (void)state;
     const char *out = stopped_run("spoilt", "jsonl", 50);
-    static const char *const states[] = { "", "{", "[]", "{\"records\":-1,\"bytes\":0,\"input\":\"0\",\"made_by\":{}}",
-                                          "{\"records\":5,\"bytes\":99999999,\"input\":\"0\",\"made_by\":{}}", "{\"records\":\"5\"}" };
+    static const char *const states[] = {
+        "",
+        "{",
+        "[]",
+        "{\"records\":-1,\"bytes\":0,\"input\":\"0\",\"made_by\":{}}",
+        "{\"records\":5,\"bytes\":99999999,\"input\":\"0\",\"made_by\":{}}",
+        "{\"records\":\"5\"}"
+    };
     for (size_t i = 0; i < COUNT(states); i++) {
         temp_text("spoilt.jsonl.part.json", states[i]);
-        assert_refused(bert4c(lines(), EMBED, "-q", "-o", out, "--resume", NULL), 1, "cannot resume: ");
+        assert_refused(bert4c(lines(), EMBED, "-q", "-o", out, "--resume", NULL), 1,
+                       "cannot resume: ");
     }
 }
 
@@ -278,7 +307,8 @@ static void two_runs_do_not_write_one_file(void **state)
     const char *out = temp_path("busy.jsonl");
     const char *argv[] = { EMBED, "-q", "-o", out, NULL };
     running first = bert4c_start(argv);
-    while (!exists(temp_path("busy.jsonl.part"))) nanosleep(&(struct timespec){ 0, 10000000 }, NULL);
+    while (!exists(temp_path("busy.jsonl.part")))
+        nanosleep(&(struct timespec){ 0, 10000000 }, NULL);
     nanosleep(&(struct timespec){ 0, 50000000 }, NULL);
     assert_refused(bert4c("我\n", EMBED, "-q", "-o", out, NULL), 1, "another bert4c is writing it");
     assert_int_equal(write(first.in, "想\n", 4), 4);
@@ -298,9 +328,12 @@ static void stop_by(int signal_number, int code)
         /* A state is saved about once a second, at the end of a chunk. */
         nanosleep(&(struct timespec){ 1, 100000000 }, NULL);
         const char *next = strchr(lines() + half, '\n') + 1;
-        assert_int_equal(write(r.in, lines() + half, (size_t)(next - lines() - (long)half)), next - lines() - (long)half);
-        while (!exists(temp_path("signal-%d.jsonl.part.json", signal_number))) nanosleep(&(struct timespec){ 0, 10000000 }, NULL);
-    } else nanosleep(&(struct timespec){ 0, 300000000 }, NULL);
+        assert_int_equal(write(r.in, lines() + half, (size_t)(next - lines() - (long)half)),
+                         next - lines() - (long)half);
+        while (!exists(temp_path("signal-%d.jsonl.part.json", signal_number)))
+            nanosleep(&(struct timespec){ 0, 10000000 }, NULL);
+    } else
+        nanosleep(&(struct timespec){ 0, 300000000 }, NULL);
     assert_int_equal(kill(r.pid, signal_number), 0);
     const int in = r.in;
     r.in = -1;

@@ -1,4 +1,5 @@
-/* test_pull.c - pull against a hub on loopback: the cache's layout, resuming, checking, and to whom the token goes. */
+/* test_pull.c - pull against a hub on loopback: the cache's layout, resuming, checking, and to whom
+ * the token goes. */
 #include "cli/command.h"
 #include "cli/fake_hub.h"
 
@@ -6,16 +7,18 @@
 #include <unistd.h>
 
 #define COMMIT "0123456789abcdef0123456789abcdef01234567"
-#define BLOB "136f334d647619879743ff33fde1ac6547f40e314692441f2a125e087cad47c9"
+#define BLOB   "136f334d647619879743ff33fde1ac6547f40e314692441f2a125e087cad47c9"
 enum { WEIGHTS = 300000 };
 
 /* Hashes by sha256sum and git hash-object. */
 static char weights[WEIGHTS];
 static fake_file files[] = {
     { "README.md", "hello", 5, "b6fc4c620b67d95f953a5c1c1230aaab5db5a1b0", false },
-    { "config.json", "{\"model_type\":\"bert\"}\n", 22, "cc8a6b41c02264f7110eed9d6cac93bc973dcf7b", false },
+    { "config.json", "{\"model_type\":\"bert\"}\n", 22, "cc8a6b41c02264f7110eed9d6cac93bc973dcf7b",
+      false },
     { "vocab.txt", "[PAD]\n[UNK]\n", 12, "9b63652e4599b6f141f83f77374ca035004e0c8f", false },
-    { "1_Pooling/config.json", "{\"pooling_mode_cls_token\":true}\n", 32, "1c3936968bdcef753523623e607037f6cb8bd4f5", false },
+    { "1_Pooling/config.json", "{\"pooling_mode_cls_token\":true}\n", 32,
+      "1c3936968bdcef753523623e607037f6cb8bd4f5", false },
     { "model.safetensors", weights, WEIGHTS, BLOB, true },
     { "pytorch_model.bin", weights, WEIGHTS, BLOB, true },
     { "onnx/model.onnx", weights, WEIGHTS, BLOB, true },
@@ -62,7 +65,10 @@ static int fresh(void **state)
     return 0;
 }
 
-static const char *in_cache(const char *name) { return temp_path("cache-%d/models--lab--tiny/%s", caches, name); }
+static const char *in_cache(const char *name)
+{
+    return temp_path("cache-%d/models--lab--tiny/%s", caches, name);
+}
 
 static void assert_file(const char *path, const char *bytes, size_t size)
 {
@@ -77,7 +83,8 @@ static void assert_complete(void)
 {
     assert_file(in_cache("snapshots/" COMMIT "/model.safetensors"), weights, WEIGHTS);
     assert_file(in_cache("snapshots/" COMMIT "/config.json"), files[1].bytes, files[1].size);
-    assert_file(in_cache("snapshots/" COMMIT "/1_Pooling/config.json"), files[3].bytes, files[3].size);
+    assert_file(in_cache("snapshots/" COMMIT "/1_Pooling/config.json"), files[3].bytes,
+                files[3].size);
     assert_file(in_cache("refs/main"), COMMIT, strlen(COMMIT));
 }
 
@@ -257,11 +264,13 @@ static void refusals_say_what_to_do(void **state)
 {
     (void)state;
     hub.status = 401;
-    assert_refused(bert4c(NULL, "pull", "lab/tiny", NULL), 1, "set HF_TOKEN to a token that may read it");
+    assert_refused(bert4c(NULL, "pull", "lab/tiny", NULL), 1,
+                   "set HF_TOKEN to a token that may read it");
     setenv("HF_TOKEN", "secret", 1);
     assert_refused(bert4c(NULL, "pull", "lab/tiny", NULL), 1, "HF_TOKEN may not read it");
     hub.status = 403;
-    assert_refused(bert4c(NULL, "pull", "lab/tiny", NULL), 1, "its page asks to accept terms first");
+    assert_refused(bert4c(NULL, "pull", "lab/tiny", NULL), 1,
+                   "its page asks to accept terms first");
     hub.status = 404;
     assert_refused(bert4c(NULL, "pull", "lab/tiny", NULL), 1, "found status 404");
     assert_refused(bert4c(NULL, "pull", "lab/tiny@v9", NULL), 1, "lab/tiny (v9)");
@@ -311,16 +320,20 @@ static void a_revision_has_a_reference_of_its_own(void **state)
 static void names_that_leave_the_cache_are_refused(void **state)
 {
     (void)state;
-    static const char *const bad[] = { "../x", "a/../b", "/etc/passwd", "a/b/c", "a//b", "a/b@../../x", "a/.hidden", "a b/c", "" };
-    for (size_t i = 0; i < COUNT(bad); i++) assert_refused(bert4c(NULL, "pull", bad[i], NULL), 2, "not a name on the hub");
+    static const char *const bad[] = { "../x",        "a/../b",    "/etc/passwd", "a/b/c", "a//b",
+                                       "a/b@../../x", "a/.hidden", "a b/c",       "" };
+    for (size_t i = 0; i < COUNT(bad); i++)
+        assert_refused(bert4c(NULL, "pull", bad[i], NULL), 2, "not a name on the hub");
     assert_string_equal(hub.log, "");
 }
 
 static void a_hostile_list_writes_nothing_outside(void **state)
 {
     (void)state;
-    hub.list = "{\"sha\":\"" COMMIT "\",\"siblings\":[{\"rfilename\":\"../../../evil\"},{\"rfilename\":\"/tmp/evil\"},"
-               "{\"rfilename\":\"model.safetensors\"},{\"rfilename\":\"1_x/../config.json\"},{\"rfilename\":7}]}";
+    hub.list = "{\"sha\":\"" COMMIT
+               "\",\"siblings\":[{\"rfilename\":\"../../../evil\"},{\"rfilename\":\"/tmp/evil\"},"
+               "{\"rfilename\":\"model.safetensors\"},{\"rfilename\":\"1_x/../"
+               "config.json\"},{\"rfilename\":7}]}";
     assert_code(bert4c(NULL, "pull", "lab/tiny", NULL), 0);
     assert_int_equal(count_in_log("evil"), 0);
     assert_int_equal(count_in_log("hub HEAD"), 1);
@@ -329,13 +342,15 @@ static void a_hostile_list_writes_nothing_outside(void **state)
     hub.list = "<html>";
     assert_refused(bert4c(NULL, "pull", "lab/tiny", NULL), 1, "not the hub's answer");
     hub.list = "{\"sha\":\"" COMMIT "\",\"siblings\":[{\"rfilename\":\"README.md\"}]}";
-    assert_refused(bert4c(NULL, "pull", "lab/tiny", NULL), 1, "no weights: lab/tiny: found {\"README.md\": true}");
+    assert_refused(bert4c(NULL, "pull", "lab/tiny", NULL), 1,
+                   "no weights: lab/tiny: found {\"README.md\": true}");
 }
 
 static void without_safetensors_the_next_kind_is_taken(void **state)
 {
     (void)state;
-    hub.list = "{\"sha\":\"" COMMIT "\",\"siblings\":[{\"rfilename\":\"pytorch_model.bin\"},{\"rfilename\":\"onnx/model.onnx\"},"
+    hub.list = "{\"sha\":\"" COMMIT "\",\"siblings\":[{\"rfilename\":\"pytorch_model.bin\"},{"
+                                    "\"rfilename\":\"onnx/model.onnx\"},"
                "{\"rfilename\":\"config.json\"}]}";
     assert_code(bert4c(NULL, "pull", "lab/tiny", NULL), 0);
     assert_true(exists(in_cache("snapshots/" COMMIT "/pytorch_model.bin")));
@@ -346,10 +361,12 @@ static void shards_come_with_their_index(void **state)
 {
     (void)state;
     static const fake_file shards[] = {
-        { "model.safetensors.index.json", "{}", 2, "9e26dfeeb6e641a33dae4961196235bdb965b21b", false },
+        { "model.safetensors.index.json", "{}", 2, "9e26dfeeb6e641a33dae4961196235bdb965b21b",
+          false },
         { "model-00001-of-00002.safetensors", weights, WEIGHTS, BLOB, true },
         { "model-00002-of-00002.safetensors", weights, WEIGHTS, BLOB, true },
-        { "config.json", "{\"model_type\":\"bert\"}\n", 22, "cc8a6b41c02264f7110eed9d6cac93bc973dcf7b", false },
+        { "config.json", "{\"model_type\":\"bert\"}\n", 22,
+          "cc8a6b41c02264f7110eed9d6cac93bc973dcf7b", false },
         { NULL, NULL, 0, NULL, false },
     };
     hub.files = shards;
@@ -357,7 +374,7 @@ static void shards_come_with_their_index(void **state)
     hub.files = files;
     assert_code(r, 0);
     assert_true(exists(in_cache("snapshots/" COMMIT "/model-00002-of-00002.safetensors")));
-    assert_int_equal(count_in_log("other GET"), 1);              /* the same content, once */
+    assert_int_equal(count_in_log("other GET"), 1); /* the same content, once */
 }
 
 static void our_own_cache_comes_first(void **state)
