@@ -260,6 +260,70 @@ B4C_API int b4c_fill(b4c_session *, const char *text, size_t len, const b4c_fill
                      b4c_error *);
 B4C_API void b4c_fill_result_free(b4c_fill_result *);
 
+/* ---- generation --------------------------------------------------------------------------- */
+
+typedef enum b4c_early_stopping {
+    B4C_EARLY_HEURISTIC,     /* stop when no live beam can beat the worst kept result at the length it has now */
+    B4C_EARLY_ALWAYS,        /* stop when as many results as beams are finished */
+    B4C_EARLY_NEVER          /* exact: stop when no live beam can beat them at any length */
+} b4c_early_stopping;
+
+typedef enum b4c_finish {
+    B4C_FINISH_NONE, B4C_FINISH_END /* end token */, B4C_FINISH_LENGTH /* limit reached */, B4C_FINISH_STOP /* stop string or token */,
+    B4C_FINISH_STOPPED /* by the caller */
+} b4c_finish;
+
+typedef struct b4c_bias { int32_t token; float bias; } b4c_bias;
+typedef struct b4c_phrase { const int32_t *ids; int n; } b4c_phrase;
+
+/* All options work together; what contradicts is an error. Names and meanings are those people know from elsewhere. */
+typedef struct b4c_generate_options {
+    int max_new_tokens, min_new_tokens;   /* before the minimum no end token can come */
+    int n;                                /* results a text */
+    /* beams */
+    int beams;                            /* 1: greedy or sampling */
+    int beam_groups;                      /* diverse beam search: groups of beams / beam_groups */
+    float diversity;                      /* taken off a token's score for each earlier group that chose it in this step */
+    float length_penalty;                 /* score / length^penalty */
+    b4c_early_stopping early_stopping;
+    bool bert4keras_beam;                 /* bert4keras's search instead: no length normalisation, ended beams that are not best are dropped */
+    /* sampling: temperature 0 is greedy */
+    bool sample;
+    float temperature;
+    int top_k;                            /* 0: off */
+    float top_p, min_p, typical;          /* 1, 0, 1: off */
+    uint64_t seed;
+    /* repetition: over prompt and result in decoder-only models, the result alone elsewhere */
+    float repetition_penalty, presence_penalty, frequency_penalty;
+    int no_repeat_ngram;
+    /* tokens */
+    const b4c_bias *bias;
+    int n_bias;
+    const b4c_phrase *bad, *forced;       /* sequences that never appear; sequences that must all appear */
+    int n_bad, n_forced;
+    bool allow_unknown;                   /* [UNK], [PAD], [MASK], [CLS] may be produced */
+    const int32_t *stop_tokens;           /* besides the model's own end tokens */
+    int n_stop_tokens;
+    const char *const *stop;              /* strings; a result is cut before the first */
+    int n_stop;
+    bool logprobs;                        /* log-probability of every token, before temperature and filters */
+    int alternatives;                     /* and of this many best tokens at each place */
+} b4c_generate_options;
+#define B4C_GENERATE_DEFAULT                                                                      \
+    ((b4c_generate_options){ .max_new_tokens = 128, .n = 1, .beams = 1, .beam_groups = 1, .length_penalty = 1, .temperature = 1, \
+                             .top_p = 1, .typical = 1, .repetition_penalty = 1 })
+
+typedef struct b4c_result {
+    const int32_t *ids;      /* without prompt and start token; an end token is left out */
+    int n;
+    const char *text;        /* NULL without a tokenizer */
+    double logprob;          /* sum over ids and the end token */
+    double score;            /* what beams were ranked by; else logprob */
+    const float *token_logprob;      /* [n], with option logprobs */
+    const b4c_candidate *alternative;    /* [n, alternatives], p is a log-probability here */
+    b4c_finish finish;
+} b4c_result;
+
 /* Cosine of two vectors of n components, summed in double; 0 when one of them is all zero. */
 B4C_API double b4c_cosine(const float *a, const float *b, int n);
 
