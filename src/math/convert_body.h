@@ -1,4 +1,9 @@
-/* convert_body.h - whole operands between forms, row by row (row_body.h). Included after a vec_<isa>.h; serves that set's table. */
+/* convert_body.h - whole operands between forms, row by row (row_body.h). Included after a
+ * vec_<isa>.h; serves that set's table.
+ *
+ * requantize has loops of its own, since a feed-forward layer's hidden rows all pass through it:
+ * its rows are whole lines, zero in their padding, so no element needs to be counted.
+ */
 #ifndef B4C_MATH_CONVERT_BODY_H
 #define B4C_MATH_CONVERT_BODY_H
 #include "math/row_body.h"
@@ -25,13 +30,52 @@ static void rows(const b4c_operand *in, b4c_real *y, int y_ld, int begin, int en
     }
 }
 
+#ifndef CONVERT_LINES               /* the instruction set has no better ones */
+/* The largest size of a row of bf16, NaN or infinity where it has one. */
+B4C_INLINE float largest_of_lines(row_lines from)
+{
+    vec largest = v_set(0);
+    for (int l = 0; l < from.lines; l++) {
+        B4C_UNROLL
+        for (int j = 0; j < 32; j += VEC_LANES)
+            largest = v_absmax(largest, v_load_bf16_n(row_bf16_line(from, l) + j, VEC_LANES));
+    }
+    return (float)v_absmax_top(largest);
+}
+
+/* 64 numbers within -127 .. 127 to a line of int8. */
+B4C_INLINE void store_line_i8(uint8_t *line, const vec x[64 / VEC_LANES], uint8_t flip)
+{
+    B4C_UNROLL
+    for (int j = 0; j < 64 / VEC_LANES; j++) v_store_i8_n(line + j * VEC_LANES, x[j], flip, VEC_LANES);
+}
+#endif
+
+static float requantize_row(row_lines from, row_lines to, uint8_t flip)
+{
+    const row_i8 q = row_i8_begin(largest_of_lines(from), to, flip);
+    for (int l = 0; l < to.lines; l++) {
+        vec x[64 / VEC_LANES];
+        B4C_UNROLL
+        for (int j = 0; j < 64 / VEC_LANES; j++) x[j] = v_set(0);
+        for (int half = 0; half < 2 && !q.zero && 2 * l + half < from.lines; half++) {
+            const uint16_t *line = row_bf16_line(from, 2 * l + half);
+            B4C_UNROLL
+            for (int j = 0; j < 32 / VEC_LANES; j++)
+                x[half * 32 / VEC_LANES + j] =
+                    v_mul(v_load_bf16_n(line + j * VEC_LANES, VEC_LANES), q.inverse);
+        }
+        store_line_i8((uint8_t *)to.at + (size_t)l * to.step, x, flip);
+    }
+    return q.scale;
+}
+
 static void requantize(const b4c_operand *in, b4c_operand *out, int begin, int end)
 {
-    assert(in->cols == out->cols && form_is_i8(out->form) && !form_is_i8(in->form) && in->form != B4C_FORM_REAL);
-    for (int i = begin; i < end; i++) {
-        const row_source from = { .bf16 = row_of(in, i) };
-        out->scale[i] = row_put_i8(&from, in->cols, row_of(out, i), row_flip(out->form));
-    }
+    assert(in->cols == out->cols && form_is_i8(out->form) && !form_is_i8(in->form));
+    assert(in->form != B4C_FORM_REAL);
+    for (int i = begin; i < end; i++)
+        out->scale[i] = requantize_row(row_of(in, i), row_of(out, i), row_flip(out->form));
 }
 
 static inline void fill_conversions(b4c_kernels *t)

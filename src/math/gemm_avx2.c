@@ -80,6 +80,7 @@ static inline __m256 widen(const uint16_t *p, int odd)
 #define DOT(s, a, b) s = _mm256_fmadd_ps(a, b, s)
 #define SUM_ZERO() _mm256_setzero_ps()
 #define SUM_STORE(p, s) _mm256_store_ps(p, s)
+#define A_BARE true
 #include "math/gemm_blocks.h"
 
 /* ---- int8 ----------------------------------------------------------------------------------------------- */

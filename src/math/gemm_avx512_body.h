@@ -23,6 +23,27 @@ static inline vec v_sums_i8(const int32_t *sum, const int32_t *sum128)
 {
     return _mm512_cvtepi32_ps(_mm512_sub_epi32(_mm512_loadu_si512(sum), _mm512_loadu_si512(sum128)));
 }
+
+#include "math/row_body.h"
+#define CONVERT_LINES           /* what convert_body.h does vector by vector, on whole lines */
+static inline float largest_of_lines(row_lines from)
+{
+    __m512i top = _mm512_setzero_si512();
+    for (int l = 0; l < from.lines; l++) {
+        const __m512i x = _mm512_loadu_si512(row_bf16_line(from, l));
+        top = _mm512_max_epu16(top, _mm512_and_si512(x, _mm512_set1_epi16(0x7fff)));
+    }
+    top = _mm512_max_epu32(_mm512_slli_epi32(top, 16), top);     /* the odd ones' low halves: below their own step */
+    return v_absmax_top(_mm512_castsi512_ps(_mm512_and_si512(top, _mm512_set1_epi32(0x7fff0000))));
+}
+static inline void store_line_i8(uint8_t *line, const vec x[4], uint8_t flip)
+{
+    const __m512i order = _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
+    const __m512i low = _mm512_packs_epi32(_mm512_cvtps_epi32(x[0]), _mm512_cvtps_epi32(x[1]));
+    const __m512i high = _mm512_packs_epi32(_mm512_cvtps_epi32(x[2]), _mm512_cvtps_epi32(x[3]));
+    const __m512i q = _mm512_permutexvar_epi32(order, _mm512_packs_epi16(low, high));
+    _mm512_storeu_si512(line, _mm512_xor_si512(q, _mm512_set1_epi8((char)flip)));
+}
 #include "math/convert_body.h"
 #include "math/gemm_epilogue.h"
 
@@ -109,6 +130,7 @@ static inline __m512 widen(__m512i pairs, int odd)
 #define DOT(s, a, b) s = _mm512_fmadd_ps(a, b, s)
 #define SUM_ZERO() _mm512_setzero_ps()
 #define SUM_STORE(p, s) _mm512_store_ps(p, s)
+#define A_BARE true
 #include "math/gemm_blocks.h"
 
 /* ---- int8: by its instruction, or widened to 16 bits (vpmaddubsw would saturate) ----------------------------- */

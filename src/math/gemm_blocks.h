@@ -9,12 +9,16 @@
  *   FEW_ROWS, FEW_PANELS(rows), FEW(X)       shapes for few rows: X(rows, panels), each with whole panels
  *   FEW_MOST_PANELS
  *   BLOCK_BYTES                              of rows in a block
+ *   A_BARE                                   true where rows are bare f32 rows, with nothing behind an odd k
  */
 #ifndef A_NEXT
 #define A_NEXT(step, a_step) (a_step)
 #endif
 #ifndef A_PLUS_128                  /* false where A_LOAD takes the 128 off int8 rows */
 #define A_PLUS_128 true
+#endif
+#ifndef A_BARE
+#define A_BARE false
 #endif
 #include "math/gemm_tile.h"
 
@@ -38,13 +42,26 @@ NAME(few)(int rows, const A_T *a, size_t a_ld, const B_T *b, size_t panel, int s
 #undef SHAPE
 }
 
+/* What whole groups left: the last of an odd k, whose partner in bare rows would be the next row's, or nobody's. The order of sums is
+ * that of the tile. */
+static inline void NAME(finish_k)(int rows, const A_T *a, size_t a_ld, const B_T *b, int k, SUM_T *sum)
+{
+    const uint16_t *w = (const uint16_t *)(const void *)b + (size_t)(k - 1) * B4C_PANEL;
+    for (int i = 0; A_BARE && i < rows; i++)
+        for (int j = 0; j < B4C_PANEL; j++) {
+            SUM_T *s = sum + i * B4C_PANEL + j;
+            *s = (SUM_T)fmaf((float)a[(size_t)i * a_ld + (size_t)(k - 1)], b4c_from_bf16(w[2 * j]), (float)*s);
+        }
+}
+
 static void NAME(block)(const b4c_gemm *g, int from, int rows, int begin, int end)
 {
     const b4c_packed *w = g->w;
     size_t a_ld = g->in.form == B4C_FORM_REAL ? g->in.ld : g->in.ld / sizeof(A_T), panel = (size_t)w->kp * B4C_PANEL;
     const A_T *a = (const A_T *)g->in.data + (size_t)from * a_ld;
     const B_T *b = (const B_T *)w->panels + (size_t)begin * panel;
-    int steps = (w->k + GROUP - 1) / GROUP, tiles = (rows + LARGE_ROWS - 1) / LARGE_ROWS;
+    const bool odd = A_BARE && w->k % GROUP != 0;
+    int steps = odd ? w->k / GROUP : (w->k + GROUP - 1) / GROUP, tiles = (rows + LARGE_ROWS - 1) / LARGE_ROWS;
     int together = rows <= FEW_ROWS ? FEW_PANELS(rows) : 0;
     SUM_T sum[FEW_MOST_PANELS * LARGE_ROWS * B4C_PANEL] __attribute__((aligned(64)));
     finish_fn finish = finish_of(g);
@@ -54,6 +71,7 @@ static void NAME(block)(const b4c_gemm *g, int from, int rows, int begin, int en
         if (together && p + together <= end) {
             NAME(few)(rows, a, a_ld, b, panel, steps, sum);
             for (int i = 0; i < together; i++, p++) {
+                if (odd) NAME(finish_k)(rows, a, a_ld, b + (size_t)i * panel, w->k, sum + i * LARGE_ROWS * B4C_PANEL);
                 epilogue_init(&e, g, p, A_PLUS_128);
                 finish(&e, sum + i * LARGE_ROWS * B4C_PANEL, from, rows);
             }
@@ -64,6 +82,7 @@ static void NAME(block)(const b4c_gemm *g, int from, int rows, int begin, int en
         for (int t = 0; t < tiles; t++) {
             int first = rows * t / tiles, n = rows * (t + 1) / tiles - first;
             NAME(large)(n, a + (size_t)first * a_ld, a_ld, GROUP, b, steps, sum);
+            if (odd) NAME(finish_k)(n, a + (size_t)first * a_ld, a_ld, b, w->k, sum);
             finish(&e, sum, from + first, n);
         }
     }

@@ -78,6 +78,7 @@ static inline float32x4_t widen(const uint16_t *p, int odd)
 #define DOT(s, a, b) s = vfmaq_f32(s, a, b)
 #define SUM_ZERO() vdupq_n_f32(0)
 #define SUM_STORE(p, s) vst1q_f32(p, s)
+#define A_BARE true
 #include "math/gemm_blocks.h"
 
 /* ---- int8 ----------------------------------------------------------------------------------------------- */

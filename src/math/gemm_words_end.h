@@ -12,6 +12,7 @@
 #undef B_LOAD
 #undef A_NEXT
 #undef A_PLUS_128
+#undef A_BARE
 #undef DOT
 #undef SUM_ZERO
 #undef SUM_STORE

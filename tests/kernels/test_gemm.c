@@ -228,6 +228,35 @@ static void a_row_does_not_feel_how_many_there_are(void **state)
         }
 }
 
+/* Rows that are a view: what stands between two of them, here NaN, is not theirs. */
+static void rows_of_numbers_end_where_they_end(void **state)
+{
+    (void)state;
+    for (const b4c_kernels *t = NULL; (t = next_table(t));)
+        for (size_t d = 0; d < 3; d++)
+            for (int m = 1; m < 20 && t->form(dtypes[d]) == B4C_FORM_REAL; m++)
+                for (int k = 1; k < 70; k += 17) {
+                    product p = product_new(t, dtypes[d], B4C_FORM_REAL, m, 70, k, 31);
+                    product_run(&p, p.bias, B4C_ACT_NONE);
+                    float *want = malloc(p.out_bytes), *apart = malloc((size_t)(m * (k + 1)) * sizeof *apart);
+                    assert_true(want && apart);
+                    memcpy(want, p.out.data, p.out_bytes);
+                    for (int i = 0; i < m; i++) {
+                        memcpy(apart + i * (k + 1), p.x + i * k, (size_t)k * sizeof *apart);
+                        apart[i * (k + 1) + k] = NAN;
+                    }
+                    b4c_gemm g = { .w = &p.w, .in = p.in, .bias = p.bias, .out = p.out };
+                    g.in.data = apart;
+                    g.in.ld = (size_t)k + 1;
+                    t->gemm(&g, 0, 3);
+                    if (memcmp(p.out.data, want, p.out_bytes) != 0)
+                        fail_msg("%s %s: a product of %d rows of %d read beyond them", t->name, dtype_names[d], m, k);
+                    free(want);
+                    free(apart);
+                    product_free(&p);
+                }
+}
+
 static void panels_may_be_divided_anyhow(void **state)
 {
     (void)state;
@@ -401,6 +430,7 @@ int main(void)
     print_tables();
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(products_equal_a_double_loop),
+        cmocka_unit_test(rows_of_numbers_end_where_they_end),
         cmocka_unit_test(every_activation_comes_out_in_every_form),
         cmocka_unit_test(a_fused_activation_has_the_bits_of_one_of_its_own),
         cmocka_unit_test(rows_rounded_in_the_epilogue_are_those_of_operand),
