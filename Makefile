@@ -230,6 +230,10 @@ bench-bin: $(BENCH_BIN)
 $(BUILD)/bench/%: $(BUILD)/bench/%.o $(BENCH_OBJ) $(LIB)
 	$(link)
 
+# What is written from the command's table of options: man/bert4c.1 and a part of docs/cli.md.
+docs: $(BIN)
+	$(Q)BERT4C=$(BIN) sh scripts/docs.sh
+
 run: $(BIN)
 	$(Q)BERT4C=$(BIN) sh scripts/run.sh
 
@@ -252,12 +256,13 @@ help:
 	@echo 'make test-real    tests on real models, where they are on this machine'
 	@echo 'make check        includes, exported names, headers, style'
 	@echo 'make bench        speed, against this machine'"'"'s limits'
+	@echo 'make docs         write man/bert4c.1 and the reference in docs/cli.md again'
 	@echo 'make run          embed and rank a few Chinese sentences with a real model'
 	@echo 'make install      PREFIX=/usr/local DESTDIR='
 	@echo 'make clean'
 	@echo 'Variables: BUILD CC OPT WERROR=-Werror V=1 (show commands); BERT4C_ISA=scalar|avx2|avx512|amx|neon when running'
 
-.PHONY: all lib examples install test test-bin test-real asan ubsan asan-ubsan tsan clang neon fuzz fuzz-run bench bench-bin run check \
+.PHONY: all lib examples install test test-bin test-real asan ubsan asan-ubsan tsan clang neon fuzz fuzz-run bench bench-bin docs run check \
         clean help FORCE
 .SECONDARY:
 -include $(wildcard $(addsuffix /*.d,$(sort $(dir $(OBJ) $(DOUBLE_OBJ) $(CLI_OBJ) $(TEST_BIN) $(HELPERS:%=$(BUILD)/%) \

@@ -83,6 +83,7 @@ static int run(const cli_command *self, const cli_settings *s)
                               .want = CLI_ONE_TEXT,
                               .unit = "texts",
                               .model = e.model.path,
+                              .dtype = e.model.dtype,
                               .width = e.width,
                               .self = &e,
                               .chunk = embed_chunk };

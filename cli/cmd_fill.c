@@ -97,6 +97,7 @@ static int run(const cli_command *self, const cli_settings *s)
                               .want = CLI_ONE_TEXT,
                               .unit = "texts",
                               .model = f.model.path,
+                              .dtype = f.model.dtype,
                               .self = &f,
                               .chunk = fill_chunk };
         f.options.top = (int)s->top;

@@ -198,6 +198,7 @@ static int run(const cli_command *self, const cli_settings *s)
                               .want = CLI_PAIR,
                               .unit = "pairs",
                               .model = c.model.path,
+                              .dtype = c.model.dtype,
                               .self = &c,
                               .begin = put_header,
                               .chunk = compare_chunk,

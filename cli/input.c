@@ -1,26 +1,19 @@
 /* input.c - texts from arguments, files and standard input, a chunk at a time.
  *
- * Bytes come by read() into one buffer; lines are cut from it, converted to UTF-8 and checked, and
- * their fields copied into the chunk. Invariants: lines are cut before conversion (in no encoding
- * offered here is a line end part of a character); an error is kept until the records before it
- * were given out; a line is at most LINE_MOST bytes, so that a file without line ends is refused,
- * not swallowed.
+ * A line's fields are copied into the chunk, which the command then works on. Invariants: an error
+ * is kept until the records before it were given out; pieces are offsets, because the chunk's bytes
+ * move while they grow.
  */
 #include "input.h"
+#include "lines.h"
 #include "signals.h"
-#include "utf8.h"
 #include <errno.h>
-#include <fcntl.h>
-#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { READ_STEP = 1 << 18, CHUNK_BYTES = 8 << 20, FIELDS = 3 };
-#define LINE_MOST ((size_t)64 << 20)
-
-typedef enum { NO_MORE = 0, A_LINE = 1, NOT_YET = 2 } found;
+enum { CHUNK_BYTES = 8 << 20, FIELDS = 3 };
 
 struct cli_input {
     const cli_settings *settings;
@@ -29,13 +22,9 @@ struct cli_input {
     const char *standard_input[1];
 
     /* the file being read */
-    int at, fd; /* index into file; -1: none is open */
+    int at; /* index into file */
+    cli_lines lines;
     cli_format format;
-    char *buffer;
-    size_t begin, end, room, seen; /* seen: up to there no line end was found */
-    bool ended;
-    long long line;
-    cli_convert convert;
     bool header_due;
     int column[FIELDS]; /* text, second text, label: 0 first; -1: none */
     const char *key[FIELDS];
@@ -44,17 +33,11 @@ struct cli_input {
 
     char *header;
     uint64_t hash;
-    long long bytes, total;
-    b4c_error held; /* code 0: none */
+    long long total; /* bytes of all files; 0: not known */
+    b4c_error held;  /* code 0: none */
 };
 
 /* ---- opening -------------------------------------------------------------------------------- */
-
-static bool is_standard_input(const char *name) { return !strcmp(name, "-"); }
-static const char *shown_name(const char *name)
-{
-    return is_standard_input(name) ? "standard input" : name;
-}
 
 static int look_at_files(cli_input *in, b4c_error *err)
 {
@@ -62,15 +45,15 @@ static int look_at_files(cli_input *in, b4c_error *err)
     for (int i = 0; i < in->file.n; i++) {
         struct stat st;
         const char *name = in->file.item[i];
-        const bool pipe = is_standard_input(name);
+        const bool pipe = cli_is_standard_input(name);
         if ((pipe ? fstat(STDIN_FILENO, &st) : stat(name, &st)) < 0)
             return cli_fail(err, B4C_E_IO, "cannot open: %s: %s; is the name right?",
-                            shown_name(name), strerror(errno));
+                            cli_shown_name(name), strerror(errno));
         if (S_ISDIR(st.st_mode))
             return cli_fail(
                 err, B4C_E_IO,
                 "cannot read: %s: found a folder, wanted a file of texts; give its files with -f",
-                shown_name(name));
+                cli_shown_name(name));
         if (!pipe && access(name, R_OK) < 0)
             return cli_fail(err, B4C_E_IO, "cannot open: %s: %s", name, strerror(errno));
         if (S_ISREG(st.st_mode))
@@ -106,9 +89,9 @@ cli_input *cli_input_open(const cli_settings *s, cli_want want, b4c_error *err)
         cli_fail(err, B4C_E_MEMORY, "no memory");
         return NULL;
     }
-    *in = (cli_input){
-        .settings = s, .want = want, .fd = -1, .file = s->file, .hash = 14695981039346656037u
-    };
+    *in =
+        (cli_input){ .settings = s, .want = want, .file = s->file, .hash = 14695981039346656037u };
+    in->lines.fd = -1;
     in->key[0] = want == CLI_PAIR ? "a" : want == CLI_IDS ? "ids" : "text";
     in->key[1] = want == CLI_PAIR ? "b" : NULL;
     if (s->key && cut_in_two(in, "key", s->key, in->key, err) < 0) goto fail;
@@ -117,7 +100,7 @@ cli_input *cli_input_open(const cli_settings *s, cli_want want, b4c_error *err)
         in->standard_input[0] = "-";
         in->file = (cli_list){ in->standard_input, 1 };
     }
-    if (look_at_files(in, err) < 0 || cli_convert_open(&in->convert, s->charset, err) < 0)
+    if (look_at_files(in, err) < 0 || cli_convert_open(&in->lines.convert, s->charset, err) < 0)
         goto fail;
     return in;
 fail:
@@ -128,9 +111,7 @@ fail:
 void cli_input_close(cli_input *in)
 {
     if (!in) return;
-    if (in->fd > 0) close(in->fd);
-    cli_convert_close(&in->convert);
-    free(in->buffer);
+    cli_lines_done(&in->lines);
     free(in->keys);
     free(in->header);
     free(in);
@@ -155,7 +136,7 @@ static int choose_format(cli_input *in, const char *name, b4c_error *err)
         return cli_fail(err, B4C_E_UNSUPPORTED,
                         "unknown format: %s: found %s, wanted text, tsv or jsonl; convert it, or "
                         "say with --from what it is",
-                        shown_name(name), strrchr(name, '.'));
+                        cli_shown_name(name), strrchr(name, '.'));
     else
         in->format = in->want == CLI_PAIR || s->column || s->header ? CLI_TSV
                    : s->key                                         ? CLI_JSONL
@@ -163,17 +144,17 @@ static int choose_format(cli_input *in, const char *name, b4c_error *err)
     if (in->format == CLI_TEXT && in->want == CLI_PAIR)
         return cli_fail(err, B4C_E_ARG,
                         "wrong format: %s: found text, wanted pairs; they come as tsv or jsonl",
-                        shown_name(name));
+                        cli_shown_name(name));
     if (in->format != CLI_TSV && (s->column || s->header))
         return cli_fail(err, B4C_E_ARG,
                         "contradicting options: %s: found --%s for a file that is no tsv; --from "
                         "tsv says that it is one",
-                        shown_name(name), s->column ? "column" : "header");
+                        cli_shown_name(name), s->column ? "column" : "header");
     if (in->format != CLI_JSONL && s->key)
         return cli_fail(err, B4C_E_ARG,
                         "contradicting options: %s: found --key for a file that is no jsonl; "
                         "--from jsonl says that it is one",
-                        shown_name(name));
+                        cli_shown_name(name));
     return 0;
 }
 
@@ -201,7 +182,7 @@ static int find_column(const cli_input *in, const char *option, const char *spec
     }
     return cli_fail(err, B4C_E_ARG,
                     "no such column: %s:1: found '%s' as the header, wanted a column '%s' (--%s)",
-                    shown_name(name), header, spec, option);
+                    cli_shown_name(name), header, spec, option);
 }
 
 static int find_columns(cli_input *in, const char *header, b4c_error *err)
@@ -236,103 +217,10 @@ static int open_file(cli_input *in, b4c_error *err)
 {
     const char *name = in->file.item[in->at];
     const cli_settings *s = in->settings;
-    if (choose_format(in, name, err) < 0) return err->code;
-    in->fd = is_standard_input(name) ? STDIN_FILENO : open(name, O_RDONLY | O_CLOEXEC);
-    if (in->fd < 0) return cli_fail(err, B4C_E_IO, "cannot open: %s: %s", name, strerror(errno));
-    if (in->fd == STDIN_FILENO && isatty(STDIN_FILENO))
-        cli_say("reading texts from the terminal, one a line; Ctrl-D ends");
-    in->begin = in->end = in->seen = 0;
-    in->ended = false;
-    in->line = 0;
+    if (choose_format(in, name, err) < 0 || cli_lines_open(&in->lines, name, err) < 0)
+        return err->code;
     in->header_due = in->format == CLI_TSV && (s->header || names_columns(s));
     return in->format == CLI_TSV && !in->header_due ? find_columns(in, "", err) : 0;
-}
-
-static void close_file(cli_input *in)
-{
-    if (in->fd > 0) close(in->fd);
-    in->fd = -1;
-    in->at++;
-}
-
-/* ---- lines ---------------------------------------------------------------------------------- */
-
-static int fill_buffer(cli_input *in, b4c_error *err)
-{
-    const char *name = shown_name(in->file.item[in->at]);
-    if (in->begin) {
-        memmove(in->buffer, in->buffer + in->begin, in->end - in->begin);
-        in->end -= in->begin;
-        in->seen -= in->begin;
-        in->begin = 0;
-    }
-    if (in->end > LINE_MOST)
-        return cli_fail(err, B4C_E_TEXT,
-                        "line too long: %s:%lld: found more than %zu MiB without a line end, "
-                        "wanted one text a line",
-                        name, in->line + 1, LINE_MOST >> 20);
-    if (in->room - in->end < READ_STEP) {
-        const size_t room = in->room < READ_STEP ? 2 * READ_STEP : 2 * in->room;
-        char *more = realloc(in->buffer, room);
-        if (!more)
-            return cli_fail(err, B4C_E_MEMORY, "no memory for a line: %s:%lld: %zu bytes", name,
-                            in->line + 1, room);
-        in->buffer = more;
-        in->room = room;
-    }
-    const ssize_t got = read(in->fd, in->buffer + in->end, in->room - in->end);
-    if (got < 0 && errno == EINTR) return 0;
-    if (got < 0) return cli_fail(err, B4C_E_IO, "cannot read: %s: %s", name, strerror(errno));
-    if (got == 0) in->ended = true;
-    in->end += (size_t)got;
-    in->bytes += got;
-    return 0;
-}
-
-static bool can_read_now(int fd)
-{
-    struct pollfd p = { .fd = fd, .events = POLLIN };
-    return poll(&p, 1, 0) != 0;
-}
-
-/* The next line without its end, in the buffer until the next call. Returns a `found`, or negative.
- */
-static int next_line(cli_input *in, bool wait, const char **line, size_t *size, b4c_error *err)
-{
-    for (;;) {
-        char *end = in->end > in->seen ? memchr(in->buffer + in->seen, '\n', in->end - in->seen)
-                                       : NULL;
-        if (!end && in->ended && in->end > in->begin) end = in->buffer + in->end;
-        if (end) {
-            *line = in->buffer + in->begin;
-            *size = (size_t)(end - *line);
-            in->begin = in->seen = (size_t)(end - in->buffer) + (end < in->buffer + in->end);
-            in->line++;
-            if (*size && (*line)[*size - 1] == '\r') --*size;
-            return A_LINE;
-        }
-        if (in->ended || cli_stopped()) return NO_MORE;
-        in->seen = in->end;
-        if (!wait && !can_read_now(in->fd)) return NOT_YET;
-        if (fill_buffer(in, err) < 0) return err->code;
-    }
-}
-
-/* Convert and check one line; drop a byte order mark. */
-static int as_utf8(cli_input *in, const char **line, size_t *size, b4c_error *err)
-{
-    size_t bad = 0;
-    b4c_error why = { 0 };
-    const int rc = cli_convert_text(&in->convert, *line, *size, line, size, &bad, &why);
-    if (rc == B4C_E_TEXT)
-        return cli_fail(err, rc, "not the text it should be: %s:%lld: byte %zu: %s",
-                        shown_name(in->file.item[in->at]), in->line, bad + 1, why.message);
-    if (rc < 0) return cli_fail(err, rc, "%s", why.message);
-    if (in->line == 1 && *size >= 3 && !memcmp(*line, "\xef\xbb\xbf", 3)) {
-        *line += 3;
-        *size -= 3;
-    }
-    return 0;
 }
 
 /* ---- records -------------------------------------------------------------------------------- */
@@ -386,7 +274,8 @@ static int read_columns(const cli_input *in, cli_chunk *c, const char *line, siz
         return cli_fail(
             err, B4C_E_FORMAT,
             "too few columns: %s:%lld: found %d, wanted column %d; columns are parted by tabs",
-            shown_name(in->file.item[in->at]), in->line, column + 1, in->wanted_columns);
+            cli_shown_name(in->file.item[in->at]), in->lines.number, column + 1,
+            in->wanted_columns);
     return 0;
 }
 
@@ -428,28 +317,28 @@ static int value_text(const json_t *value, cli_want want, bool label, cli_chunk 
 static int read_keys(const cli_input *in, cli_chunk *c, const char *line, size_t size,
                      cli_record *r, b4c_error *err)
 {
-    const char *name = shown_name(in->file.item[in->at]);
+    const char *name = cli_shown_name(in->file.item[in->at]);
     json_error_t why;
     cli_piece *const field[FIELDS] = { &r->text[0], &r->text[1], &r->label };
     int rc = 0;
     json_t *object = json_loadb(line, size, JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, &why);
     if (!object)
         return cli_fail(err, B4C_E_FORMAT,
-                        "not JSON: %s:%lld: byte %d: %s; wanted one object a line", name, in->line,
-                        why.position, why.text);
+                        "not JSON: %s:%lld: byte %d: %s; wanted one object a line", name,
+                        in->lines.number, why.position, why.text);
     if (!json_is_object(object))
         rc = cli_fail(err, B4C_E_FORMAT, "not an object: %s:%lld: wanted {\"%s\": ...}", name,
-                      in->line, in->key[0]);
+                      in->lines.number, in->key[0]);
     for (int k = 0; k < FIELDS && rc == 0; k++) {
         if (!in->key[k]) continue;
         const json_t *value = json_object_get(object, in->key[k]);
         if (!value)
             rc = cli_fail(err, B4C_E_FORMAT,
-                          "no such key: %s:%lld: wanted '%s'; --%s names another", name, in->line,
-                          in->key[k], k == 2 ? "label" : "key");
+                          "no such key: %s:%lld: wanted '%s'; --%s names another", name,
+                          in->lines.number, in->key[k], k == 2 ? "label" : "key");
         else if ((rc = value_text(value, in->want, k == 2, c, field[k], err)) == B4C_E_FORMAT)
             rc = cli_fail(err, B4C_E_FORMAT, "wrong value: %s:%lld: '%s': found %s, wanted %s",
-                          name, in->line, in->key[k],
+                          name, in->lines.number, in->key[k],
                           json_is_object(value)   ? "an object"
                           : json_is_array(value)  ? "an array"
                           : json_is_null(value)   ? "null"
@@ -472,8 +361,7 @@ static void hash_bytes(uint64_t *hash, const char *bytes, size_t size)
 
 static int take_line(cli_input *in, cli_chunk *c, const char *line, size_t size, b4c_error *err)
 {
-    cli_record r = { .file = in->at, .number = in->line };
-    if (as_utf8(in, &line, &size, err) < 0) return err->code;
+    cli_record r = { .file = in->at, .number = in->lines.number };
     if (in->header_due) {
         char *header = strndup(line, size);
         if (!header) return cli_fail(err, B4C_E_MEMORY, "no memory");
@@ -516,23 +404,26 @@ static int next_argument(cli_input *in, cli_chunk *c, b4c_error *err)
     return add_record(c, r, err);
 }
 
+/* The next record into the chunk: CLI_A_LINE (which may have been a header, and no record),
+ * CLI_NO_LINE, CLI_NOT_YET, or negative. */
 static int next_record(cli_input *in, cli_chunk *c, b4c_error *err)
 {
     const char *line = NULL;
     size_t size = 0;
     if (in->settings->text.n) {
-        if (in->at >= in->settings->text.n) return NO_MORE;
+        if (in->at >= in->settings->text.n) return CLI_NO_LINE;
         const int rc = next_argument(in, c, err);
-        return rc < 0 ? rc : A_LINE;
+        return rc < 0 ? rc : CLI_A_LINE;
     }
     while (in->at < in->file.n) {
-        if (in->fd < 0 && open_file(in, err) < 0) return err->code;
-        const int rc = next_line(in, c->n == 0, &line, &size, err);
-        if (rc == A_LINE) return take_line(in, c, line, size, err) < 0 ? err->code : A_LINE;
-        if (rc < 0 || rc == NOT_YET || cli_stopped()) return rc;
-        close_file(in);
+        if (in->lines.fd < 0 && open_file(in, err) < 0) return err->code;
+        const int rc = cli_lines_next(&in->lines, c->n == 0, &line, &size, err);
+        if (rc == CLI_A_LINE) return take_line(in, c, line, size, err) < 0 ? err->code : rc;
+        if (rc < 0 || rc == CLI_NOT_YET || cli_stopped()) return rc;
+        cli_lines_close(&in->lines);
+        in->at++;
     }
-    return NO_MORE;
+    return CLI_NO_LINE;
 }
 
 int cli_input_next(cli_input *in, cli_chunk *c, int most, b4c_error *err)
@@ -545,7 +436,7 @@ int cli_input_next(cli_input *in, cli_chunk *c, int most, b4c_error *err)
             in->held.code = rc;
             break;
         }
-        if (rc != A_LINE) break;
+        if (rc != CLI_A_LINE) break;
     }
     if (c->n || !in->held.code) return c->n;
     if (err) *err = in->held;
@@ -566,7 +457,7 @@ const char *cli_input_where(const cli_input *in, const cli_record *r, char *room
     if (r->file < 0)
         snprintf(room, size, "argument %lld", r->number);
     else
-        snprintf(room, size, "%s:%lld", shown_name(in->file.item[r->file]), r->number);
+        snprintf(room, size, "%s:%lld", cli_shown_name(in->file.item[r->file]), r->number);
     return room;
 }
 
@@ -576,5 +467,5 @@ bool cli_input_is_files(const cli_input *in) { return in->settings->text.n == 0;
 long long cli_input_bytes(const cli_input *in, long long *total)
 {
     *total = in->total;
-    return in->bytes - (long long)(in->end - in->begin);
+    return in->lines.bytes - (long long)(in->lines.end - in->lines.begin);
 }

@@ -114,8 +114,8 @@ static int describe_run(const cli_job *job, json_t **made_by, b4c_error *err)
         json_decref(options);
         return err->code;
     }
-    *made_by = json_pack("{s:s,s:s,s:o*}", "command", job->command->name, "model", model, "options",
-                         options);
+    *made_by = json_pack("{s:s,s:s,s:s,s:o*}", "command", job->command->name, "model", model,
+                         "dtype", job->dtype ? job->dtype : "", "options", options);
     free(model);
     return *made_by ? 0 : cli_fail(err, B4C_E_MEMORY, "no memory");
 }

@@ -11,6 +11,7 @@ typedef struct cli_job {
     cli_want want;
     const char *unit;  /* "texts", "pairs": for progress */
     const char *model; /* path of the model, whose fingerprint a resumed run compares */
+    const char *dtype; /* what its weights were kept as; NULL: it has none */
     int width;         /* of an npy row */
     void *self;        /* the command's own, handed to: */
     /* before the first record of a new output; header: of the first tsv file, or NULL. May be NULL

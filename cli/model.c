@@ -70,6 +70,7 @@ int cli_model_open(cli_model *m, const cli_settings *s, const char *standard, cl
     m->session = b4c_session_new(m->model, &session, err);
     if (!m->session) return err->code;
     b4c_model_describe(m->model, &info);
+    m->dtype = b4c_dtype_name(info.dtype);
     const int threads = s->threads ? (int)s->threads : b4c_cpu_count();
     cli_say("%s: %d layers of %d, %s, %s kernels, %d %s", info.architecture, info.layers,
             info.width, b4c_dtype_name(info.dtype), b4c_isa_name(), threads,

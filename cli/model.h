@@ -12,6 +12,7 @@ typedef struct cli_model {
     char *path;
     b4c_model *model;
     b4c_session *session;
+    const char *dtype; /* what its weights are kept as */
 } cli_model;
 
 /* Find, open, make a session. what: what the model must have besides the encoder. */
