@@ -1,0 +1,237 @@
+/* filters.c - see filters.h.
+ *
+ * Idea of the selections: no sorting of a whole vocabulary. What may stay is put side by side and
+ * divided by a pivot again and again, as quickselect does, with the probability mass of the upper
+ * part in place of its count: O(v) on average.
+ */
+#include "decode/filters.h"
+
+#include <math.h>
+#include <stdbool.h>
+#include <string.h>
+
+static float highest(const float *x, int v)
+{
+    float best = -INFINITY;
+    for (int i = 0; i < v; i++)
+        if (x[i] > best) best = x[i];
+    return best;
+}
+
+/* Middle of three, as pivot. */
+static float median3(float a, float b, float c)
+{
+    if (a > b) return b > c ? b : a > c ? c : a;
+    return a > c ? a : b > c ? c : b;
+}
+
+static void exchange(float *x, int i, int k)
+{
+    const float t = x[i];
+    x[i] = x[k];
+    x[k] = t;
+}
+
+/* Put key [n], and weight with it, in order: those above the pivot, those equal to it, those below.
+ */
+static void divide(float *key, float *weight, int n, float pivot, int *above, int *equal)
+{
+    int low = 0, at = 0, high = n;
+    while (at < high) {
+        if (key[at] == pivot) {
+            at++;
+            continue;
+        }
+        const int to = key[at] > pivot ? low++ : --high;
+        exchange(key, at, to);
+        exchange(weight, at, to);
+        at += to <= at; /* what came from the back has not been looked at yet */
+    }
+    *above = low;
+    *equal = high - low;
+}
+
+/* The highest key such that the keys at or above it weigh at least `wanted`; the lowest key when
+ * all together do not. n >= 1. */
+static float threshold(float *key, float *weight, int n, double wanted)
+{
+    double have = 0;
+    while (n > 1) {
+        const float pivot = median3(key[0], key[n / 2], key[n - 1]);
+        int above, equal;
+        divide(key, weight, n, pivot, &above, &equal);
+        double mass = 0, same = 0;
+        for (int i = 0; i < above; i++) mass += (double)weight[i];
+        for (int i = above; i < above + equal; i++) same += (double)weight[i];
+        if (above && have + mass >= wanted) {
+            n = above;
+        } else if (have + mass + same >= wanted || above + equal == n) {
+            return pivot;
+        } else {
+            have += mass + same;
+            key += above + equal;
+            weight += above + equal;
+            n -= above + equal;
+        }
+    }
+    return key[0];
+}
+
+static int drop_below(float *logits, int v, float least)
+{
+    int kept = 0;
+    for (int i = 0; i < v; i++) {
+        if (logits[i] < least)
+            logits[i] = -INFINITY;
+        else
+            kept += logits[i] > -INFINITY;
+    }
+    return kept;
+}
+
+int b4c_keep_top_k(float *logits, int v, int k, b4c_filter_scratch *s)
+{
+    float *key = s->value, *one = key + v;
+    int n = 0;
+    for (int i = 0; i < v; i++)
+        if (logits[i] > -INFINITY) key[n] = logits[i], one[n++] = 1;
+    return n <= k ? n : drop_below(logits, v, threshold(key, one, n, k));
+}
+
+int b4c_keep_top_p(float *logits, int v, float p, b4c_filter_scratch *s)
+{
+    const float best = highest(logits, v);
+    float *key = s->value, *weight = key + v;
+    double sum = 0;
+    int n = 0;
+    for (int i = 0; i < v; i++) {
+        if (!(logits[i] > -INFINITY)) continue;
+        key[n] = logits[i];
+        weight[n] = expf(logits[i] - best);
+        sum += (double)weight[n++];
+    }
+    /* p is a float and so are the parts: what reaches p but for their rounding has reached it */
+    if (!n || p >= 1) return n;
+    return drop_below(logits, v, threshold(key, weight, n, (double)p * sum * (1 - 1e-6)));
+}
+
+int b4c_keep_min_p(float *logits, int v, float p)
+{
+    const float best = highest(logits, v);
+    return drop_below(logits, v, p > 0 ? best + logf(p) : -INFINITY);
+}
+
+int b4c_keep_typical(float *logits, int v, float p, b4c_filter_scratch *s)
+{
+    const double z = b4c_log_sum_exp(logits, v);
+    double entropy = 0;
+    for (int i = 0; i < v; i++) {
+        if (!(logits[i] > -INFINITY)) continue;
+        const double l = (double)logits[i] - z;
+        entropy -= exp(l) * l;
+    }
+    float *key = s->value, *weight = key + v;
+    int n = 0;
+    for (int i = 0; i < v; i++) {
+        if (!(logits[i] > -INFINITY)) continue;
+        const double l = (double)logits[i] - z;
+        key[n] = -(float)fabs(-l - entropy);
+        weight[n++] = (float)exp(l);
+    }
+    if (!n || p >= 1) return n;
+    const float least = threshold(key, weight, n, (double)p * (1 - 1e-6));
+    int kept = 0;
+    for (int i = 0; i < v; i++) {
+        if (!(logits[i] > -INFINITY)) continue;
+        if (-(float)fabs(-((double)logits[i] - z) - entropy) < least)
+            logits[i] = -INFINITY;
+        else
+            kept++;
+    }
+    return kept;
+}
+
+/* ---- rules over what was said --------------------------------------------------------------- */
+
+static bool valid(int32_t token, int v) { return token >= 0 && token < v; }
+
+void b4c_penalize_repeats(float *logits, int v, const int32_t *history, int n, float penalty,
+                          uint8_t *seen)
+{
+    for (int i = 0; i < n; i++) {
+        const int32_t t = history[i];
+        if (!valid(t, v) || seen[t]) continue;
+        seen[t] = 1;
+        logits[t] = logits[t] > 0 ? logits[t] / penalty : logits[t] * penalty;
+    }
+    for (int i = 0; i < n; i++)
+        if (valid(history[i], v)) seen[history[i]] = 0;
+}
+
+void b4c_penalize_counts(float *logits, int v, const int32_t *history, int n, float presence,
+                         float frequency, uint8_t *seen)
+{
+    for (int i = 0; i < n; i++) {
+        const int32_t t = history[i];
+        if (!valid(t, v)) continue;
+        logits[t] -= frequency + (seen[t] ? 0 : presence);
+        seen[t] = 1;
+    }
+    for (int i = 0; i < n; i++)
+        if (valid(history[i], v)) seen[history[i]] = 0;
+}
+
+void b4c_ban_ngrams(float *logits, int v, const int32_t *history, int n_history, int n)
+{
+    const int32_t *tail = history + n_history - (n - 1); /* what the next token would complete */
+    for (int i = 0; i + n <= n_history; i++)
+        if (!memcmp(history + i, tail, (size_t)(n - 1) * sizeof *tail) &&
+            valid(history[i + n - 1], v))
+            logits[history[i + n - 1]] = -INFINITY;
+}
+
+void b4c_ban_phrase(float *logits, int v, const int32_t *history, int n_history,
+                    const int32_t *phrase, int n)
+{
+    if (n_history < n - 1 || !valid(phrase[n - 1], v)) return;
+    if (!memcmp(history + n_history - (n - 1), phrase, (size_t)(n - 1) * sizeof *phrase))
+        logits[phrase[n - 1]] = -INFINITY;
+}
+
+/* ---- numbers ----------------------------------------------------------------------------------
+ */
+
+double b4c_log_sum_exp(const float *logits, int v)
+{
+    const float best = highest(logits, v);
+    if (!(best > -INFINITY)) return -INFINITY;
+    double sum = 0;
+    for (int i = 0; i < v; i++)
+        if (logits[i] > -INFINITY) sum += (double)expf(logits[i] - best);
+    return (double)best + log(sum);
+}
+
+int b4c_best_token(const float *logits, int v)
+{
+    int best = -1;
+    for (int i = 0; i < v; i++)
+        if (logits[i] > -INFINITY && (best < 0 || logits[i] > logits[best])) best = i;
+    return best;
+}
+
+int b4c_draw_token(const float *logits, int v, float temperature, float u)
+{
+    const float best = highest(logits, v);
+    if (!(best > -INFINITY)) return -1;
+    double sum = 0, reached = 0;
+    for (int i = 0; i < v; i++)
+        if (logits[i] > -INFINITY) sum += (double)expf((logits[i] - best) / temperature);
+    int last = -1;
+    for (int i = 0; i < v; i++) {
+        if (!(logits[i] > -INFINITY)) continue;
+        reached += (double)expf((logits[i] - best) / temperature);
+        last = i;
+        if (reached > (double)u * sum) return i;
+    }
+    return last; /* u so near 1 that rounding passed it by */
+}
