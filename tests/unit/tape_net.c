@@ -83,7 +83,7 @@ tape_net *tape_net_new(b4c_dtype dtype, int width, int heads, const int *lengths
     tape_net *net = calloc(1, sizeof *net);
     assert(net && n_seq <= NET_SEQUENCES_MOST && n_seq % 2 == 0 && width % (2 * heads) == 0);
     *net = (tape_net){
-        .width = width, .heads = heads, .inner = 2 * width - 2, .vocabulary = 41, .n_seq = n_seq
+        .width = width, .heads = heads, .inner = 2 * width - 3, .vocabulary = 41, .n_seq = n_seq
     };
     b4c_rng rng;
     b4c_rng_init(&rng, 5, 0, 0);
