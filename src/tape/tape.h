@@ -62,7 +62,7 @@ typedef struct b4c_lives { b4c_arena arena; b4c_life *life; int n, room; } b4c_l
 struct b4c_tape {
     const b4c_kernels *kernels;
     b4c_pool *pool;          /* NULL: one lane. Belongs to the session */
-    double worth;            /* elementary steps (b4c_grain) that pay for waking a lane; 0: none */
+    double worth;            /* steps of work (b4c_grain) that pay for waking a lane; 0: any do */
     b4c_dtype dtype;         /* of the weights that operands are made for */
     bool recording;
     bool failed;             /* sticky: out of memory */
