@@ -407,8 +407,9 @@ int b4c_pickle_load(b4c_pickle *p, b4c_span *rest, const b4c_pickled **root, con
                   .begin = rest->data,
                   .at = rest->data,
                   .end = rest->data + rest->size };
-    int rc;
-    while ((rc = step(&m)) == 0) continue;
+    /* a stack from the start: the topmost 0 values of none would be NULL plus an offset */
+    int rc = grow((void **)&m.stack, &m.room, 0, sizeof *m.stack) ? 0 : fail_memory(&m);
+    while (rc == 0) rc = step(&m);
     if (rc == 1) rc = (*root = pop(&m)) ? 0 : fail(&m, "it ends without a value");
     *rest = (b4c_span){ m.at, (size_t)(m.end - m.at) };
     free(m.stack);

@@ -1,0 +1,8 @@
+/* PyTorch's zip and legacy files: archive, pickles, storages. */
+#include "fuzz_store.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    fuzz_bytes(data, size);
+    return 0;
+}
