@@ -1,8 +1,5 @@
-/* machine.c - the clock, and the limits that speeds are compared with.
- *
- * A limit is what the execution units do on registers alone, on all threads at once. Enough
- * independent sums hide the latency (4 cycles for FMA, 6 for vdpbf16ps on Zen 5; two pipes: 12 and
- * more sums).
+/* machine.c - the clock, and the limits that speeds are compared with: of arithmetic, by the
+ * library's own loops on registers, and of memory.
  */
 #include "bench.h"
 #include <pthread.h>
@@ -30,75 +27,14 @@ double bench_median(double *values, int n)
     return n % 2 ? values[n / 2] : 0.5 * (values[n / 2 - 1] + values[n / 2]);
 }
 
-/* ---- loops on registers ---------------------------------------------------------------------- */
-
-typedef double (*burn_fn)(long rounds); /* returns the operations done */
-
-#if defined(__x86_64__)
-#define TWELVE(X) X(0) X(1) X(2) X(3) X(4) X(5) X(6) X(7) X(8) X(9) X(10) X(11)
-#define BURN(name, isa, op, flops)                                             \
-    static double name(long rounds)                                            \
-    {                                                                          \
-        for (long i = 0; i < rounds; i++) __asm__ volatile(TWELVE(op)::: isa); \
-        return (double)rounds * 12 * flops;                                    \
-    }
-#define CLOBBER_Z \
-    "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6", "xmm7", "xmm8", "xmm9", "xmm10", "xmm11"
-#define FMA_Y(i) "vfmadd231ps %%ymm12, %%ymm13, %%ymm" #i "\n\t"
-#define FMA_Z(i) "vfmadd231ps %%zmm12, %%zmm13, %%zmm" #i "\n\t"
-#define BF_Z(i)  "vdpbf16ps %%zmm12, %%zmm13, %%zmm" #i "\n\t"
-#define I8_Z(i)  "vpdpbusd %%zmm12, %%zmm13, %%zmm" #i "\n\t"
-#define I8_Y(i)  "vpmaddwd %%ymm12, %%ymm13, %%ymm" #i "\n\t"
-BURN(burn_fma_ymm, CLOBBER_Z, FMA_Y, 16.)
-BURN(burn_fma_zmm, CLOBBER_Z, FMA_Z, 32.)
-BURN(burn_bf16_zmm, CLOBBER_Z, BF_Z, 64.)
-BURN(burn_i8_zmm, CLOBBER_Z, I8_Z, 128.)
-BURN(burn_i8_ymm, CLOBBER_Z, I8_Y, 32.)
-
-static burn_fn burner(b4c_dtype type, const char **name)
-{
-    const char *isa = b4c_isa_name();
-    bool wide = !strcmp(isa, "avx512") || !strcmp(isa, "amx");
-    __builtin_cpu_init();
-    if (type == B4C_F32)
-        return *name = wide ? "fma zmm" : "fma ymm", wide ? burn_fma_zmm : burn_fma_ymm;
-    if (type == B4C_BF16) {
-        if (wide && __builtin_cpu_supports("avx512bf16"))
-            return *name = "vdpbf16ps zmm", burn_bf16_zmm;
-        return *name = "fma ymm", burn_fma_ymm;
-    }
-    if (wide && __builtin_cpu_supports("avx512vnni")) return *name = "vpdpbusd zmm", burn_i8_zmm;
-    return *name = "vpmaddwd ymm", burn_i8_ymm;
-}
-#else
-static burn_fn burner(b4c_dtype type, const char **name)
-{
-    (void)type;
-    *name = "unknown";
-    return NULL;
-}
-#endif
-
-/* ---- the same on all threads ------------------------------------------------------------------
- */
+/* ---- memory ---------------------------------------------------------------------------------- */
 
 typedef struct {
-    burn_fn fn;
-    long rounds;
-    double operations;
     const char *data;
     size_t bytes;
     uint64_t sum;
     pthread_barrier_t *start;
 } worker;
-
-static void *burn_main(void *arg)
-{
-    worker *w = arg;
-    pthread_barrier_wait(w->start);
-    w->operations = w->fn(w->rounds);
-    return NULL;
-}
 
 static void *read_main(void *arg)
 {
@@ -133,25 +69,13 @@ static double together(void *(*main)(void *), worker *w, int threads)
 
 double bench_peak(b4c_dtype type, int threads)
 {
-    const char *name;
-    burn_fn fn = burner(type, &name);
-    if (!fn || threads < 1 || threads > 256) return 0;
-    double speed[9];
-    for (int r = 0; r < 9; r++) {
-        worker w[256];
-        memset(w, 0, sizeof w);
-        for (int i = 0; i < threads; i++) w[i].fn = fn, w[i].rounds = 3000000;
-        double t = together(burn_main, w, threads), operations = 0;
-        for (int i = 0; i < threads; i++) operations += w[i].operations;
-        speed[r] = operations / t * 1e-9;
-    }
-    return bench_median(speed, 9);
+    return b4c_machine_peak(type, threads, NULL) * 1e-9;
 }
 
 const char *bench_peak_name(b4c_dtype type)
 {
     const char *name;
-    burner(type, &name);
+    b4c_machine_peak(type, 0, &name);
     return name;
 }
 

@@ -190,7 +190,15 @@ static int measure(bench *b, b4c_error *err)
     if ((t = time_batch(b, BATCH, b->length, err)) < 0) return err->code;
     note(o, "sentences_per_second", BATCH / t);
     note(o, "tokens_per_second", b->length * BATCH / t);
-    note(o, "gflops", operations(b, BATCH, b->length) / t * 1e-9);
+    const double speed = operations(b, BATCH, b->length) / t;
+    const int threads = b->settings->threads ? (int)b->settings->threads : b4c_cpu_count();
+    const char *instruction;
+    const double limit = b4c_machine_peak(b->dtype, threads, &instruction);
+    note(o, "gflops", speed * 1e-9);
+    if (limit > 0) {
+        note(o, "of_limit", speed / limit);
+        json_object_set_new(o, "limit", json_string(instruction));
+    }
     if ((t = time_batch(b, 1, SHORT, err)) < 0) return err->code;
     note(o, "one_short_ms", 1e3 * t);
     if ((t = time_batch(b, 1, b->length, err)) < 0) return err->code;
@@ -262,15 +270,24 @@ static void show(const bench *b, int threads)
     char memory[32];
     printf("%s\n%s kernels, %d %s, bert4c %s\n\n", b->path, b4c_isa_name(), threads,
            threads == 1 ? "thread" : "threads", B4C_VERSION);
-    printf("dtype  %d x %d: sentences/s   tokens/s  GFLOP/s     1 x %d    1 x %d     texts/s      "
-           "cold\n",
+    printf("dtype  %d x %d: sentences/s   tokens/s  GFLOP/s                  of limit     1 x %d   "
+           " 1 x "
+           "%d     texts/s"
+           "      cold\n",
            BATCH, b->length, SHORT, b->length);
     json_array_foreach(b->result, i, o)
-        printf("%-5s  %20.1f  %9.0f  %7.0f  %5.2f ms  %5.2f ms  %10.1f  %5.0f ms\n",
+    {
+        char limit[40] = "";
+        const char *instruction = json_string_value(json_object_get(o, "limit"));
+        if (instruction)
+            snprintf(limit, sizeof limit, "%.1f %% of %s", 100 * number_of(o, "of_limit"),
+                     instruction);
+        printf("%-5s  %20.1f  %9.0f  %7.0f  %24s  %5.2f ms  %5.2f ms  %10.1f  %5.0f ms\n",
                json_string_value(json_object_get(o, "dtype")), number_of(o, "sentences_per_second"),
-               number_of(o, "tokens_per_second"), number_of(o, "gflops"),
+               number_of(o, "tokens_per_second"), number_of(o, "gflops"), limit,
                number_of(o, "one_short_ms"), number_of(o, "one_long_ms"),
                number_of(o, "texts_per_second"), number_of(o, "cold_start_ms"));
+    }
     getrusage(RUSAGE_SELF, &usage);
     printf("\ntokenizer %.1f MB/s on one thread; at most %s of memory\n",
            number_of(json_array_get(b->result, 0), "tokenizer_mb_per_second"),

@@ -68,6 +68,11 @@ B4C_API const char *b4c_isa_name(void);
 /* Cores this process may use: affinity mask and cgroup quota. >= 1 */
 B4C_API int b4c_cpu_count(void);
 
+/* Arithmetic limit of `threads` cores for products of this type, in operations a second (a multiply-add is two), measured on
+ * registers with the widest instruction that the kernels in use have for it; 0: not known here. name (may be NULL) becomes the
+ * instruction's, also with threads 0, which measures nothing. Takes about 0.1 s. For telling speeds as parts of a limit on machines whose clocks move. */
+B4C_API double b4c_machine_peak(b4c_dtype, int threads, const char **name);
+
 /* Major.minor.patch of the Unicode tables in use. */
 B4C_API const char *b4c_unicode_version(void);
 
@@ -286,7 +291,9 @@ typedef struct b4c_generate_options {
     float diversity;                      /* taken off a token's score for each earlier group that chose it in this step */
     float length_penalty;                 /* score / length^penalty */
     b4c_early_stopping early_stopping;
-    bool bert4keras_beam;                 /* bert4keras's search instead: no length normalisation, ended beams that are not best are dropped */
+    bool bert4keras_beam;                 /* bert4keras's search instead: no length normalisation; ended beams that are not best are
+                                           * dropped; min_new_tokens is its minlen and does not forbid end tokens */
+    int min_ends;                         /* with it: end tokens that a result must hold; 1 */
     /* sampling: temperature 0 is greedy */
     bool sample;
     float temperature;
@@ -310,7 +317,7 @@ typedef struct b4c_generate_options {
     int alternatives;                     /* and of this many best tokens at each place */
 } b4c_generate_options;
 #define B4C_GENERATE_DEFAULT                                                                      \
-    ((b4c_generate_options){ .max_new_tokens = 128, .n = 1, .beams = 1, .beam_groups = 1, .length_penalty = 1, .temperature = 1, \
+    ((b4c_generate_options){ .max_new_tokens = 128, .n = 1, .beams = 1, .beam_groups = 1, .length_penalty = 1, .min_ends = 1, .temperature = 1, \
                              .top_p = 1, .typical = 1, .repetition_penalty = 1 })
 
 typedef struct b4c_result {

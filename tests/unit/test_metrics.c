@@ -1,12 +1,12 @@
 /* test_metrics.c - measures against values worked out by hand, and the laws they obey. */
+#include "study/metrics.h"
+#include <cmocka.h>
+#include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <cmocka.h>
-#include <math.h>
 #include <string.h>
-#include "study/metrics.h"
 
 #define NEAR(a, b, eps) assert_true(fabs((a) - (b)) <= (eps))
 
@@ -49,7 +49,8 @@ static void auc_counts_pairs_in_the_right_order(void **state)
 {
     (void)state;
     double auc;
-    assert_int_equal(b4c_auc(score5, label5, 5, &auc, NULL), 0);      /* .9 beats three, .4 beats two, of six */
+    assert_int_equal(b4c_auc(score5, label5, 5, &auc, NULL),
+                     0); /* .9 beats three, .4 beats two, of six */
     NEAR(auc, 5.0 / 6, 1e-15);
     const double tied[] = { .5, .5, .5, .5 }, label[] = { 1, 0, 0, 1 };
     assert_int_equal(b4c_auc(tied, label, 4, &auc, NULL), 0);
@@ -75,7 +76,7 @@ static void a_threshold_reproduces_its_f1(void **state)
         seed = seed * 1664525u + 1013904223u;
         label[i] = seed >> 31;
         seed = seed * 1664525u + 1013904223u;
-        score[i] = (double)(seed >> 28) + 2 * label[i];                 /* many ties */
+        score[i] = (double)(seed >> 28) + 2 * label[i]; /* many ties */
     }
     assert_int_equal(b4c_best_f1(score, label, 97, &f1, &threshold, NULL), 0);
     int hit = 0, called = 0, positive = 0;
@@ -119,7 +120,8 @@ static void what_is_not_defined_is_nan(void **state)
 static void wrong_labels_and_nan_are_named(void **state)
 {
     (void)state;
-    const double label[] = { 0, 2, 1 }, score[] = { 1, 2, 3 }, bad[] = { 1, NAN, 2 }, good[] = { 0, 1, 1 };
+    const double label[] = { 0, 2, 1 }, score[] = { 1, 2, 3 }, bad[] = { 1, NAN, 2 },
+                 good[] = { 0, 1, 1 };
     b4c_error err = { 0 };
     double x, y;
     assert_int_equal(b4c_auc(score, label, 3, &x, &err), B4C_E_ARG);
