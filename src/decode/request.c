@@ -1,0 +1,521 @@
+/* request.c - a request's life: its options, its hypotheses, the rules on its logits, its results.
+ * See request.h.
+ *
+ * What contradicts is found here, before the first step; ways to choose (sample.c, beam.c) may then
+ * rely on it.
+ */
+#include "decode/request_own.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- options ----------------------------------------------------------------------------------
+ */
+
+typedef struct range {
+    const char *name;
+    double value, low, high;
+} range;
+
+static int check(const b4c_generate_options *o, const b4c_vocabulary_facts *f, b4c_error *err)
+{
+    const range ranges[] = {
+        { "max_new_tokens", o->max_new_tokens, 1, 1 << 20 },
+        { "min_new_tokens", o->min_new_tokens, 0, o->max_new_tokens },
+        { "n", o->n, 1, 10000 },
+        { "beams", o->beams, 1, 256 },
+        { "beam_groups", o->beam_groups, 1, o->beams },
+        { "diversity", (double)o->diversity, 0, 1e4 },
+        { "length_penalty", (double)o->length_penalty, -100, 100 },
+        { "min_ends", o->min_ends, 1, o->max_new_tokens },
+        { "temperature", (double)o->temperature, 0, 1e4 },
+        { "top_k", o->top_k, 0, 1 << 30 },
+        { "top_p", (double)o->top_p, 1e-9, 1 },
+        { "min_p", (double)o->min_p, 0, 1 },
+        { "typical", (double)o->typical, 1e-9, 1 },
+        { "repetition_penalty", (double)o->repetition_penalty, 0.01, 100 },
+        { "presence_penalty", (double)o->presence_penalty, -100, 100 },
+        { "frequency_penalty", (double)o->frequency_penalty, -100, 100 },
+        { "no_repeat_ngram", o->no_repeat_ngram, 0, 1 << 20 },
+        { "alternatives", o->alternatives, 0, f->vocabulary },
+    };
+    for (size_t i = 0; i < sizeof ranges / sizeof *ranges; i++)
+        if (!(ranges[i].value >= ranges[i].low && ranges[i].value <= ranges[i].high))
+            return b4c_fail(err, B4C_E_ARG, "generation: %s: found %g, wanted %g to %g",
+                            ranges[i].name, ranges[i].value, ranges[i].low, ranges[i].high);
+    const struct {
+        bool wrong;
+        const char *what;
+    } pairs[] = {
+        { o->beams % o->beam_groups != 0, "beams must be a multiple of beam_groups" },
+        { o->beams > 1 && o->n > o->beams, "n is at most beams" },
+        { o->beams == 1 && o->n > 1 && !o->sample, "several results need sampling or beams" },
+        { o->beam_groups == 1 && o->diversity > 0, "diversity needs beam_groups" },
+        { o->beam_groups > 1 && o->sample, "beam_groups and sampling exclude one another" },
+        { o->bert4keras_beam && (o->sample || o->beam_groups > 1 || o->n > 1 || o->n_forced > 0 ||
+                                 o->length_penalty < 1 || o->length_penalty > 1),
+          "bert4keras_beam knows no sampling, groups, several results, forced phrases or length "
+          "penalty" },
+        { !o->bert4keras_beam && o->min_ends > 1, "min_ends needs bert4keras_beam" },
+        { o->n_stop > 0 && !f->tokenizer, "stop strings need a tokenizer" },
+        { o->sample && o->temperature <= 0, "sampling needs a temperature above 0" },
+    };
+    for (size_t i = 0; i < sizeof pairs / sizeof *pairs; i++)
+        if (pairs[i].wrong) return b4c_fail(err, B4C_E_ARG, "generation: %s", pairs[i].what);
+    return 0;
+}
+
+static int check_token(const b4c_vocabulary_facts *f, const char *what, int32_t token,
+                       b4c_error *err)
+{
+    if (token >= 0 && token < f->vocabulary) return 0;
+    return b4c_fail(err, B4C_E_ARG, "generation: %s: found token %d, wanted 0 to %d", what, token,
+                    f->vocabulary - 1);
+}
+
+static int check_tokens(const b4c_generate_options *o, const b4c_vocabulary_facts *f,
+                        b4c_error *err)
+{
+    const struct {
+        const char *what;
+        const b4c_phrase *phrase;
+        int n;
+    } lists[] = { { "bad phrase", o->bad, o->n_bad }, { "forced phrase", o->forced, o->n_forced } };
+    for (int i = 0; i < o->n_bias; i++) {
+        B4C_TRY(check_token(f, "logit bias", o->bias[i].token, err));
+        if (isnan(o->bias[i].bias))
+            return b4c_fail(err, B4C_E_NUMBER, "generation: logit bias of token %d is NaN",
+                            o->bias[i].token);
+    }
+    for (int i = 0; i < o->n_stop_tokens; i++)
+        B4C_TRY(check_token(f, "stop token", o->stop_tokens[i], err));
+    for (int i = 0; i < o->n_stop; i++)
+        if (!o->stop[i][0])
+            return b4c_fail(err, B4C_E_ARG, "generation: stop string %d is empty", i + 1);
+    int forced = 0;
+    for (int l = 0; l < 2; l++)
+        for (int i = 0; i < lists[l].n; i++) {
+            if (lists[l].phrase[i].n < 1)
+                return b4c_fail(err, B4C_E_ARG, "generation: %s %d is empty", lists[l].what, i + 1);
+            for (int k = 0; k < lists[l].phrase[i].n; k++)
+                B4C_TRY(check_token(f, lists[l].what, lists[l].phrase[i].ids[k], err));
+            if (l == 1) forced += lists[l].phrase[i].n;
+        }
+    if (forced > o->max_new_tokens)
+        return b4c_fail(err, B4C_E_ARG,
+                        "generation: forced phrases have %d tokens, max_new_tokens is %d", forced,
+                        o->max_new_tokens);
+    return 0;
+}
+
+/* A phrase list with its tokens behind it, in one block. */
+static b4c_phrase *copy_phrases(const b4c_phrase *p, int n)
+{
+    size_t tokens = 0;
+    for (int i = 0; i < n; i++) tokens += (size_t)p[i].n;
+    b4c_phrase *copy = malloc((size_t)n * sizeof *copy + tokens * sizeof(int32_t) + 1);
+    if (!copy) return NULL;
+    int32_t *ids = (int32_t *)(void *)(copy + n);
+    for (int i = 0; i < n; ids += p[i++].n) {
+        memcpy(ids, p[i].ids, (size_t)p[i].n * sizeof *ids);
+        copy[i] = (b4c_phrase){ ids, p[i].n };
+    }
+    return copy;
+}
+
+static char **copy_strings(const char *const *s, int n)
+{
+    size_t bytes = 0;
+    for (int i = 0; i < n; i++) bytes += strlen(s[i]) + 1;
+    char **copy = malloc((size_t)n * sizeof *copy + bytes + 1);
+    if (!copy) return NULL;
+    char *text = (char *)(copy + n);
+    for (int i = 0; i < n; i++) {
+        copy[i] = text;
+        text = stpcpy(text, s[i]) + 1;
+    }
+    return copy;
+}
+
+static void *copy_of(const void *p, size_t bytes)
+{
+    void *copy = malloc(bytes + 1);
+    if (copy && bytes) memcpy(copy, p, bytes);
+    return copy;
+}
+
+b4c_request *b4c_request_new(const b4c_generate_options *o, const b4c_vocabulary_facts *f,
+                             const int32_t *prompt, int n_prompt, uint64_t number, b4c_error *err)
+{
+    if (check(o, f, err) < 0 || check_tokens(o, f, err) < 0) return NULL;
+    b4c_request *r = calloc(1, sizeof *r);
+    if (!r) return b4c_fail(err, B4C_E_MEMORY, "generation: no memory"), NULL;
+    r->o = *o;
+    r->facts = *f;
+    r->number = number;
+    r->n_prompt = n_prompt;
+    r->n_model_end = f->n_end;
+    r->n_end = f->n_end + o->n_stop_tokens;
+    r->most = o->beams > 1 || o->bert4keras_beam ? o->beams : o->n;
+    r->history_room = n_prompt + o->max_new_tokens + 1;
+
+    const size_t v = (size_t)f->vocabulary, most = (size_t)r->most;
+    r->o.bias = copy_of(o->bias, (size_t)o->n_bias * sizeof *o->bias);
+    r->o.bad = copy_phrases(o->bad, o->n_bad);
+    r->o.forced = copy_phrases(o->forced, o->n_forced);
+    r->o.stop = (const char *const *)copy_strings(o->stop, o->n_stop);
+    r->end = malloc(((size_t)r->n_end + 1) * sizeof *r->end);
+    r->history = malloc((size_t)r->history_room * sizeof *r->history);
+    r->live = calloc(most, sizeof *r->live);
+    r->next = calloc(most, sizeof *r->next);
+    r->row = malloc(v * sizeof *r->row);
+    r->scratch_value = malloc(2 * v * sizeof *r->scratch_value);
+    r->seen = calloc(v, 1);
+    r->rng = calloc(most, sizeof *r->rng);
+    bool ok = r->o.bias && r->o.bad && r->o.forced && r->o.stop && r->end && r->history &&
+              r->live && r->next && r->row && r->scratch_value && r->seen && r->rng;
+    if (ok && (o->beams > 1 || o->bert4keras_beam)) ok = b4c_beam_init(r) == 0;
+    if (!ok) {
+        b4c_request_free(r);
+        b4c_fail(err, B4C_E_MEMORY, "generation: no memory for a request of %d results", r->most);
+        return NULL;
+    }
+    if (f->n_end) memcpy(r->end, f->end, (size_t)f->n_end * sizeof *r->end);
+    for (int i = 0; i < o->n_stop_tokens; i++) r->end[f->n_end + i] = o->stop_tokens[i];
+    if (n_prompt) memcpy(r->history, prompt, (size_t)n_prompt * sizeof *prompt);
+    for (int i = 0; i < r->most; i++) b4c_rng_init(&r->rng[i], o->seed, number, (uint32_t)i);
+    r->n_live = 1;
+    r->live[0].cut = SIZE_MAX;
+    return r;
+}
+
+void b4c_request_free(b4c_request *r)
+{
+    if (!r) return;
+    for (int i = 0; i < r->most && r->live && r->next; i++) {
+        b4c_hypothesis_free(&r->live[i]);
+        b4c_hypothesis_free(&r->next[i]);
+    }
+    for (int i = 0; i < r->n_done; i++) b4c_hypothesis_free(&r->done[i]);
+    for (int i = 0; i < r->n_result; i++) free((char *)(uintptr_t)r->result[i].text);
+    free((void *)(uintptr_t)r->o.bias);
+    free((void *)(uintptr_t)r->o.bad);
+    free((void *)(uintptr_t)r->o.forced);
+    free((void *)(uintptr_t)r->o.stop);
+    b4c_beam_done(r);
+    free(r->result);
+    free(r->end);
+    free(r->history);
+    free(r->live);
+    free(r->next);
+    free(r->done);
+    free(r->row);
+    free(r->scratch_value);
+    free(r->seen);
+    free(r->rng);
+    free(r);
+}
+
+int b4c_request_live(const b4c_request *r) { return r->n_live; }
+int b4c_request_most(const b4c_request *r) { return r->most; }
+
+const int32_t *b4c_request_tokens(const b4c_request *r, int i, int *n)
+{
+    *n = r->live[i].n;
+    return r->live[i].ids;
+}
+
+/* ---- hypotheses --------------------------------------------------------------------------------
+ */
+
+void b4c_hypothesis_free(b4c_hypothesis *h)
+{
+    free(h->ids);
+    free(h->token_logprob);
+    free(h->alternative);
+    *h = (b4c_hypothesis){ 0 };
+}
+
+/* The `best` highest of a row of log-probabilities, falling. */
+static void best_of(const float *row, int v, int best, b4c_candidate *out)
+{
+    int n = 0;
+    for (int i = 0; i < v; i++) {
+        if (n == best && !(row[i] > out[n - 1].p)) continue;
+        int k = n < best ? n++ : n - 1;
+        for (; k > 0 && row[i] > out[k - 1].p; k--) out[k] = out[k - 1];
+        out[k] = (b4c_candidate){ i, row[i] };
+    }
+}
+
+void b4c_hypothesis_extend(b4c_request *r, b4c_hypothesis *to, const b4c_hypothesis *h,
+                           int32_t token, double logprob, const float *row)
+{
+    const size_t n = (size_t)h->n, alternatives = (size_t)r->o.alternatives;
+    b4c_hypothesis x = *h;
+    x.ids = malloc((n + 1) * sizeof *x.ids);
+    x.token_logprob = malloc((n + 1) * sizeof *x.token_logprob);
+    x.alternative = alternatives ? malloc((n + 1) * alternatives * sizeof *x.alternative) : NULL;
+    if (!x.ids || !x.token_logprob || (alternatives && !x.alternative)) {
+        free(x.ids);
+        free(x.token_logprob);
+        free(x.alternative);
+        *to = (b4c_hypothesis){ 0 };
+        r->failed = true;
+        return;
+    }
+    if (n) {
+        memcpy(x.ids, h->ids, n * sizeof *x.ids);
+        memcpy(x.token_logprob, h->token_logprob, n * sizeof *x.token_logprob);
+        if (alternatives)
+            memcpy(x.alternative, h->alternative, n * alternatives * sizeof *x.alternative);
+    }
+    x.ids[n] = token;
+    x.token_logprob[n] = (float)logprob;
+    if (alternatives)
+        best_of(row, r->facts.vocabulary, r->o.alternatives, x.alternative + n * alternatives);
+    x.n++;
+    x.logprob += logprob;
+    *to = x;
+}
+
+void b4c_request_finished(b4c_request *r, b4c_hypothesis *h, b4c_finish why)
+{
+    if (r->n_done == r->done_room) {
+        const int room = r->done_room ? 2 * r->done_room : 8;
+        b4c_hypothesis *done = realloc(r->done, (size_t)room * sizeof *done);
+        if (!done) {
+            r->failed = true;
+            b4c_hypothesis_free(h);
+            return;
+        }
+        r->done = done;
+        r->done_room = room;
+    }
+    h->finish = why;
+    r->done[r->n_done++] = *h;
+    *h = (b4c_hypothesis){ 0 };
+}
+
+void b4c_request_turn(b4c_request *r)
+{
+    for (int i = 0; i < r->n_live; i++) b4c_hypothesis_free(&r->live[i]);
+    b4c_hypothesis *t = r->live;
+    r->live = r->next;
+    r->next = t;
+    r->n_live = r->n_next;
+    r->n_next = 0;
+    r->steps++;
+}
+
+/* ---- rules
+ * ---------------------------------------------------------------------------------------- */
+
+bool b4c_request_is_end(const b4c_request *r, int32_t token)
+{
+    for (int i = 0; i < r->n_end; i++)
+        if (r->end[i] == token) return true;
+    return false;
+}
+
+int b4c_request_forced(const b4c_request *r, const b4c_hypothesis *h, int *missing, int32_t *next)
+{
+    int met = 0, longest = -1;
+    *missing = 0;
+    *next = -1;
+    for (int i = 0; i < r->o.n_forced; i++) {
+        const b4c_phrase p = r->o.forced[i];
+        const size_t bytes = (size_t)p.n * sizeof *p.ids;
+        int at = 0, begun = 0;
+        while (at + p.n <= h->n && memcmp(h->ids + at, p.ids, bytes)) at++;
+        if (at + p.n <= h->n) {
+            met += p.n;
+            continue;
+        }
+        for (int k = 1; k < p.n && k <= h->n; k++)
+            if (!memcmp(h->ids + h->n - k, p.ids, (size_t)k * sizeof *p.ids)) begun = k;
+        if (begun > longest) {
+            longest = begun;
+            *next = p.ids[begun];
+        }
+        *missing += p.n;
+    }
+    return met + (longest > 0 ? longest : 0);
+}
+
+void b4c_request_rules(b4c_request *r, const b4c_hypothesis *h, float *row)
+{
+    const b4c_generate_options *o = &r->o;
+    const int v = r->facts.vocabulary, n = r->n_prompt + h->n;
+    if (h->n) memcpy(r->history + r->n_prompt, h->ids, (size_t)h->n * sizeof *h->ids);
+    if (o->repetition_penalty < 1 || o->repetition_penalty > 1)
+        b4c_penalize_repeats(row, v, r->history, n, o->repetition_penalty, r->seen);
+    if (o->presence_penalty < 0 || o->presence_penalty > 0 || o->frequency_penalty < 0 ||
+        o->frequency_penalty > 0)
+        b4c_penalize_counts(row, v, r->history, n, o->presence_penalty, o->frequency_penalty,
+                            r->seen);
+    if (o->no_repeat_ngram) b4c_ban_ngrams(row, v, r->history, n, o->no_repeat_ngram);
+    for (int i = 0; i < o->n_bad; i++)
+        b4c_ban_phrase(row, v, r->history, n, o->bad[i].ids, o->bad[i].n);
+    const int never[] = { r->facts.unknown, r->facts.pad, r->facts.mask, r->facts.cls };
+    for (int i = 0; i < 4 && !o->allow_unknown; i++)
+        if (never[i] >= 0 && never[i] < v && !b4c_request_is_end(r, never[i]))
+            row[never[i]] = -INFINITY;
+    for (int i = 0; i < o->n_bias; i++) row[o->bias[i].token] += o->bias[i].bias;
+
+    int missing = 0;
+    int32_t next = -1;
+    if (o->n_forced) b4c_request_forced(r, h, &missing, &next);
+    if (missing || (h->n < o->min_new_tokens && !o->bert4keras_beam))
+        for (int i = 0; i < r->n_end; i++) row[r->end[i]] = -INFINITY;
+    if (missing && o->max_new_tokens - h->n - 1 <
+                       missing) { /* a free token may break off a phrase begun: no time for that */
+        const float keep = row[next] > -INFINITY ? row[next] : 0;
+        for (int i = 0; i < v; i++) row[i] = -INFINITY;
+        row[next] = keep;
+    }
+}
+
+void b4c_request_keep(b4c_request *r, float *row)
+{
+    const b4c_generate_options *o = &r->o;
+    const int v = r->facts.vocabulary;
+    b4c_filter_scratch s = { r->scratch_value, 2 * v };
+    if (o->top_k) b4c_keep_top_k(row, v, o->top_k, &s);
+    if (o->top_p < 1) b4c_keep_top_p(row, v, o->top_p, &s);
+    if (o->min_p > 0) b4c_keep_min_p(row, v, o->min_p);
+    if (o->typical < 1) b4c_keep_typical(row, v, o->typical, &s);
+}
+
+/* Where the first stop string begins in the text of h's tokens from `from` on; SIZE_MAX: nowhere.
+ */
+static size_t find_stop(b4c_request *r, const b4c_hypothesis *h, int from)
+{
+    char *text = b4c_detokenize(r->facts.tokenizer, h->ids + from, h->n - from, false, NULL);
+    if (!text) return r->failed = true, SIZE_MAX;
+    size_t first = SIZE_MAX;
+    for (int i = 0; i < r->o.n_stop; i++) {
+        const char *found = strstr(text, r->o.stop[i]);
+        if (found && (size_t)(found - text) < first) first = (size_t)(found - text);
+    }
+    free(text);
+    return first;
+}
+
+b4c_finish b4c_request_why(b4c_request *r, b4c_hypothesis *h)
+{
+    const int32_t last = h->ids[h->n - 1];
+    for (int i = 0; i < r->n_end; i++)
+        if (r->end[i] == last) return i < r->n_model_end ? B4C_FINISH_END : B4C_FINISH_STOP;
+    if (r->o.n_stop && h->n >= r->o.min_new_tokens) {
+        size_t longest = 0;
+        for (int i = 0; i < r->o.n_stop; i++)
+            if (strlen(r->o.stop[i]) > longest) longest = strlen(r->o.stop[i]);
+        /* a stop string that was not there before ends in the last tokens */
+        const int window = h->n > (int)longest + 8 ? (int)longest + 8 : h->n;
+        if (find_stop(r, h, h->n - window) != SIZE_MAX) {
+            h->cut = find_stop(r, h, 0);
+            if (h->cut != SIZE_MAX) return B4C_FINISH_STOP;
+        }
+    }
+    return h->n >= r->o.max_new_tokens ? B4C_FINISH_LENGTH : B4C_FINISH_NONE;
+}
+
+/* ---- steps and results --------------------------------------------------------------------------
+ */
+
+static int check_numbers(const b4c_request *r, const float *logits, b4c_error *err)
+{
+    for (long i = 0, n = (long)r->n_live * r->facts.vocabulary; i < n; i++)
+        if (isnan(logits[i]))
+            return b4c_fail(err, B4C_E_NUMBER, "generation: step %d: the logit of token %ld is NaN",
+                            r->steps, i % r->facts.vocabulary);
+    return 0;
+}
+
+int b4c_request_step(b4c_request *r, float *logits, b4c_move *moves, b4c_error *err)
+{
+    B4C_TRY(check_numbers(r, logits, err));
+    int live;
+    if (r->o.bert4keras_beam)
+        live = b4c_bert4keras_step(r, logits, moves, err);
+    else if (r->o.beams > 1)
+        live = b4c_beam_step(r, logits, moves, err);
+    else
+        live = b4c_sample_step(r, logits, moves, err);
+    return r->failed ? b4c_fail(err, B4C_E_MEMORY, "generation: no memory in step %d", r->steps)
+                     : live;
+}
+
+void b4c_request_finish(b4c_request *r, b4c_finish why)
+{
+    if (r->o.beams > 1 || r->o.bert4keras_beam) {
+        b4c_beam_finish(r, why);
+    } else {
+        for (int i = 0; i < r->n_live; i++)
+            if (r->live[i].n) b4c_request_finished(r, &r->live[i], why);
+    }
+    for (int i = 0; i < r->n_live; i++) b4c_hypothesis_free(&r->live[i]);
+    r->n_live = 0;
+}
+
+static int by_lane(const void *a, const void *b)
+{
+    const b4c_hypothesis *x = a, *y = b;
+    return (x->lane > y->lane) - (x->lane < y->lane);
+}
+
+static int by_score(const void *a, const void *b)
+{
+    const b4c_hypothesis *x = a, *y = b;
+    if (x->score < y->score || x->score > y->score) return x->score > y->score ? -1 : 1;
+    return by_lane(a, b);
+}
+
+/* Text of a result, without what a stop string cut off; tokens behind the cut go too. */
+static char *text_of(const b4c_request *r, b4c_hypothesis *h, int *n)
+{
+    char *text = b4c_detokenize(r->facts.tokenizer, h->ids, *n, false, NULL);
+    if (!text || h->cut == SIZE_MAX) return text;
+    if (strlen(text) > h->cut) text[h->cut] = 0;
+    while (*n) {
+        char *shorter = b4c_detokenize(r->facts.tokenizer, h->ids, *n - 1, false, NULL);
+        const bool goes = shorter && strlen(shorter) >= h->cut;
+        free(shorter);
+        if (!goes) break;
+        --*n;
+    }
+    return text;
+}
+
+int b4c_request_results(const b4c_request *request, const b4c_result **results)
+{
+    b4c_request *r =
+        (b4c_request *)(uintptr_t)request; /* results are made when they are first asked for */
+    const bool beams = r->o.beams > 1 || r->o.bert4keras_beam;
+    if (!r->result && r->n_done) {
+        r->result = calloc((size_t)r->n_done, sizeof *r->result);
+        if (!r->result) return B4C_E_MEMORY;
+        qsort(r->done, (size_t)r->n_done, sizeof *r->done, beams ? by_score : by_lane);
+        r->n_result = r->n_done < r->o.n ? r->n_done : r->o.n;
+        for (int i = 0; i < r->n_result; i++) {
+            b4c_hypothesis *h = &r->done[i];
+            int n = h->n;
+            while (n && h->finish != B4C_FINISH_LENGTH && b4c_request_is_end(r, h->ids[n - 1]) &&
+                   (n == h->n || r->o.bert4keras_beam))
+                n--;
+            char *text = r->facts.tokenizer ? text_of(r, h, &n) : NULL;
+            r->result[i] = (b4c_result){ .ids = h->ids,
+                                         .n = n,
+                                         .text = text,
+                                         .logprob = h->logprob,
+                                         .score = beams ? h->score : h->logprob,
+                                         .token_logprob = h->token_logprob,
+                                         .alternative = h->alternative,
+                                         .finish = h->finish };
+        }
+    }
+    *results = r->result;
+    return r->n_result;
+}

@@ -1,0 +1,396 @@
+/* test_request.c - choosing tokens: laws that hold for every combination of options, on a language
+ * model that is a hash.
+ *
+ * The toy model's logits depend on the whole sequence, so a wrong parent shows at once; it is cheap
+ * enough to search all sequences.
+ */
+#include "support/test.h"
+
+#include <math.h>
+
+#include "decode/request.h"
+
+enum { V = 7, END = 1, MOST = 64 };
+
+static uint64_t mix(uint64_t x)
+{
+    x ^= x >> 31;
+    x *= 0x7fb5d329728ea185u;
+    x ^= x >> 27;
+    x *= 0x81dadef4bc2dd44du;
+    return x ^ x >> 33;
+}
+
+/* Logits after prompt-less sequence ids [n] of the model `which`. */
+static void model(uint64_t which, const int32_t *ids, int n, float *logits)
+{
+    uint64_t h = mix(which + 12345);
+    for (int i = 0; i < n; i++) h = mix(h ^ (uint64_t)(ids[i] + 1));
+    for (int i = 0; i < V; i++) {
+        h = mix(h + (uint64_t)i);
+        logits[i] = (float)(h >> 40) / (1 << 24) * 5;
+    }
+}
+
+static b4c_vocabulary_facts facts(void)
+{
+    static const int32_t end[] = { END };
+    return (b4c_vocabulary_facts){ V, end, 1, -1, -1, -1, -1, NULL };
+}
+
+/* Runs a request to its end. Checks on the way that moves name live parents. */
+static b4c_request *run(const b4c_generate_options *o, uint64_t which, uint64_t number)
+{
+    b4c_error err = { 0 };
+    const b4c_vocabulary_facts f = facts();
+    b4c_request *r = b4c_request_new(o, &f, NULL, 0, number, &err);
+    if (!r) fail_msg("%s", err.message);
+    b4c_move *moves = malloc((size_t)b4c_request_most(r) * sizeof *moves);
+    float *logits = malloc((size_t)b4c_request_most(r) * V * sizeof *logits);
+    for (int live = 1, steps = 0; live > 0; steps++) {
+        assert_true(steps <= o->max_new_tokens);
+        for (int i = 0; i < live; i++) {
+            int n;
+            const int32_t *ids = b4c_request_tokens(r, i, &n);
+            assert_int_equal(n, steps);
+            model(which, ids, n, logits + i * V);
+        }
+        const int before = live;
+        live = b4c_request_step(r, logits, moves, &err);
+        if (live < 0) fail_msg("%s", err.message);
+        assert_int_equal(live, b4c_request_live(r));
+        assert_true(live <= b4c_request_most(r));
+        for (int i = 0; i < live; i++) {
+            int n;
+            const int32_t *ids = b4c_request_tokens(r, i, &n);
+            assert_true(moves[i].parent >= 0 && moves[i].parent < before);
+            assert_int_equal(ids[n - 1], moves[i].token);
+        }
+    }
+    free(moves);
+    free(logits);
+    return r;
+}
+
+static double logprob_of(uint64_t which, const int32_t *ids, int n, bool ended)
+{
+    double sum = 0;
+    for (int i = 0; i < n + ended; i++) {
+        float x[V];
+        double z = 0;
+        model(which, ids, i, x);
+        for (int k = 0; k < V; k++) z += exp((double)x[k]);
+        sum += (double)x[i < n ? ids[i] : END] - log(z);
+    }
+    return sum;
+}
+
+static void same(const b4c_request *a, const b4c_request *b)
+{
+    const b4c_result *x, *y;
+    const int n = b4c_request_results(a, &x);
+    assert_int_equal(n, b4c_request_results(b, &y));
+    for (int i = 0; i < n; i++) {
+        assert_int_equal(x[i].n, y[i].n);
+        assert_memory_equal(x[i].ids, y[i].ids, (size_t)x[i].n * sizeof *x[i].ids);
+        assert_int_equal(x[i].finish, y[i].finish);
+    }
+}
+
+static void greedy_takes_the_best_each_time_and_beam_of_one_is_greedy(void **state)
+{
+    (void)state;
+    for (uint64_t which = 0; which < 200; which++) {
+        b4c_generate_options o = B4C_GENERATE_DEFAULT;
+        o.max_new_tokens = 12;
+        b4c_request *greedy = run(&o, which, 0);
+        const b4c_result *g;
+        assert_int_equal(b4c_request_results(greedy, &g), 1);
+        for (int i = 0; i < g->n; i++) {
+            float x[V];
+            model(which, g->ids, i, x);
+            for (int k = 0; k < V; k++) assert_true(x[g->ids[i]] >= x[k]);
+        }
+        assert_true(
+            fabs(g->logprob - logprob_of(which, g->ids, g->n, g->finish == B4C_FINISH_END)) < 1e-4);
+        o.bert4keras_beam = true;
+        b4c_request *one = run(&o, which, 0);
+        same(greedy, one);
+        b4c_request_free(one);
+        o.bert4keras_beam = false;
+        o.sample = true;
+        o.top_k = 1;
+        one = run(&o, which, 3);
+        same(greedy, one);
+        b4c_request_free(one);
+        b4c_request_free(greedy);
+    }
+}
+
+/* The highest sum / length^penalty over all sequences that end, or are `longest` tokens long. */
+static double best_score(uint64_t which, int32_t *ids, int n, int longest, double sum,
+                         double penalty)
+{
+    if (n && (ids[n - 1] == END || n == longest)) return sum / pow(n, penalty);
+    float x[V];
+    double z = 0, best = -INFINITY;
+    model(which, ids, n, x);
+    for (int k = 0; k < V; k++) z += exp((double)x[k]);
+    for (int k = 0; k < V; k++) {
+        ids[n] = k;
+        best = fmax(best,
+                    best_score(which, ids, n + 1, longest, sum + (double)x[k] - log(z), penalty));
+    }
+    return best;
+}
+
+static void wide_exact_beams_find_the_best_of_all_sequences(void **state)
+{
+    (void)state;
+    static const float penalties[] = { 0, 0.5f, 1, 2 };
+    for (uint64_t which = 0; which < 20; which++)
+        for (size_t p = 0; p < COUNT(penalties); p++) {
+            b4c_generate_options o = B4C_GENERATE_DEFAULT;
+            int32_t ids[8];
+            o.max_new_tokens = 3;
+            o.beams = 256; /* more than there are sequences of two */
+            o.length_penalty = penalties[p];
+            o.early_stopping = B4C_EARLY_NEVER;
+            b4c_request *r = run(&o, which, 0);
+            const b4c_result *x;
+            assert_int_equal(b4c_request_results(r, &x), 1);
+            assert_true(fabs(x->score - best_score(which, ids, 0, 3, 0, (double)penalties[p])) <
+                        1e-4);
+            b4c_request_free(r);
+        }
+}
+
+/* Two steps: token 2 leads to an end at once; token 3 to a longer sentence whose mean is better. */
+static void length_normalisation_changes_the_answer_where_it_should(void **state)
+{
+    (void)state;
+    b4c_generate_options o = B4C_GENERATE_DEFAULT;
+    int32_t answer[3];
+    o.max_new_tokens = 4;
+    o.beams = 2;
+    for (int round = 0; round < 3; round++) {
+        b4c_error err = { 0 };
+        const b4c_vocabulary_facts f = facts();
+        o.bert4keras_beam = round == 2;
+        o.length_penalty = round == 1 ? 0 : 1;
+        b4c_request *r = b4c_request_new(&o, &f, NULL, 0, 0, &err);
+        assert_non_null(r);
+        b4c_move moves[2];
+        while (b4c_request_live(r)) {
+            float x[2 * V];
+            for (int i = 0; i < b4c_request_live(r); i++) {
+                int n;
+                const int32_t *ids = b4c_request_tokens(r, i, &n);
+                for (int k = 0; k < V; k++) x[i * V + k] = -20;
+                if (n == 0)
+                    x[i * V + 2] = logf(.55f), x[i * V + 3] = logf(.45f);
+                else if (ids[0] == 2)
+                    x[i * V + END] = 0; /* .55, two tokens */
+                else if (n < 3)
+                    x[i * V + 4] = 0; /* 3 4 4 end: .45, four tokens */
+                else
+                    x[i * V + END] = 0;
+            }
+            assert_true(b4c_request_step(r, x, moves, &err) >= 0);
+        }
+        const b4c_result *x;
+        assert_int_equal(b4c_request_results(r, &x), 1);
+        answer[round] = x->ids[0];
+        b4c_request_free(r);
+    }
+    assert_int_equal(answer[0], 3); /* log .45 / 4 > log .55 / 2 */
+    assert_int_equal(answer[1], 2);
+    assert_int_equal(answer[2], 2);
+}
+
+static uint64_t random_state;
+static uint32_t word(void)
+{
+    return (uint32_t)((random_state = mix(random_state + 0x9e3779b97f4a7c15u)) >> 32);
+}
+
+static void every_combination_of_options_keeps_its_promises(void **state)
+{
+    (void)state;
+    static const int32_t bad1[] = { 3, 4 }, forced1[] = { 5, 2 }, forced2[] = { 6 };
+    static const b4c_phrase bad[] = { { bad1, 2 } }, forced[] = { { forced1, 2 }, { forced2, 1 } };
+    static const b4c_bias bias[] = { { 2, 1.5f }, { 4, -INFINITY } };
+    int ran = 0;
+    for (int round = 0; round < 4000; round++) {
+        random_state = (uint64_t)round;
+        b4c_generate_options o = B4C_GENERATE_DEFAULT;
+        o.max_new_tokens = 6 + (int)(word() % 10);
+        o.min_new_tokens = word() % 2 ? (int)(word() % 6) : 0;
+        o.beams = word() % 3 ? 1 : 1 + (int)(word() % 5);
+        o.sample = word() % 2;
+        o.n = o.beams > 1 ? 1 + (int)(word() % (uint32_t)o.beams)
+            : o.sample    ? 1 + (int)(word() % 5)
+                          : 1;
+        if (o.beams == 4 && !o.sample && word() % 2) o.beam_groups = 2, o.diversity = 1;
+        o.early_stopping = (b4c_early_stopping)(word() % 3);
+        o.length_penalty = (float)(word() % 5) / 2;
+        o.temperature = 0.5f + (float)(word() % 4) / 2;
+        if (word() % 3 == 0) o.top_k = 1 + (int)(word() % 6);
+        if (word() % 3 == 0) o.top_p = 0.3f + (float)(word() % 6) / 10;
+        if (word() % 3 == 0) o.min_p = (float)(word() % 5) / 20;
+        if (word() % 4 == 0) o.typical = 0.5f;
+        if (word() % 3 == 0) o.repetition_penalty = 1.3f;
+        if (word() % 3 == 0) o.presence_penalty = 0.4f, o.frequency_penalty = 0.2f;
+        if (word() % 3 == 0) o.no_repeat_ngram = 2 + (int)(word() % 2);
+        if (word() % 3 == 0) o.bad = bad, o.n_bad = 1;
+        if (word() % 4 == 0 && !o.no_repeat_ngram) o.forced = forced, o.n_forced = 2;
+        if (word() % 4 == 0) o.bias = bias, o.n_bias = 2;
+        o.alternatives = word() % 4 == 0 ? 3 : 0;
+        o.seed = word();
+        if (o.beams == 1 && o.beam_groups > 1) continue;
+
+        b4c_request *r = run(&o, (uint64_t)round, 5), *again = run(&o, (uint64_t)round, 5);
+        same(r, again);
+        const b4c_result *x;
+        const int n = b4c_request_results(r, &x);
+        assert_true(n >= 1 && n <= o.n);
+        ran++;
+        for (int i = 0; i < n; i++) {
+            const b4c_result *y = &x[i];
+            assert_true(y->n <= o.max_new_tokens);
+            if (y->finish == B4C_FINISH_END)
+                assert_true(y->n >= o.min_new_tokens);
+            else
+                assert_int_equal(y->finish, B4C_FINISH_LENGTH);
+            if (i && o.beams > 1) assert_true(x[i - 1].score >= y->score);
+            assert_true(fabs(y->logprob - logprob_of((uint64_t)round, y->ids, y->n,
+                                                     y->finish == B4C_FINISH_END)) < 1e-3);
+            for (int k = 0; k < y->n; k++) {
+                assert_int_not_equal(y->ids[k], END);
+                if (o.n_bias && !o.n_forced) assert_int_not_equal(y->ids[k], 4);
+                if (o.n_bad && k && !o.n_forced) assert_false(y->ids[k - 1] == 3 && y->ids[k] == 4);
+                for (int a = 1; a < o.alternatives; a++)
+                    assert_true(y->alternative[k * o.alternatives + a].p <=
+                                y->alternative[k * o.alternatives + a - 1].p);
+                const int g = o.no_repeat_ngram;
+                for (int a = 0; g && a < k && k + g <= y->n; a++)
+                    assert_int_not_equal(memcmp(y->ids + a, y->ids + k, (size_t)g * sizeof *y->ids),
+                                         0);
+            }
+            for (int p = 0; p < o.n_forced; p++) {
+                bool found = false;
+                for (int k = 0; k + forced[p].n <= y->n; k++)
+                    found |= !memcmp(y->ids + k, forced[p].ids,
+                                     (size_t)forced[p].n * sizeof *y->ids);
+                if (!found) fail_msg("round %d: result %d lacks forced phrase %d", round, i, p);
+            }
+        }
+        b4c_request_free(r);
+        b4c_request_free(again);
+    }
+    assert_true(ran > 3500);
+}
+
+static void a_sample_depends_on_seed_and_number_but_not_on_how_many_there_are(void **state)
+{
+    (void)state;
+    b4c_generate_options o = B4C_GENERATE_DEFAULT;
+    o.sample = true;
+    o.max_new_tokens = 10;
+    o.n = 8;
+    o.seed = 42;
+    b4c_request *eight = run(&o, 3, 1);
+    o.n = 3;
+    b4c_request *three = run(&o, 3, 1), *other;
+    const b4c_result *x, *y;
+    assert_int_equal(b4c_request_results(eight, &x), 8);
+    assert_int_equal(b4c_request_results(three, &y), 3);
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(x[i].n, y[i].n);
+        assert_memory_equal(x[i].ids, y[i].ids, (size_t)x[i].n * sizeof *x[i].ids);
+    }
+    other = run(&o, 3, 2);
+    int differ = 0;
+    assert_int_equal(b4c_request_results(other, &x), 3);
+    for (int i = 0; i < 3; i++)
+        differ += x[i].n != y[i].n ||
+                  memcmp(x[i].ids, y[i].ids, (size_t)x[i].n * sizeof *x[i].ids) != 0;
+    assert_true(differ > 0);
+    b4c_request_free(eight);
+    b4c_request_free(three);
+    b4c_request_free(other);
+}
+
+static void what_contradicts_is_an_error_that_names_it(void **state)
+{
+    (void)state;
+    const b4c_vocabulary_facts f = facts();
+    static const struct {
+        b4c_generate_options o;
+        const char *part;
+    } wrong[] = {
+        { { .max_new_tokens = 0 }, "max_new_tokens: found 0" },
+        { { .max_new_tokens = 5, .min_new_tokens = 6 }, "min_new_tokens: found 6, wanted 0 to 5" },
+        { { .max_new_tokens = 5,
+            .n = 2,
+            .beams = 1,
+            .beam_groups = 1,
+            .min_ends = 1,
+            .temperature = 1,
+            .top_p = 1,
+            .typical = 1,
+            .repetition_penalty = 1 },
+          "several results need sampling or beams" },
+        { { .max_new_tokens = 5,
+            .n = 1,
+            .beams = 3,
+            .beam_groups = 2,
+            .min_ends = 1,
+            .temperature = 1,
+            .top_p = 1,
+            .typical = 1,
+            .repetition_penalty = 1 },
+          "multiple of beam_groups" },
+        { { .max_new_tokens = 5,
+            .n = 1,
+            .beams = 1,
+            .beam_groups = 1,
+            .min_ends = 1,
+            .temperature = 1,
+            .top_p = 1.5f,
+            .typical = 1,
+            .repetition_penalty = 1 },
+          "top_p: found 1.5" },
+    };
+    for (size_t i = 0; i < COUNT(wrong); i++) {
+        b4c_error err = { 0 };
+        assert_null(b4c_request_new(&wrong[i].o, &f, NULL, 0, 0, &err));
+        assert_error(&err, B4C_E_ARG, wrong[i].part);
+    }
+    b4c_error err = { 0 };
+    b4c_generate_options o = B4C_GENERATE_DEFAULT;
+    const b4c_bias out = { V, 1 };
+    o.bias = &out;
+    o.n_bias = 1;
+    assert_null(b4c_request_new(&o, &f, NULL, 0, 0, &err));
+    assert_error(&err, B4C_E_ARG, "found token 7, wanted 0 to 6");
+    o.n_bias = 0;
+    b4c_request *r = b4c_request_new(&o, &f, NULL, 0, 0, &err);
+    float x[V] = { 0, NAN };
+    b4c_move moves[1];
+    assert_fails(b4c_request_step(r, x, moves, &err), &err, B4C_E_NUMBER, "token 1 is NaN");
+    b4c_request_free(r);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(greedy_takes_the_best_each_time_and_beam_of_one_is_greedy),
+        cmocka_unit_test(wide_exact_beams_find_the_best_of_all_sequences),
+        cmocka_unit_test(length_normalisation_changes_the_answer_where_it_should),
+        cmocka_unit_test(every_combination_of_options_keeps_its_promises),
+        cmocka_unit_test(a_sample_depends_on_seed_and_number_but_not_on_how_many_there_are),
+        cmocka_unit_test(what_contradicts_is_an_error_that_names_it),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
