@@ -343,7 +343,7 @@ static int words(scan *s, const b4c_normal *normal, size_t from, size_t to, cons
                  size_t bytes, b4c_error *err)
 {
     const b4c_tokenizer *t = s->t;
-    if (!t->cut) {
+    if (!t->cut || bytes == 0) {
         /* the hub's blanks around Chinese characters set them apart already */
         from_letters(s, normal->letter + from, to - from, t->flags.dialect != B4C_DIALECT_HUB);
         return 0;
@@ -393,7 +393,7 @@ static int normalized_stretch(scan *s, bool find_added, b4c_error *err)
                           &match)) {
         cursor stop = done;
         advance(&normal, &stop, match.begin);
-        if (match.begin > done.bytes)
+        if (stop.letters > done.letters)
             rc = words(s, &normal, done.letters, stop.letters, text.data + done.bytes,
                        match.begin - done.bytes, err);
         done = stop;
