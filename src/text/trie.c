@@ -64,27 +64,30 @@ static int add_block(builder *b)
     return 0;
 }
 
-static bool is_free(const open_block *block, int unit)
-{
-    return block->free[unit / 64] >> unit % 64 & 1;
-}
-
 static void take(open_block *block, int unit)
 {
     block->free[unit / 64] &= ~((uint64_t)1 << unit % 64);
     block->left--;
 }
 
-/* A base within this block at which the n bytes' units are free, or -1. */
+/* A base within this block at which the n bytes' units are free, or -1. Bit b of free, exchanged with
+ * bit b ^ byte, says whether base b suits that byte; all bases are judged at once. */
 static int fit(const open_block *block, const uint8_t *byte, int n)
 {
-    for (int word = 0; word < BLOCK / 64; word++)
-        for (uint64_t bits = block->free[word]; bits; bits &= bits - 1) {
-            const int base = (word * 64 + __builtin_ctzll(bits)) ^ byte[0];
-            int i = 1;
-            while (i < n && is_free(block, base ^ byte[i])) i++;
-            if (i == n) return base;
+    static const uint64_t lower_half[6] = { 0x5555555555555555, 0x3333333333333333,
+                                            0x0f0f0f0f0f0f0f0f, 0x00ff00ff00ff00ff,
+                                            0x0000ffff0000ffff, 0x00000000ffffffff };
+    for (int word = 0; word < BLOCK / 64; word++) {
+        uint64_t suits = UINT64_MAX;
+        for (int i = 0; i < n && suits; i++) {
+            uint64_t bits = block->free[word ^ byte[i] >> 6];
+            for (int k = 0; k < 6; k++)
+                if (byte[i] >> k & 1)
+                    bits = (bits & lower_half[k]) << (1 << k) | (bits >> (1 << k) & lower_half[k]);
+            suits &= bits;
         }
+        if (suits) return word * 64 + __builtin_ctzll(suits);
+    }
     return -1;
 }
 
