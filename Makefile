@@ -117,6 +117,8 @@ $(BUILD)/src/%.o $(BUILD)/double/%.o: ROOM = $(INSIDE)
 $(BUILD)/double/%.o: ROOM = $(INSIDE) -Itests -DB4C_DOUBLE
 $(BUILD)/tests/%.o: ROOM = $(INSIDE) -Itests
 $(BUILD)/cli/%.o $(BUILD)/bench/%.o $(BUILD)/examples/%.o: ROOM = $(OUTSIDE)
+# A product alone is no public call.
+$(BUILD)/bench/bench_kernels.o: ROOM = $(OUTSIDE) $(INSIDE)
 $(foreach i,$(ALL_ISA),$(eval $(BUILD)/src/math/%_$(i).o: ISA_FLAGS = $(FLAGS_$(i))))
 
 # The word dictionary: compiled by a tool that runs here, then part of the library (src/text/words_data.S).

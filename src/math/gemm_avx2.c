@@ -58,12 +58,15 @@ static inline vec v_sums_i8(const int32_t *sum, const int32_t *sum128)
 
 /* ---- bf16, widened -------------------------------------------------------------------------------------- */
 
-/* bf16 is the upper half of an f32: of each pair the even value is shifted up, the odd one masked. */
+/* bf16 is the upper half of an f32: of each pair the even value is shifted up, the odd one down and up
+ * again. A mask would be shorter, but it and the pairs kept for both phases do not fit beside 12 sums,
+ * which the compiler only knows when both are hidden from it (75 -> 98 % of the limit). */
 static inline __m256 widen(const uint16_t *p, int odd)
 {
-    if (!odd) return _mm256_castsi256_ps(_mm256_slli_epi32(load_ints(p), 16));
-    __asm__("" : "+r"(p));           /* load again: the pairs of both phases would not fit beside 12 sums */
-    return _mm256_castsi256_ps(_mm256_and_si256(load_ints(p), _mm256_set1_epi32((int)0xffff0000)));
+    if (odd) __asm__("" : "+r"(p));
+    __m256i pairs = load_ints(p);
+    if (odd) __asm__("vpsrld $16, %0, %0" : "+x"(pairs));
+    return _mm256_castsi256_ps(_mm256_slli_epi32(pairs, 16));
 }
 
 #define NAME(x) wide_##x
