@@ -3,6 +3,7 @@
 #include "default_model.h"
 #include "job.h"
 #include "model.h"
+#include "path.h"
 #include "utf8.h"
 #include <ctype.h>
 #include <errno.h>
@@ -27,20 +28,31 @@ static const char *token_of(const splitter *t, int32_t id)
 
 /* ---- to ids --------------------------------------------------------------------------------- */
 
-static void put_numbers(cli_output *out, const char *name, const int32_t *x, int n)
+static void put_numbers(cli_output *out, const int32_t *x, int n, const char *between)
 {
-    cli_print(out, ",\"%s\":[", name);
-    for (int i = 0; i < n; i++) cli_print(out, i ? ",%d" : "%d", (int)x[i]);
-    cli_put_text(out, "]");
+    for (int i = 0; i < n; i++) {
+        if (i) cli_put_text(out, between);
+        cli_put_count(out, x[i]);
+    }
 }
 
-static void put_spans(cli_output *out, const char *name, const uint32_t *begin, const uint32_t *end,
-                      int n)
+/* Each span as before, begin, middle, end, after. */
+typedef struct span_style {
+    const char *before, *middle, *after, *between;
+} span_style;
+static const span_style json_span = { "[", ",", "]", "," }, tsv_span = { "", "-", "", " " };
+
+static void put_spans(cli_output *out, const uint32_t *begin, const uint32_t *end, int n,
+                      span_style style)
 {
-    cli_print(out, ",\"%s\":[", name);
-    for (int i = 0; i < n; i++)
-        cli_print(out, i ? ",[%u,%u]" : "[%u,%u]", (unsigned)begin[i], (unsigned)end[i]);
-    cli_put_text(out, "]");
+    for (int i = 0; i < n; i++) {
+        if (i) cli_put_text(out, style.between);
+        cli_put_text(out, style.before);
+        cli_put_count(out, begin[i]);
+        cli_put_text(out, style.middle);
+        cli_put_count(out, end[i]);
+        cli_put_text(out, style.after);
+    }
 }
 
 /* Where dropped characters stand: of one text an array, of a pair one for each. */
@@ -72,11 +84,17 @@ static void put_jsonl(const splitter *t, cli_output *out, const cli_chunk *c, co
         if (i) cli_put_text(out, ",");
         cli_put_json(out, token, strlen(token));
     }
+    cli_put_text(out, "],\"ids\":[");
+    put_numbers(out, e->ids, e->n, ",");
+    if (pair) {
+        cli_put_text(out, "],\"segments\":[");
+        put_numbers(out, e->segments, e->n, ",");
+    }
+    cli_put_text(out, "],\"offsets\":[");
+    put_spans(out, e->begin, e->end, e->n, json_span);
+    cli_put_text(out, "],\"char_offsets\":[");
+    put_spans(out, e->char_begin, e->char_end, e->n, json_span);
     cli_put_text(out, "]");
-    put_numbers(out, "ids", e->ids, e->n);
-    if (pair) put_numbers(out, "segments", e->segments, e->n);
-    put_spans(out, "offsets", e->begin, e->end, e->n);
-    put_spans(out, "char_offsets", e->char_begin, e->char_end, e->n);
     put_dropped(out, e, pair);
     if (e->cut) cli_print(out, ",\"cut\":%d", e->cut);
     cli_put_text(out, "}\n");
@@ -93,14 +111,11 @@ static void put_tsv(const splitter *t, cli_output *out)
         cli_put_field(out, token, strlen(token));
     }
     cli_put_text(out, "\t");
-    for (int i = 0; i < e->n; i++) cli_print(out, i ? " %d" : "%d", (int)e->ids[i]);
+    put_numbers(out, e->ids, e->n, " ");
     cli_put_text(out, "\t");
-    for (int i = 0; i < e->n; i++)
-        cli_print(out, i ? " %u-%u" : "%u-%u", (unsigned)e->begin[i], (unsigned)e->end[i]);
+    put_spans(out, e->begin, e->end, e->n, tsv_span);
     cli_put_text(out, "\t");
-    for (int i = 0; i < e->n; i++)
-        cli_print(out, i ? " %u-%u" : "%u-%u", (unsigned)e->char_begin[i],
-                  (unsigned)e->char_end[i]);
+    put_spans(out, e->char_begin, e->char_end, e->n, tsv_span);
     cli_put_text(out, "\n");
 }
 
@@ -236,7 +251,7 @@ static int decode_chunk(void *self, const cli_chunk *c, cli_output *out, b4c_err
         if (!text) return err->code;
         if (out->format == CLI_JSONL) {
             cli_put_text(out, "{\"ids\":[");
-            for (size_t k = 0; k < t->n; k++) cli_print(out, k ? ",%d" : "%d", (int)t->id[k]);
+            put_numbers(out, t->id, (int)t->n, ",");
             cli_put_text(out, "],\"text\":");
             cli_put_json(out, text, strlen(text));
             cli_put_text(out, "}\n");
@@ -260,6 +275,19 @@ static void say_counts(const splitter *t)
                 t->tokens, 100.0 * (double)t->unknown / (double)t->tokens);
 }
 
+/* The vocabulary of a model that is a file, or the prefix of some, stands beside it. */
+static b4c_tokenizer *open_tokenizer(const char *path, b4c_dialect dialect, b4c_error *err)
+{
+    const char *slash = strrchr(path, '/'), *end = strrchr(path, '.');
+    if (cli_is_folder(path) || (end && (!strcmp(end, ".txt") || !strcmp(end, ".json"))))
+        return b4c_tokenizer_open(path, dialect, err);
+    char *folder = slash ? cli_path("%.*s", (int)(slash - path), path) : cli_path(".");
+    b4c_tokenizer *t = folder ? b4c_tokenizer_open(folder, dialect, err) : NULL;
+    if (!folder) cli_fail(err, B4C_E_MEMORY, "no memory");
+    free(folder);
+    return t;
+}
+
 static int run(const cli_command *self, const cli_settings *s)
 {
     b4c_error err = { 0 };
@@ -270,7 +298,7 @@ static int run(const cli_command *self, const cli_settings *s)
     t.options.truncate = (b4c_truncate)s->truncate;
     t.options.no_special = s->no_special;
     t.options.plain_text = s->plain;
-    if (path) t.tokenizer = b4c_tokenizer_open(path, (b4c_dialect)s->dialect, &err);
+    if (path) t.tokenizer = open_tokenizer(path, (b4c_dialect)s->dialect, &err);
     if (!t.tokenizer) {
         cli_error(&err);
         code = cli_exit_code(&err);

@@ -325,6 +325,17 @@ void cli_print(cli_output *o, const char *format, ...)
     if (n >= 0) cli_put(o, line, (size_t)n < sizeof line ? (size_t)n : sizeof line - 1);
 }
 
+void cli_put_count(cli_output *o, long long n)
+{
+    char digits[24];
+    int at = sizeof digits;
+    unsigned long long left = n < 0 ? 0 - (unsigned long long)n : (unsigned long long)n;
+    do digits[--at] = (char)('0' + left % 10);
+    while (left /= 10);
+    if (n < 0) digits[--at] = '-';
+    cli_put(o, digits + at, sizeof digits - (size_t)at);
+}
+
 void cli_put_json(cli_output *o, const char *text, size_t size)
 {
     static const char hex[] = "0123456789abcdef";

@@ -37,6 +37,7 @@ int cli_output_open(cli_output *, const cli_settings *, cli_format, json_t *made
 void cli_put(cli_output *, const void *bytes, size_t size);
 void cli_put_text(cli_output *, const char *text);
 void cli_print(cli_output *, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void cli_put_count(cli_output *, long long n); /* a whole number, faster than printf */
 void cli_put_json(cli_output *, const char *text, size_t size); /* "quoted" */
 void cli_put_field(cli_output *, const char *text,
                    size_t size);         /* of a tsv line: tabs and line ends become blanks */

@@ -638,6 +638,10 @@ static void every_layout_is_a_model(void **state)
                                "-m", weights, "我想", NULL)
                             .out,
                         by_prefix.out);
+    const run tokens = bert4c(NULL, TOKENIZE, "我想", NULL);
+    assert_string_equal(bert4c(NULL, "tokenize", "-q", "-m", weights, "我想", NULL).out,
+                        tokens.out);
+    assert_string_equal(bert4c(NULL, "tokenize", "-q", "-m", prefix, "我想", NULL).out, tokens.out);
 }
 
 int main(void)
