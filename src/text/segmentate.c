@@ -19,7 +19,7 @@ typedef struct cutter {
     uint32_t sep[MOST_SEPARATORS];
     size_t n_sep;
     const char *strips;
-    b4c_pieces *out;
+    b4c_segments *out;
 } cutter;
 
 static bool is_among(uint32_t c, const char *list)
@@ -30,16 +30,16 @@ static bool is_among(uint32_t c, const char *list)
     return false;
 }
 
-static int add(b4c_pieces *out, b4c_piece piece)
+static int add(b4c_segments *out, b4c_segment segment)
 {
     if (out->n == out->room) {
         const size_t room = out->room * 2 + 16;
-        b4c_piece *more = realloc(out->piece, room * sizeof *more);
+        b4c_segment *more = realloc(out->segment, room * sizeof *more);
         if (!more) return B4C_E_MEMORY;
-        out->piece = more;
+        out->segment = more;
         out->room = room;
     }
-    out->piece[out->n++] = piece;
+    out->segment[out->n++] = segment;
     return 0;
 }
 
@@ -53,7 +53,7 @@ static int cut(const cutter *t, size_t begin, size_t end, size_t k)
         while (end > begin && is_among(t->c[end - 1], t->strips)) end--;
     }
     if (k == t->n_sep || end - begin <= t->maxlen)
-        return add(t->out, (b4c_piece){ t->at[begin], t->at[end] });
+        return add(t->out, (b4c_segment){ t->at[begin], t->at[end] });
     /* [from, at) is gathered; [at, stop) is the next part, without the separator behind it */
     size_t from = begin;
     for (size_t at = begin, stop; at <= end; at = stop + 1) {
@@ -67,7 +67,7 @@ static int cut(const cutter *t, size_t begin, size_t end, size_t k)
 }
 
 int b4c_segmentate(const char *text, size_t bytes, size_t maxlen, const char *seps,
-                   const char *strips, b4c_pieces *out, b4c_error *err)
+                   const char *strips, b4c_segments *out, b4c_error *err)
 {
     const size_t bad = b4c_utf8_check(text, bytes);
     if (bad < bytes) return b4c_utf8_fail("text", text, bytes, bad, err);
@@ -99,8 +99,8 @@ int b4c_segmentate(const char *text, size_t bytes, size_t maxlen, const char *se
     return rc;
 }
 
-void b4c_pieces_free(b4c_pieces *pieces)
+void b4c_segments_free(b4c_segments *segments)
 {
-    free(pieces->piece);
-    *pieces = (b4c_pieces){ 0 };
+    free(segments->segment);
+    *segments = (b4c_segments){ 0 };
 }

@@ -5,8 +5,11 @@
 #include "base/error.h"
 
 /* Pieces of the caller's text: bytes [begin, end). */
-typedef struct b4c_piece { size_t begin, end; } b4c_piece;
-typedef struct b4c_pieces { b4c_piece *piece; size_t n, room; } b4c_pieces;   /* start from {0} */
+typedef struct b4c_segment { size_t begin, end; } b4c_segment;
+typedef struct b4c_segments {   /* start from {0} */
+    b4c_segment *segment;
+    size_t n, room;
+} b4c_segments;
 
 /* Cut text (UTF-8) into pieces of at most maxlen characters where separators allow it. seps: the
  * separators, one character each, coarsest first; a piece that is still too long is cut at the next
@@ -14,6 +17,6 @@ typedef struct b4c_pieces { b4c_piece *piece; size_t n, room; } b4c_pieces;   /*
  * (after white space), or NULL: white space only. Pieces are appended. 0, B4C_E_TEXT or
  * B4C_E_MEMORY. */
 int  b4c_segmentate(const char *text, size_t bytes, size_t maxlen, const char *seps,
-                    const char *strips, b4c_pieces *, b4c_error *);
-void b4c_pieces_free(b4c_pieces *);
+                    const char *strips, b4c_segments *, b4c_error *);
+void b4c_segments_free(b4c_segments *);
 #endif

@@ -7,6 +7,7 @@
 #define B4C_TEXT_SETTINGS_H
 #include "base/json.h"
 #include "text/tokenizer.h"
+#include "text/vocab_json.h"
 
 typedef struct b4c_settings {
     json_t *root[B4C_SOURCES];
@@ -19,8 +20,7 @@ typedef struct b4c_settings {
     int max_length;                             /* 0: none */
     bool wordpiece_decoder, cleanup, cleanup_all;
 
-    b4c_key *keys;                              /* tokenizer.json's vocabulary */
-    size_t n_keys;
+    b4c_lifted vocabulary;                      /* tokenizer.json's */
     bool has_template;                          /* else [CLS] a [SEP] b [SEP] */
     b4c_template one, two;
     b4c_added added;                            /* id -1: the vocabulary's */

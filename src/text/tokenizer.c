@@ -20,7 +20,13 @@ static int parse_sources(b4c_settings *s, b4c_error *err)
     for (int i = 0; i < B4C_SOURCES; i++) {
         const b4c_source *source = &s->source[i];
         if (!source->text || i == B4C_SOURCE_VOCABULARY || i == B4C_SOURCE_BERT) continue;
-        s->root[i] = b4c_json_parse(source->text, source->bytes, source->name, err);
+        const char *text = source->text;
+        size_t bytes = source->bytes;
+        if (i == B4C_SOURCE_TOKENIZER && b4c_vocab_lift(&s->vocabulary, text, bytes)) {
+            text = s->vocabulary.rest.data;
+            bytes = s->vocabulary.rest.size;
+        }
+        s->root[i] = b4c_json_parse(text, bytes, source->name, err);
         if (!s->root[i]) return err ? err->code : B4C_E_FORMAT;
     }
     return 0;
@@ -198,9 +204,9 @@ static int build(b4c_tokenizer *t, const b4c_settings *s, const b4c_tokenizer_op
     t->cleanup_all = s->cleanup_all;
     if (s->notes.size) b4c_buffer_text(&t->notes, s->notes.data);
 
-    if (s->keys) {
+    if (s->vocabulary.keys) {
         name = s->source[B4C_SOURCE_TOKENIZER].name;
-        B4C_TRY(b4c_vocab_make(&t->vocab, s->keys, s->n_keys, name, err));
+        B4C_TRY(b4c_vocab_make(&t->vocab, s->vocabulary.keys, s->vocabulary.n, name, err));
     } else {
         B4C_TRY(b4c_vocab_read(&t->vocab, list->text, list->bytes, dialect, name, err));
     }

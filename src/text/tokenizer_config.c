@@ -19,7 +19,7 @@ void b4c_settings_init(b4c_settings *s, const b4c_source source[B4C_SOURCES])
 void b4c_settings_done(b4c_settings *s)
 {
     for (int i = 0; i < B4C_SOURCES; i++) json_decref(s->root[i]);
-    free(s->keys);
+    b4c_lifted_done(&s->vocabulary);
     b4c_added_done(&s->added);
     b4c_buffer_done(&s->notes);
     *s = (b4c_settings){ 0 };

@@ -227,13 +227,16 @@ static int read_post_processor(b4c_settings *s, const json_t *part, b4c_error *e
 
 /* ---- model, decoder, added tokens ---------------------------------------------------------- */
 
+/* The vocabulary that could not be lifted, or why it is none. */
 static int read_vocabulary(b4c_settings *s, json_t *vocab, b4c_error *err)
 {
+    b4c_lifted *v = &s->vocabulary;
+    if (v->keys) return 0;
     if (!json_is_object(vocab))
         return b4c_fail(err, B4C_E_FORMAT,
                         "%s: model: \"vocab\" is not an object of tokens and ids", where(s));
-    s->keys = malloc((json_object_size(vocab) + 1) * sizeof *s->keys);
-    if (!s->keys) return b4c_fail(err, B4C_E_MEMORY, "%s: no memory for the vocabulary", where(s));
+    v->keys = malloc((json_object_size(vocab) + 1) * sizeof *v->keys);
+    if (!v->keys) return b4c_fail(err, B4C_E_MEMORY, "%s: no memory for the vocabulary", where(s));
     const char *token;
     json_t *value;
     json_object_foreach(vocab, token, value) {
@@ -242,7 +245,7 @@ static int read_vocabulary(b4c_settings *s, json_t *vocab, b4c_error *err)
             return b4c_fail(err, B4C_E_FORMAT,
                             "%s: model: the id of '%.60s' is not a number from 0 to %d", where(s),
                             token, B4C_VOCAB_MOST - 1);
-        s->keys[s->n_keys++] = (b4c_key){ token, strlen(token), (int32_t)id };
+        v->keys[v->n++] = (b4c_key){ token, strlen(token), (int32_t)id };
     }
     return 0;
 }

@@ -70,8 +70,8 @@ static void take(open_block *block, int unit)
     block->left--;
 }
 
-/* A base within this block at which the n bytes' units are free, or -1. Bit b of free, exchanged with
- * bit b ^ byte, says whether base b suits that byte; all bases are judged at once. */
+/* A base within this block at which the n bytes' units are free, or -1. Bit b ^ byte of free says
+ * whether base b suits that byte; 64 bases are judged at once. */
 static int fit(const open_block *block, const uint8_t *byte, int n)
 {
     static const uint64_t lower_half[6] = { 0x5555555555555555, 0x3333333333333333,

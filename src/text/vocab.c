@@ -40,9 +40,10 @@ static int fill(b4c_vocab *v, b4c_key *keys, size_t n, int32_t twice[2], const c
 
     uint32_t at = 0;
     for (size_t i = 0; i < n; i++) {
-        const b4c_key *key = &keys[i];
+        b4c_key *key = &keys[i];
         memcpy(v->bytes + at, key->text, key->bytes);
         v->bytes[at + key->bytes] = 0;
+        key->text = v->bytes + at;   /* closer together than where they came from */
         v->at[key->value] = at;
         at += (uint32_t)key->bytes + 1;
         if (key->bytes > (size_t)v->longest) {
@@ -62,12 +63,13 @@ int b4c_vocab_make(b4c_vocab *v, const b4c_key *keys, size_t n, const char *name
     int rc = copy && taken ? 0 : no_memory(name, err);
     for (size_t i = 0; rc == 0 && i < n; i++) {
         const int32_t id = keys[i].value;
+        const int shown = keys[i].bytes < 80 ? (int)keys[i].bytes : 80;
         if (id < 0 || id >= B4C_VOCAB_MOST)
-            rc = b4c_fail(err, B4C_E_FORMAT, "%s: token '%.80s' has id %d, wanted 0 to %d", name,
-                          keys[i].text, id, B4C_VOCAB_MOST - 1);
+            rc = b4c_fail(err, B4C_E_FORMAT, "%s: token '%.*s' has id %d, wanted 0 to %d", name,
+                          shown, keys[i].text, id, B4C_VOCAB_MOST - 1);
         else if (taken[id / 8] >> id % 8 & 1)
             rc = b4c_fail(err, B4C_E_FORMAT,
-                          "%s: token '%.80s' has id %d, which another token has too", name,
+                          "%s: token '%.*s' has id %d, which another token has too", name, shown,
                           keys[i].text, id);
         else
             taken[id / 8] |= (uint8_t)(1 << id % 8);

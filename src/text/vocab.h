@@ -15,7 +15,7 @@ typedef struct b4c_vocab {
     b4c_trie trie;
 } b4c_vocab;
 
-#define B4C_VOCAB_MOST (1 << 26)   /* ids; a larger number is a mistake in a file */
+#define B4C_VOCAB_MOST (1 << 22)   /* ids; a larger number is a mistake in a file */
 
 /* What a line of vocab.txt spells. HUB: all of it but blanks at its end. BERT4KERAS: its first word
  * (a count may follow); a line of blanks only spells itself, and no text ever becomes it. `name`

@@ -1,5 +1,6 @@
 /* test_text_open.c - what the files of a folder make of a tokenizer, and files that are wrong. */
 #include "support/test.h"
+#include "text/vocab_json.h"
 #include "unit/text_case.h"
 
 static const char lines[] =
@@ -398,7 +399,9 @@ static void what_is_not_done_is_refused_by_name(void **state)
         { "{\"model\":{\"vocab\":{\"a\":99999999}}}", B4C_E_FORMAT, "'a'" },
         { "{\"model\":{\"vocab\":{\"a\":1,\"b\":1}}" BERT_WORDS "}", B4C_E_FORMAT,
           "another token" },
-        { "{\"model\":{\"vocab\":{\"a\":1,\"a\":2}}}", B4C_E_FORMAT, "duplicate" },
+        { "{\"model\":{\"vocab\":{\"a\":1,\"a\":2}}" BERT_WORDS "}", B4C_E_FORMAT,
+          "1 and 2 are spelt the same" },
+        { "{\"model\":{\"vocab\":{\"a\":1},\"vocab\":{}}}", B4C_E_FORMAT, "duplicate" },
         { "{\"model\":{\"max_input_chars_per_word\":-5,\"vocab\":{}}}", B4C_E_FORMAT, "-5" },
         { "{\"model\":{\"vocab\":{}}}", B4C_E_UNSUPPORTED, "pre_tokenizer" },
         { "{\"model\":{\"vocab\":{}}" BERT_WORDS "}", B4C_E_MISSING, "[UNK]" },
@@ -445,6 +448,72 @@ static void longer_words_and_other_prefixes_are_honoured(void **state)
     b4c_encoding_free(&e);
     free(long_word);
     b4c_tokenizer_free(t);
+}
+
+/* A plain vocabulary is lifted out of the file before the rest is parsed; one that is not plain is
+ * left to the JSON reader. Both must come to the same. */
+static void a_lifted_vocabulary_is_the_one_that_json_reads(void **state)
+{
+    (void)state;
+    static const struct { const char *vocab; bool lifted; } cases[] = {
+        { "{\"[UNK]\":0,\"a\":1,\"我\":2,\"\\\\\":3,\"\\\"\":4}", true },
+        { " { \"[UNK]\" : 0 ,\n\t\"\\u6211\\u00e9\" : 1 , \"\\n\\t\\/\" : 2 } ", true },
+        { "{\"[UNK]\":0,\"\\ud83d\\ude00\":1}", false },
+        { "{\"[UNK]\":0,\"a\":1.0}", false },
+        { "{\"[UNK]\":0,\"a\":1e0}", false },
+    };
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        char json[500];
+        b4c_lifted lifted;
+        snprintf(json, sizeof json,
+                 "{\"version\":\"1.0 \\\" } \",\"x\":[{\"vocab\":{}},null,-1.5e3],\"model\":{"
+                 "\"type\":\"WordPiece\",\"vocab\":%s}" BERT_NORMAL BERT_WORDS "}",
+                 cases[i].vocab);
+        assert_int_equal(b4c_vocab_lift(&lifted, json, strlen(json)), cases[i].lifted);
+        json_t *root = json_loads(json, 0, NULL);
+        assert_non_null(root);
+        const char *token;
+        json_t *id;
+        size_t n = 0;
+        b4c_tokenizer *t = make((made_of){ .json = json }, NULL);
+        json_object_foreach(json_object_get(json_object_get(root, "model"), "vocab"), token, id) {
+            n++;
+            assert_int_equal(b4c_tokenizer_find(t, token), json_number_value(id));
+        }
+        assert_int_equal(b4c_tokenizer_count(t), n);
+        if (cases[i].lifted) assert_int_equal(lifted.n, n);
+        b4c_tokenizer_free(t);
+        json_decref(root);
+        b4c_lifted_done(&lifted);
+    }
+    static const char *const wrong[] = {
+        "",
+        "{",
+        "{\"model\"",
+        "{\"model\":{\"vocab\":{\"a\":1",
+        "{\"model\":{\"vocab\":{\"a\":01}}}",
+        "{\"model\":{\"vocab\":{\"a\":-1}}}",
+        "{\"model\":{\"vocab\":{\"a\n\":1}}}",
+        "{\"model\":7}",
+        "{\"model\":{\"vocab\":{\"\\u0000\":1}}}",
+        "{\"model\":{\"vocab\":{\"\\x\":1}}}",
+        "{\"a\\",
+        "{\"model\":{\"vocab\":{\"\xff\":1}}}",
+        "{\"model\":{\"vocab\":{\"a\":1,}}}",
+        "{\"a\":]}",
+        "{\"model\":{\"vocab\":{}}}",
+        "{\"model\":{\"vocab\":{\"a\":99999999}}}",
+        "[[[[[[[[",
+    };
+    for (size_t i = 0; i < COUNT(wrong); i++) {
+        b4c_lifted lifted;
+        char *exact = malloc(strlen(wrong[i]) + 1);   /* so that a read beyond the end is seen */
+        assert_non_null(exact);
+        memcpy(exact, wrong[i], strlen(wrong[i]));
+        assert_false(b4c_vocab_lift(&lifted, exact, strlen(wrong[i])));
+        assert_null(lifted.keys);
+        free(exact);
+    }
 }
 
 /* ---- damage -------------------------------------------------------------------------------- */
@@ -514,6 +583,7 @@ int main(void)
         cmocka_unit_test(truncation_and_padding_in_the_file_are_ignored),
         cmocka_unit_test(what_is_not_done_is_refused_by_name),
         cmocka_unit_test(longer_words_and_other_prefixes_are_honoured),
+        cmocka_unit_test(a_lifted_vocabulary_is_the_one_that_json_reads),
         cmocka_unit_test(any_damage_is_an_error_or_another_tokenizer),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
