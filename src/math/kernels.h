@@ -86,6 +86,7 @@ typedef struct b4c_norm_job {
     const b4c_real *gain, *bias;      /* [cols], each may be NULL (1, 0) */
     b4c_real *y;                      /* [rows, cols], ld = cols; NULL: only the operand is wanted */
     b4c_operand out;                  /* written too unless its form is NONE or REAL */
+    const b4c_real *even;             /* [cols]: an int8 `out` holds y * even; NULL: y */
     b4c_real *sum;                    /* x + residual, ld = cols, or NULL */
     b4c_real *mean, *rstd;            /* [rows] for back, or NULL */
 } b4c_norm_job;

@@ -53,6 +53,13 @@ B4C_INLINE vec norm_result(const b4c_norm_job *job, const norm_row *r, vec mean,
     return n == VEC_LANES ? y : v_keep(v_first(n), y);
 }
 
+/* What an int8 row takes of them. */
+B4C_INLINE vec norm_evened(const b4c_norm_job *job, vec v, int j, int n)
+{
+    if (!job->even) return v;
+    return v_mul(v, n == VEC_LANES ? v_load(job->even + j) : v_load_n(job->even + j, n));
+}
+
 static void norm_one(const b4c_norm_job *job, int row)
 {
     const int w = job->cols;
@@ -86,14 +93,15 @@ static void norm_one(const b4c_norm_job *job, int row)
         if (y && n == VEC_LANES) v_store(y + j, v);
         else if (y) v_store_n(y + j, v, n);
         if (wants_bf16) v_store_bf16_n(row_bf16_line(to, j / 32) + j % 32, v, VEC_LANES);
-        if (wants_i8) largest = v_absmax(largest, v);
+        if (wants_i8) largest = v_absmax(largest, norm_evened(job, v, j, n));
     }
     if (!wants_i8) return;
     row_i8 q = row_i8_begin((float)v_absmax_top(largest), to, row_flip(job->out.form));
     for (int j = 0; j < 64 * to.lines; j += VEC_LANES) {
         int n = row_left(w, j);
-        if (y) row_i8_put(&q, j, v_load_n(y + j, n));
-        else row_i8_put(&q, j, norm_result(job, &r, m, inverse, j, n));       /* no rows are wanted: made once more */
+        /* Where no rows are wanted, the result is made once more. */
+        vec v = y ? v_load_n(y + j, n) : norm_result(job, &r, m, inverse, j, n);
+        row_i8_put(&q, j, norm_evened(job, v, j, n));
     }
     job->out.scale[row] = q.scale;
 }

@@ -113,6 +113,7 @@ b4c_tensor b4c_normalize(b4c_tape *t, b4c_tensor x, b4c_tensor residual, const b
     job.bias = norm->bias.x;
     job.y = y.x;
     job.out = y.in;
+    job.even = norm->even;
     if (s.x != x.x) job.sum = s.x;
     b4c_each_rows(t, norm_rows, &job, x.rows, b4c_grain(t, 4.0 * x.cols));
     if (sum) *sum = s;

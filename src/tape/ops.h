@@ -20,8 +20,14 @@ b4c_tensor b4c_embed(b4c_tape *, const b4c_table *const *tables, const int32_t *
 b4c_tensor b4c_linear(b4c_tape *, b4c_tensor x, const b4c_weight *w, b4c_act act, b4c_want);
 
 /* op_norm.c: norm(x + residual) [rows, cols]; residual.x NULL: none. With `sum` non-NULL also
- * x + residual (pre-norm stacks go on from it). */
-typedef struct b4c_norm { b4c_norm_kind kind; b4c_real eps; b4c_array gain, bias; } b4c_norm;
+ * x + residual (pre-norm stacks go on from it). `even` [cols], or NULL: factors on what an int8
+ * operand holds; the weight that reads it has its columns divided by them (model/even.c). */
+typedef struct b4c_norm {
+    b4c_norm_kind kind;
+    b4c_real eps;
+    b4c_array gain, bias;
+    const b4c_real *even;
+} b4c_norm;
 b4c_tensor b4c_normalize(b4c_tape *, b4c_tensor x, b4c_tensor residual, const b4c_norm *,
                          b4c_tensor *sum, b4c_want);
 

@@ -55,11 +55,11 @@ static void add_layers(tape_net *net, b4c_rng *rng, b4c_dtype dtype)
     add_weight(net, rng, dtype, net->vocabulary, w);
     add_weight(net, rng, dtype, w, w);
     net->norm[0] = (b4c_norm){ B4C_NORM_LAYER, (b4c_real)1e-6, learned(net, rng, 1, w, 1, 0.3),
-                               learned(net, rng, 1, w, 0, 0.3) };
+                               learned(net, rng, 1, w, 0, 0.3), NULL };
     net->norm[1] =
-        (b4c_norm){ B4C_NORM_RMS, (b4c_real)1e-6, learned(net, rng, 1, w, 1, 0.3), { 0 } };
+        (b4c_norm){ B4C_NORM_RMS, (b4c_real)1e-6, learned(net, rng, 1, w, 1, 0.3), { 0 }, NULL };
     net->norm[2] =
-        (b4c_norm){ B4C_NORM_LAYER, (b4c_real)1e-6, { 0 }, learned(net, rng, 1, w, 0, 0.3) };
+        (b4c_norm){ B4C_NORM_LAYER, (b4c_real)1e-6, { 0 }, learned(net, rng, 1, w, 0, 0.3), NULL };
     net->weight[QKV].bias = learned(net, rng, 1, 3 * w, 0, 0.2);
     net->attention = (b4c_attend_spec){ .heads = net->heads,
                                         .kv_heads = net->heads,
