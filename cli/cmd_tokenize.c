@@ -124,8 +124,7 @@ static void put_blanks(cli_output *out, int n)
     for (; n > 0; n--) cli_put_text(out, " ");
 }
 
-/* The character at a byte of the text, for people: itself, or U+200B where there is nothing to see.
- */
+/* The character at a byte of the text: itself where there is something to see, and its number. */
 static void put_character(cli_output *out, const char *text, size_t size, uint32_t at)
 {
     const unsigned char *p = (const unsigned char *)text + at;

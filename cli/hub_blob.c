@@ -96,8 +96,7 @@ static bool is_hex(const char *text, size_t n)
     return strlen(text) == n && strspn(text, "0123456789abcdef") == n;
 }
 
-/* Compare the file with the hash that the hub told; 1: the same, 0: another, negative: unreadable.
- */
+/* Has the file the hash that the hub told? 1: yes; 0: no; negative: it cannot be read. */
 static int has_hash(int fd, const char *etag, char found[65], b4c_error *err)
 {
     char buffer[1 << 16], head[40];

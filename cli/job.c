@@ -15,8 +15,7 @@
 
 enum { LEAST = 32, MOST = 8192 };
 
-/* Drop as many records of the input as the output has already, and see that they are the same ones.
- */
+/* Drop as many records of the input as the output has, and see that they are the same ones. */
 static int skip_done(cli_input *in, cli_chunk *chunk, const cli_output *out, b4c_error *err)
 {
     uint64_t hash = out->input;
@@ -40,8 +39,7 @@ static int skip_done(cli_input *in, cli_chunk *chunk, const cli_output *out, b4c
     return 0;
 }
 
-/* Records of a chunk one by one, up to the one that fails; its place goes in front of the message.
- */
+/* Records of a chunk one by one, up to one that fails; its place goes in front of the message. */
 static int one_by_one(const cli_job *job, const cli_input *in, const cli_chunk *chunk,
                       cli_output *out, b4c_error *err)
 {

@@ -59,11 +59,10 @@ typedef struct cli_command {
     unsigned bit;
     const char *name, *operands; /* "[TEXT ...]" */
     const char *summary;         /* one line, without a full stop */
-    const char *about;    /* paragraphs parted by empty lines; a line that starts with two blanks is
-                             shown as it is */
-    const char *examples; /* lines of shell */
-    unsigned formats;     /* of --to; 0: it has none */
-    cli_format format;    /* the default */
+    const char *about;           /* paragraphs; a line that starts with two blanks stays as it is */
+    const char *examples;        /* lines of shell */
+    unsigned formats;            /* of --to; 0: it has none */
+    cli_format format;           /* the default */
     int (*run)(const struct cli_command *, const cli_settings *); /* returns the exit code */
 } cli_command;
 
@@ -104,16 +103,15 @@ typedef struct cli_option {
 extern const cli_option cli_options[];
 extern const int cli_n_options;
 
-/* Read the arguments that follow the command's name. 0, or negative with a message: a usage error.
- */
+/* Read the arguments that follow the command's name. 0, or negative: a usage error. */
 int cli_parse(const cli_command *, int argc, char **argv, cli_settings *, b4c_error *);
 void cli_settings_done(cli_settings *);
 /* Was the option of this name, which must be in the table, typed? */
 bool cli_given(const cli_settings *, const char *name);
 /* The options that shape the records, as typed: {"dtype": "bf16", ...}. NULL: no memory. */
 json_t *cli_settings_shape(const cli_settings *);
-/* What help calls the option's value: for --to the words that this command offers. NULL: a flag. c
- * NULL: of any command. */
+/* What help calls the option's value; for --to the words that the command (NULL: any) offers. NULL:
+ * a flag. */
 const char *cli_offered(const cli_command *, const cli_option *, char room[64]);
 /* The k-th of words parted by |, NUL-ended in room; NULL when there are fewer. */
 const char *cli_word(const char *words, int k, char room[32]);

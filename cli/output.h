@@ -12,9 +12,9 @@
 typedef struct cli_output {
     cli_format format;
     int fd;
-    char *target, *part,
-        *state;  /* NULL: standard output, or a target that cannot be renamed to (a pipe) */
-    char *bytes; /* records not written yet */
+    char *target;       /* NULL: standard output */
+    char *part, *state; /* NULL: a target that nothing can be renamed to, as a pipe */
+    char *bytes;        /* records not written yet */
     size_t used, room;
     bool failed;                /* no memory for them */
     bool seekable, opened;      /* opened: FILE.part is ours, to remove if it stays empty */
@@ -39,15 +39,14 @@ void cli_put_text(cli_output *, const char *text);
 void cli_print(cli_output *, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void cli_put_count(cli_output *, long long n); /* a whole number, faster than printf */
 void cli_put_json(cli_output *, const char *text, size_t size); /* "quoted" */
-void cli_put_field(cli_output *, const char *text,
-                   size_t size);         /* of a tsv line: tabs and line ends become blanks */
+/* A field of a tsv line: tabs and line ends become blanks. */
+void cli_put_field(cli_output *, const char *text, size_t size);
 void cli_put_float(cli_output *, float); /* null in JSON when it is not finite */
-/* n components in the output's format: [1,2] in jsonl, 1<tab>2 in tsv, 1 2 in text, bytes in npy.
- */
+/* n components: [1,2] in jsonl, 1<tab>2 in tsv, 1 2 in text, bytes in npy. */
 void cli_put_vector(cli_output *, const float *, int n);
 
-/* Write what has gathered; it must end with a whole record. Saves the state now and then, or now.
- */
+/* Write what has gathered, which must end with a whole record. Saves the state about once a second,
+ * or now. */
 int cli_output_flush(cli_output *, bool save_now, b4c_error *);
 /* The last byte was put: complete the file and give it its name. */
 int cli_output_finish(cli_output *, b4c_error *);
