@@ -32,16 +32,18 @@ typedef struct scan {
     bool too_long;
     uint32_t last_end, last_at;          /* where a word that is too long ends */
     bool failed;                         /* no memory */
-    b4c_letter here[WORD_ROOM];
+    b4c_letter *here;                    /* [WORD_ROOM] on the caller's stack */
 } scan;
 
 /* ---- writing tokens ------------------------------------------------------------------------ */
 
+/* array: where a pointer to items stands; copied, for it may be of any type. */
 static bool resize(void *array, size_t item, int room)
 {
-    void **p = array;
-    void *more = realloc(*p, item * (size_t)room);
-    if (more) *p = more;
+    void *now;
+    memcpy(&now, array, sizeof now);
+    void *more = realloc(now, item * (size_t)room);
+    if (more) memcpy(array, &more, sizeof more);
     return more != NULL;
 }
 
@@ -421,8 +423,9 @@ int b4c_wordpiece(const b4c_tokenizer *t, const char *text, size_t bytes, bool f
     if (bytes > UINT32_MAX)
         return b4c_fail(err, B4C_E_TEXT, "%s: %zu bytes, wanted less than 4 GiB; divide it", what,
                         bytes);
-    scan s = { .t = t, .text = (const uint8_t *)text, .e = e, .room = WORD_ROOM };
-    s.word = s.here;
+    b4c_letter here[WORD_ROOM];
+    scan s = { .t = t, .text = (const uint8_t *)text, .e = e, .room = WORD_ROOM, .word = here,
+               .here = here };
     s.most = t->max_word;
     if (t->flags.dialect == B4C_DIALECT_BERT4KERAS && t->vocab.longest > s.most)
         s.most = t->vocab.longest;
@@ -454,7 +457,7 @@ int b4c_wordpiece(const b4c_tokenizer *t, const char *text, size_t bytes, bool f
             done = bytes;
         }
     }
-    if (s.word != s.here) free(s.word);
+    if (s.word != here) free(s.word);
     if (rc == 0 && s.failed)
         rc = b4c_fail(err, B4C_E_MEMORY, "%s: no memory for the tokens of %zu bytes", what, bytes);
     return rc;
