@@ -142,7 +142,9 @@ static void serve_hub(int fd, const request *r)
     const bool head = !strcmp(r->method, "HEAD");
     snprintf(list, sizeof list, "/api/models/%s/revision/", hub->repo);
     snprintf(files, sizeof files, "/%s/resolve/%s/", hub->repo, hub->commit);
-    const fake_file *f = !strncmp(r->path, files, strlen(files))
+    const bool kept = !strncmp(r->path, "/kept/", 6);
+    const fake_file *f = kept ? find_file(r->path + 6)
+                       : !strncmp(r->path, files, strlen(files))
                            ? find_file(r->path + strlen(files))
                            : NULL;
     if (hub->status)
@@ -160,6 +162,10 @@ static void serve_hub(int fd, const request *r)
                  "Location: http://127.0.0.1:%d/content/%s\r\n",
                  hub->commit, f->hash, f->size, hub->other_port, f->name);
         answer(fd, 302, headers, "moved", 5, head);
+    } else if (hub->detour && !kept) {
+        snprintf(headers, sizeof headers, "X-Repo-Commit: %s\r\nLocation: /kept/%s\r\n",
+                 hub->commit, f->name);
+        answer(fd, 307, headers, "kept", 4, head);
     } else {
         snprintf(headers, sizeof headers, "X-Repo-Commit: %s\r\nETag: W/\"%s\"\r\n", hub->commit,
                  f->hash);

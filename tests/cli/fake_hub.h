@@ -27,6 +27,7 @@ typedef struct fake_hub {
     size_t cut_after; /* not 0: a body of a large file ends after so many bytes, `cuts` times */
     int cuts;
     bool no_range;    /* a Range is not understood: the whole file comes */
+    bool detour;      /* a small file is redirected to another path of the hub, told relatively */
     bool spoil;       /* a large file's bytes are others than the hash says */
     const char *list; /* not NULL: the body of the list, instead of the files */
     /* filled in by _start */

@@ -52,7 +52,7 @@ static int fresh(void **state)
     (void)state;
     hub.status = hub.busy = hub.cuts = 0;
     hub.cut_after = 0;
-    hub.no_range = hub.spoil = false;
+    hub.no_range = hub.spoil = hub.detour = false;
     hub.list = NULL;
     fake_hub_forget(&hub);
     cache = temp_path("cache-%d", ++caches);
@@ -252,6 +252,17 @@ static void the_token_goes_to_the_hub_and_to_no_other_host(void **state)
     assert_int_equal(count_in_log("other GET /content/model.safetensors"), 1);
 }
 
+static void a_redirect_within_the_hub_keeps_the_token(void **state)
+{
+    (void)state;
+    hub.detour = true;
+    setenv("HF_TOKEN", "secret", 1);
+    assert_code(bert4c(NULL, "pull", "lab/tiny", NULL), 0);
+    assert_complete();
+    assert_int_equal(count_in_log("hub HEAD /kept/config.json range=- token=yes"), 1);
+    assert_int_equal(count_in_log("hub GET /kept/config.json range=- token=yes"), 1);
+}
+
 static void a_token_with_a_line_end_is_refused(void **state)
 {
     (void)state;
@@ -350,7 +361,7 @@ static void without_safetensors_the_next_kind_is_taken(void **state)
 {
     (void)state;
     hub.list = "{\"sha\":\"" COMMIT "\",\"siblings\":[{\"rfilename\":\"pytorch_model.bin\"},{"
-                                    "\"rfilename\":\"onnx/model.onnx\"},"
+               "\"rfilename\":\"onnx/model.onnx\"},"
                "{\"rfilename\":\"config.json\"}]}";
     assert_code(bert4c(NULL, "pull", "lab/tiny", NULL), 0);
     assert_true(exists(in_cache("snapshots/" COMMIT "/pytorch_model.bin")));
@@ -417,6 +428,7 @@ int main(void)
         cmocka_unit_test_setup(a_wrong_checksum_is_refused_and_thrown_away, fresh),
         cmocka_unit_test_setup(small_files_are_checked_too, fresh),
         cmocka_unit_test_setup(the_token_goes_to_the_hub_and_to_no_other_host, fresh),
+        cmocka_unit_test_setup(a_redirect_within_the_hub_keeps_the_token, fresh),
         cmocka_unit_test_setup(a_token_with_a_line_end_is_refused, fresh),
         cmocka_unit_test_setup(refusals_say_what_to_do, fresh),
         cmocka_unit_test_setup(a_busy_hub_is_asked_again, fresh),
