@@ -1,23 +1,26 @@
-/* add_body.h - row-major products for gradients, on the f32 tile of gemm_blocks.h. Included after it.
+/* add_body.h - row-major products for gradients, on the f32 tile of gemm_blocks.h. Included after
+ * it.
  *
- * The idea: a and b are copied in pieces that fit the caches, in the order the tile reads: 112 or so rows of a x 256 k (L2), and 256 k x 32 columns
- * of b (L1). Where they lie, rows are often a multiple of 4096 bytes apart, and a few of them fill all places of a cache that they may
- * take. With two strides for each, a and b and their transposes are one case. Order of sums: each chunk of 256 k is one accumulator from zero,
- * in order, and is then added to c; so neither rows nor their division show.
+ * The idea: a and b are copied in pieces that fit the caches, in the order the tile reads: 112 or
+ * so rows of a x 256 k (L2), and 256 k x 32 columns of b (L1). Where they lie, rows are often a
+ * multiple of 4096 bytes apart, and a few of them fill all places of a cache that they may take.
+ * With two strides for each, a and b and their transposes are one case. Order of sums: each chunk
+ * of 256 k is one accumulator from zero, in order, and is then added to c; so neither rows nor
+ * their division show.
  */
 #ifndef B4C_MATH_ADD_BODY_H
 #define B4C_MATH_ADD_BODY_H
 
 enum {
-    ADD_CHUNK = 256,                    /* k */
-    ADD_LD = ADD_CHUNK + 16,            /* off the multiples of 4096 bytes */
+    ADD_CHUNK = 256,         /* k */
+    ADD_LD = ADD_CHUNK + 16, /* off the multiples of 4096 bytes */
     ADD_ROWS = 112 / LARGE_ROWS * LARGE_ROWS,
 };
 
 typedef struct addition {
     int n, k;
     const float *a, *b;
-    size_t a_row, a_k, b_k, b_column;       /* elements from one to the next */
+    size_t a_row, a_k, b_k, b_column; /* elements from one to the next */
     float *c;
     size_t ldc;
 } addition;
@@ -28,10 +31,12 @@ static void add_panel(const addition *s, int k, int ks, int j, int columns, floa
     const float *b = s->b + (size_t)k * s->b_k + (size_t)j * s->b_column;
     if (columns < B4C_PANEL) memset(panel, 0, (size_t)ks * B4C_PANEL * sizeof *panel);
     if (s->b_column == 1) {
-        for (int l = 0; l < ks; l++) memcpy(panel + l * B4C_PANEL, b + (size_t)l * s->b_k, (size_t)columns * sizeof *panel);
+        for (int l = 0; l < ks; l++)
+            memcpy(panel + l * B4C_PANEL, b + (size_t)l * s->b_k, (size_t)columns * sizeof *panel);
     } else {
         for (int l = 0; l < ks; l++)
-            for (int i = 0; i < columns; i++) panel[l * B4C_PANEL + i] = b[(size_t)l * s->b_k + (size_t)i * s->b_column];
+            for (int i = 0; i < columns; i++)
+                panel[l * B4C_PANEL + i] = b[(size_t)l * s->b_k + (size_t)i * s->b_column];
     }
 }
 
@@ -39,19 +44,24 @@ static void add_rows(const float *sum, float *c, size_t ldc, int rows, int colum
 {
     for (int i = 0; i < rows; i++, sum += B4C_PANEL, c += ldc) {
         int j = 0;
-        for (; j + VEC_LANES <= columns; j += VEC_LANES) v_store(c + j, v_add(v_load(c + j), v_load(sum + j)));
-        if (j < columns) v_store_n(c + j, v_add(v_load_n(c + j, columns - j), v_load(sum + j)), columns - j);
+        for (; j + VEC_LANES <= columns; j += VEC_LANES)
+            v_store(c + j, v_add(v_load(c + j), v_load(sum + j)));
+        if (j < columns)
+            v_store_n(c + j, v_add(v_load_n(c + j, columns - j), v_load(sum + j)), columns - j);
     }
 }
 
-/* Rows row .. row+rows-1 of a, k .. k+ks-1: [rows][ADD_LD], or [ks][ADD_ROWS] where the rows stand side by side. */
+/* Rows row .. row+rows-1 of a, k .. k+ks-1: [rows][ADD_LD], or [ks][ADD_ROWS] where the rows stand
+ * side by side. */
 static void add_block(const addition *s, size_t row, int rows, int k, int ks, float *block)
 {
     const float *a = s->a + row * s->a_row + (size_t)k * s->a_k;
     if (s->a_k == 1)
-        for (int i = 0; i < rows; i++) memcpy(block + i * ADD_LD, a + (size_t)i * s->a_row, (size_t)ks * sizeof *block);
+        for (int i = 0; i < rows; i++)
+            memcpy(block + i * ADD_LD, a + (size_t)i * s->a_row, (size_t)ks * sizeof *block);
     else
-        for (int l = 0; l < ks; l++) memcpy(block + l * ADD_ROWS, a + (size_t)l * s->a_k, (size_t)rows * sizeof *block);
+        for (int l = 0; l < ks; l++)
+            memcpy(block + l * ADD_ROWS, a + (size_t)l * s->a_k, (size_t)rows * sizeof *block);
 }
 
 static void add(const addition *s, int begin, int end)
@@ -63,7 +73,8 @@ static void add(const addition *s, int begin, int end)
     assert(s->a_k == 1 || s->a_row == 1);
 
     for (int row = begin; row < end; row += ADD_ROWS) {
-        const int rows = end - row < ADD_ROWS ? end - row : ADD_ROWS, tiles = (rows + LARGE_ROWS - 1) / LARGE_ROWS;
+        const int rows = end - row < ADD_ROWS ? end - row : ADD_ROWS,
+                  tiles = (rows + LARGE_ROWS - 1) / LARGE_ROWS;
         for (int k = 0; k < s->k; k += ADD_CHUNK) {
             const int ks = s->k - k < ADD_CHUNK ? s->k - k : ADD_CHUNK;
             add_block(s, (size_t)row, rows, k, ks, block);
@@ -80,19 +91,22 @@ static void add(const addition *s, int begin, int end)
     }
 }
 
-static void add_nn(int m, int n, int k, const float *a, int lda, const float *b, int ldb, float *c, int ldc, int begin, int end)
+static void add_nn(int m, int n, int k, const float *a, int lda, const float *b, int ldb, float *c,
+                   int ldc, int begin, int end)
 {
     (void)m;
     add(&(addition){ n, k, a, b, (size_t)lda, 1, (size_t)ldb, 1, c, (size_t)ldc }, begin, end);
 }
 
-static void add_tn(int m, int n, int k, const float *a, int lda, const float *b, int ldb, float *c, int ldc, int begin, int end)
+static void add_tn(int m, int n, int k, const float *a, int lda, const float *b, int ldb, float *c,
+                   int ldc, int begin, int end)
 {
     (void)m;
     add(&(addition){ n, k, a, b, 1, (size_t)lda, (size_t)ldb, 1, c, (size_t)ldc }, begin, end);
 }
 
-static void add_nt(int m, int n, int k, const float *a, int lda, const float *b, int ldb, float *c, int ldc, int begin, int end)
+static void add_nt(int m, int n, int k, const float *a, int lda, const float *b, int ldb, float *c,
+                   int ldc, int begin, int end)
 {
     (void)m;
     add(&(addition){ n, k, a, b, (size_t)lda, 1, 1, (size_t)ldb, c, (size_t)ldc }, begin, end);

@@ -13,7 +13,8 @@ static void operand(const b4c_real *x, int x_ld, b4c_operand *out, int begin, in
     for (int i = begin; i < end; i++) {
         const b4c_real *row = x + (size_t)i * (size_t)x_ld;
         if (out->form == B4C_FORM_REAL)
-            memmove((b4c_real *)out->data + (size_t)i * out->ld, row, (size_t)out->cols * sizeof *row);
+            memmove((b4c_real *)out->data + (size_t)i * out->ld, row,
+                    (size_t)out->cols * sizeof *row);
         else
             row_put(row, out, i);
     }
@@ -24,13 +25,14 @@ static void rows(const b4c_operand *in, b4c_real *y, int y_ld, int begin, int en
     for (int i = begin; i < end; i++) {
         b4c_real *row = y + (size_t)i * (size_t)y_ld;
         if (in->form == B4C_FORM_REAL)
-            memmove(row, (const b4c_real *)in->data + (size_t)i * in->ld, (size_t)in->cols * sizeof *row);
+            memmove(row, (const b4c_real *)in->data + (size_t)i * in->ld,
+                    (size_t)in->cols * sizeof *row);
         else
             row_get(in, i, row);
     }
 }
 
-#ifndef CONVERT_LINES               /* the instruction set has no better ones */
+#ifndef CONVERT_LINES /* the instruction set has no better ones */
 /* The largest size of a row of bf16, NaN or infinity where it has one. */
 B4C_INLINE float largest_of_lines(row_lines from)
 {
@@ -47,7 +49,8 @@ B4C_INLINE float largest_of_lines(row_lines from)
 B4C_INLINE void store_line_i8(uint8_t *line, const vec x[64 / VEC_LANES], uint8_t flip)
 {
     B4C_UNROLL
-    for (int j = 0; j < 64 / VEC_LANES; j++) v_store_i8_n(line + j * VEC_LANES, x[j], flip, VEC_LANES);
+    for (int j = 0; j < 64 / VEC_LANES; j++)
+        v_store_i8_n(line + j * VEC_LANES, x[j], flip, VEC_LANES);
 }
 #endif
 
@@ -62,8 +65,8 @@ static float requantize_row(row_lines from, row_lines to, uint8_t flip)
             const uint16_t *line = row_bf16_line(from, 2 * l + half);
             B4C_UNROLL
             for (int j = 0; j < 32 / VEC_LANES; j++)
-                x[half * 32 / VEC_LANES + j] =
-                    v_mul(v_load_bf16_n(line + j * VEC_LANES, VEC_LANES), q.inverse);
+                x[half * 32 / VEC_LANES + j] = v_mul(v_load_bf16_n(line + j * VEC_LANES, VEC_LANES),
+                                                     q.inverse);
         }
         store_line_i8((uint8_t *)to.at + (size_t)l * to.step, x, flip);
     }

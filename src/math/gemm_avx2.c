@@ -1,21 +1,20 @@
-/* gemm_avx2.c - products on AVX2 with FMA: a tile of 6 rows x 16 outputs (half a panel) in 12 registers.
+/* gemm_avx2.c - products on AVX2 with FMA: a tile of 6 rows x 16 outputs (half a panel) in 12
+ * registers.
  *
- * Order of sums (gemm_tile.h: one accumulator an output): f32 as on AVX-512, to the bit. bf16 weights are widened and meet f32 rows: there
- * is no arithmetic on bf16 here, so rows need not lose their digits. int8 sums are the integers of VNNI, which AVX-VNNI gives directly;
- * without it bytes are widened to 16 bits, since vpmaddubsw would saturate.
+ * Order of sums (gemm_tile.h: one accumulator an output): f32 as on AVX-512, to the bit. bf16
+ * weights are widened and meet f32 rows: there is no arithmetic on bf16 here, so rows need not lose
+ * their digits. int8 sums are the integers of VNNI, which AVX-VNNI gives directly; without it bytes
+ * are widened to 16 bits, since vpmaddubsw would saturate.
  */
 #ifndef __AVX2__
 #error "gemm_avx2.c wants the flags of AVX2"
 #endif
 #include "math/internal.h"
 #include "math/vec_avx2.h"
+
 #include "math/act_body.h"
 
-#ifdef __clang__
-#define UNROLL _Pragma("clang loop unroll(full)")
-#else
-#define UNROLL _Pragma("GCC unroll 32")
-#endif
+#define UNROLL B4C_UNROLL
 
 static inline __m256i load_ints(const void *p) { return _mm256_loadu_si256((const __m256i *)p); }
 static inline vec v_load_float(const float *p) { return _mm256_loadu_ps(p); }
@@ -26,41 +25,43 @@ static inline vec v_sums_i8(const int32_t *sum, const int32_t *sum128)
 #include "math/convert_body.h"
 #include "math/gemm_epilogue.h"
 
-#define PREFETCH(p) _mm_prefetch(p, _MM_HINT_T0)
-#define BLOCK_BYTES ((size_t)192 << 10)
-#define LANES 8
-#define LARGE_ROWS 6
-#define LARGE_VECTORS 2
-#define LARGE(X) X(1) X(2) X(3) X(4) X(5) X(6)
-#define FEW_ROWS 2
-#define FEW_MOST_PANELS 2
+#define PREFETCH(p)      _mm_prefetch(p, _MM_HINT_T0)
+#define BLOCK_BYTES      ((size_t)192 << 10)
+#define LANES            8
+#define LARGE_ROWS       6
+#define LARGE_VECTORS    2
+#define LARGE(X)         X(1) X(2) X(3) X(4) X(5) X(6)
+#define FEW_ROWS         2
+#define FEW_MOST_PANELS  2
 #define FEW_PANELS(rows) ((rows) == 1 ? 2 : 1)
-#define FEW(X) X(1, 2) X(2, 1)
-#define MOST_VECTORS 8
+#define FEW(X)           X(1, 2) X(2, 1)
+#define MOST_VECTORS     8
 
-/* ---- f32 ------------------------------------------------------------------------------------------------ */
+/* ---- f32
+ * ------------------------------------------------------------------------------------------------
+ */
 
-#define NAME(x) f32_##x
-#define A_T float
-#define B_T float
-#define SUM_T float
-#define GROUP 1
-#define PHASES 1
-#define A_V __m256
-#define B_V __m256
-#define SUM_V __m256
+#define NAME(x)          f32_##x
+#define A_T              float
+#define B_T              float
+#define SUM_T            float
+#define GROUP            1
+#define PHASES           1
+#define A_V              __m256
+#define B_V              __m256
+#define SUM_V            __m256
 #define A_LOAD(p, phase) _mm256_broadcast_ss(p)
 #define B_LOAD(p, phase) _mm256_load_ps(p)
-#define DOT(s, a, b) s = _mm256_fmadd_ps(a, b, s)
-#define SUM_ZERO() _mm256_setzero_ps()
-#define SUM_STORE(p, s) _mm256_store_ps(p, s)
+#define DOT(s, a, b)     s = _mm256_fmadd_ps(a, b, s)
+#define SUM_ZERO()       _mm256_setzero_ps()
+#define SUM_STORE(p, s)  _mm256_store_ps(p, s)
 #include "math/gemm_blocks.h"
 
-/* ---- bf16, widened -------------------------------------------------------------------------------------- */
+/* ---- bf16, widened -------------------------------------------------------------------------- */
 
-/* bf16 is the upper half of an f32: of each pair the even value is shifted up, the odd one down and up
- * again. A mask would be shorter, but it and the pairs kept for both phases do not fit beside 12 sums,
- * which the compiler only knows when both are hidden from it (75 -> 98 % of the limit). */
+/* bf16 is the upper half of an f32: of each pair the even value is shifted up, the odd one down and
+ * up again. A mask would be shorter, but it and the pairs kept for both phases do not fit beside 12
+ * sums, which the compiler only knows when both are hidden from it (75 -> 98 % of the limit). */
 static inline __m256 widen(const uint16_t *p, int odd)
 {
     if (odd) __asm__("" : "+r"(p));
@@ -69,24 +70,25 @@ static inline __m256 widen(const uint16_t *p, int odd)
     return _mm256_castsi256_ps(_mm256_slli_epi32(pairs, 16));
 }
 
-#define NAME(x) wide_##x
-#define A_T float
-#define B_T uint16_t
-#define SUM_T float
-#define GROUP 2
-#define PHASES 2
-#define A_V __m256
-#define B_V __m256
-#define SUM_V __m256
+#define NAME(x)          wide_##x
+#define A_T              float
+#define B_T              uint16_t
+#define SUM_T            float
+#define GROUP            2
+#define PHASES           2
+#define A_V              __m256
+#define B_V              __m256
+#define SUM_V            __m256
 #define A_LOAD(p, phase) _mm256_broadcast_ss((p) + (phase))
 #define B_LOAD(p, phase) widen(p, phase)
-#define DOT(s, a, b) s = _mm256_fmadd_ps(a, b, s)
-#define SUM_ZERO() _mm256_setzero_ps()
-#define SUM_STORE(p, s) _mm256_store_ps(p, s)
-#define A_BARE true
+#define DOT(s, a, b)     s = _mm256_fmadd_ps(a, b, s)
+#define SUM_ZERO()       _mm256_setzero_ps()
+#define SUM_STORE(p, s)  _mm256_store_ps(p, s)
 #include "math/gemm_blocks.h"
 
-/* ---- int8 ----------------------------------------------------------------------------------------------- */
+/* ---- int8
+ * -----------------------------------------------------------------------------------------------
+ */
 
 static inline __m256i four8(const uint8_t *p)
 {
@@ -95,50 +97,51 @@ static inline __m256i four8(const uint8_t *p)
     return _mm256_set1_epi32(x);
 }
 
-#define NAME(x) vnni_##x
-#define A_T uint8_t
-#define B_T int8_t
-#define SUM_T int32_t
-#define GROUP 4
-#define PHASES 1
-#define A_V __m256i
-#define B_V __m256i
-#define SUM_V __m256i
+#define NAME(x)          vnni_##x
+#define A_T              uint8_t
+#define B_T              int8_t
+#define SUM_T            int32_t
+#define GROUP            4
+#define PHASES           1
+#define A_V              __m256i
+#define B_V              __m256i
+#define SUM_V            __m256i
 #define A_LOAD(p, phase) four8(p)
 #define B_LOAD(p, phase) load_ints(p)
-#define DOT(s, a, b) __asm__("%{vex%} vpdpbusd %2, %1, %0" : "+x"(s) : "x"(a), "x"(b))
-#define SUM_ZERO() _mm256_setzero_si256()
-#define SUM_STORE(p, s) _mm256_store_si256((__m256i *)(void *)(p), s)
+#define DOT(s, a, b)     __asm__("%{vex%} vpdpbusd %2, %1, %0" : "+x"(s) : "x"(a), "x"(b))
+#define SUM_ZERO()       _mm256_setzero_si256()
+#define SUM_STORE(p, s)  _mm256_store_si256((__m256i *)(void *)(p), s)
 #include "math/gemm_blocks.h"
 
 static inline __m256i bytes_of_row(const uint8_t *p, int odd)
 {
-    return odd ? _mm256_srli_epi16(four8(p), 8) : _mm256_and_si256(four8(p), _mm256_set1_epi16(0xff));
+    return odd ? _mm256_srli_epi16(four8(p), 8)
+               : _mm256_and_si256(four8(p), _mm256_set1_epi16(0xff));
 }
 static inline __m256i bytes_of_panel(__m256i w, int odd)
 {
     return _mm256_srai_epi16(odd ? w : _mm256_slli_epi16(w, 8), 8);
 }
 
-#define NAME(x) i8_##x
-#define A_T uint8_t
-#define B_T int8_t
-#define SUM_T int32_t
-#define GROUP 4
-#define PHASES 2
-#define A_V __m256i
-#define B_V __m256i
-#define SUM_V __m256i
+#define NAME(x)          i8_##x
+#define A_T              uint8_t
+#define B_T              int8_t
+#define SUM_T            int32_t
+#define GROUP            4
+#define PHASES           2
+#define A_V              __m256i
+#define B_V              __m256i
+#define SUM_V            __m256i
 #define A_LOAD(p, phase) bytes_of_row(p, phase)
 #define B_LOAD(p, phase) bytes_of_panel(load_ints(p), phase)
-#define DOT(s, a, b) s = _mm256_add_epi32(s, _mm256_madd_epi16(a, b))
-#define SUM_ZERO() _mm256_setzero_si256()
-#define SUM_STORE(p, s) _mm256_store_si256((__m256i *)(void *)(p), s)
+#define DOT(s, a, b)     s = _mm256_add_epi32(s, _mm256_madd_epi16(a, b))
+#define SUM_ZERO()       _mm256_setzero_si256()
+#define SUM_STORE(p, s)  _mm256_store_si256((__m256i *)(void *)(p), s)
 #include "math/gemm_blocks.h"
 
 #include "math/add_body.h"
 
-/* ---- the table ------------------------------------------------------------------------------------------ */
+/* ---- the table ------------------------------------------------------------------------------ */
 
 static void gemm(const b4c_gemm *g, int begin, int end)
 {

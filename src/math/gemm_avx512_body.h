@@ -1,31 +1,31 @@
-/* gemm_avx512_body.h - products on x86-64-v4: a tile of 14 rows x 32 outputs in 28 registers. Compiled twice: with B4C_VEC_BF16 for
- * processors that have the instructions of bf16 (and with them VNNI), without it for those that may have neither.
+/* gemm_avx512_body.h - products on x86-64-v4: a tile of 14 rows x 32 outputs in 28 registers.
+ * Compiled twice: with B4C_VEC_BF16 for processors that have the instructions of bf16 (and with
+ * them VNNI), without it for those that may have neither.
  *
- * Order of sums (gemm_tile.h: one accumulator an output): f32 adds a[k] * w[k] for k = 0, 1, ... by fused multiply-add; bf16, where
- * vdpbf16ps is fast, adds pairs of k the way that instruction does; elsewhere bf16 weights are widened and meet f32 rows as in f32.
- * int8 sums are exact integers, with VNNI or without.
+ * Order of sums (gemm_tile.h: one accumulator an output): f32 adds a[k] * w[k] for k = 0, 1, ... by
+ * fused multiply-add; bf16, where vdpbf16ps is fast, adds pairs of k the way that instruction does;
+ * elsewhere bf16 weights are widened and meet f32 rows as in f32. int8 sums are exact integers,
+ * with VNNI or without.
  */
 #ifndef __AVX512F__
 #error "this file wants the flags of AVX-512"
 #endif
 #include "math/internal.h"
 #include "math/vec_avx512.h"
+
 #include "math/act_body.h"
 
-#ifdef __clang__
-#define UNROLL _Pragma("clang loop unroll(full)")
-#else
-#define UNROLL _Pragma("GCC unroll 32")
-#endif
+#define UNROLL B4C_UNROLL
 
 static inline vec v_load_float(const float *p) { return _mm512_loadu_ps(p); }
 static inline vec v_sums_i8(const int32_t *sum, const int32_t *sum128)
 {
-    return _mm512_cvtepi32_ps(_mm512_sub_epi32(_mm512_loadu_si512(sum), _mm512_loadu_si512(sum128)));
+    return _mm512_cvtepi32_ps(
+        _mm512_sub_epi32(_mm512_loadu_si512(sum), _mm512_loadu_si512(sum128)));
 }
 
 #include "math/row_body.h"
-#define CONVERT_LINES           /* what convert_body.h does vector by vector, on whole lines */
+#define CONVERT_LINES /* what convert_body.h does vector by vector, on whole lines */
 static inline float largest_of_lines(row_lines from)
 {
     __m512i top = _mm512_setzero_si512();
@@ -33,7 +33,8 @@ static inline float largest_of_lines(row_lines from)
         const __m512i x = _mm512_loadu_si512(row_bf16_line(from, l));
         top = _mm512_max_epu16(top, _mm512_and_si512(x, _mm512_set1_epi16(0x7fff)));
     }
-    top = _mm512_max_epu32(_mm512_slli_epi32(top, 16), top);     /* the odd ones' low halves: below their own step */
+    top = _mm512_max_epu32(_mm512_slli_epi32(top, 16),
+                           top); /* the odd ones' low halves: below their own step */
     return v_absmax_top(_mm512_castsi512_ps(_mm512_and_si512(top, _mm512_set1_epi32(0x7fff0000))));
 }
 static inline void store_line_i8(uint8_t *line, const vec x[4], uint8_t flip)
@@ -47,17 +48,17 @@ static inline void store_line_i8(uint8_t *line, const vec x[4], uint8_t flip)
 #include "math/convert_body.h"
 #include "math/gemm_epilogue.h"
 
-#define PREFETCH(p) _mm_prefetch(p, _MM_HINT_T0)
-#define BLOCK_BYTES ((size_t)384 << 10)
-#define LANES 16
-#define LARGE_ROWS 14
-#define LARGE_VECTORS 2
-#define LARGE(X) X(1) X(2) X(3) X(4) X(5) X(6) X(7) X(8) X(9) X(10) X(11) X(12) X(13) X(14)
-#define FEW_ROWS 6
-#define FEW_MOST_PANELS 4
+#define PREFETCH(p)      _mm_prefetch(p, _MM_HINT_T0)
+#define BLOCK_BYTES      ((size_t)384 << 10)
+#define LANES            16
+#define LARGE_ROWS       14
+#define LARGE_VECTORS    2
+#define LARGE(X)         X(1) X(2) X(3) X(4) X(5) X(6) X(7) X(8) X(9) X(10) X(11) X(12) X(13) X(14)
+#define FEW_ROWS         6
+#define FEW_MOST_PANELS  4
 #define FEW_PANELS(rows) ((rows) <= 3 ? 4 : 2)
-#define FEW(X) X(1, 4) X(2, 4) X(3, 4) X(4, 2) X(5, 2) X(6, 2)
-#define MOST_VECTORS 8
+#define FEW(X)           X(1, 4) X(2, 4) X(3, 4) X(4, 2) X(5, 2) X(6, 2)
+#define MOST_VECTORS     8
 
 static inline __m512i twice16(const uint16_t *p)
 {
@@ -72,116 +73,120 @@ static inline __m512i four8(const uint8_t *p)
     return _mm512_set1_epi32(x);
 }
 
-/* ---- f32 ------------------------------------------------------------------------------------------------ */
+/* ---- f32
+ * ------------------------------------------------------------------------------------------------
+ */
 
-#define NAME(x) f32_##x
-#define A_T float
-#define B_T float
-#define SUM_T float
-#define GROUP 1
-#define PHASES 1
-#define A_V __m512
-#define B_V __m512
-#define SUM_V __m512
+#define NAME(x)          f32_##x
+#define A_T              float
+#define B_T              float
+#define SUM_T            float
+#define GROUP            1
+#define PHASES           1
+#define A_V              __m512
+#define B_V              __m512
+#define SUM_V            __m512
 #define A_LOAD(p, phase) _mm512_set1_ps(*(p))
 #define B_LOAD(p, phase) _mm512_load_ps(p)
-#define DOT(s, a, b) s = _mm512_fmadd_ps(a, b, s)
-#define SUM_ZERO() _mm512_setzero_ps()
-#define SUM_STORE(p, s) _mm512_store_ps(p, s)
+#define DOT(s, a, b)     s = _mm512_fmadd_ps(a, b, s)
+#define SUM_ZERO()       _mm512_setzero_ps()
+#define SUM_STORE(p, s)  _mm512_store_ps(p, s)
 #include "math/gemm_blocks.h"
 
-/* ---- bf16: by its instruction, or widened against f32 rows ------------------------------------------------- */
+/* ---- bf16: by its instruction, or widened against f32 rows ---------------------------------- */
 
 #ifdef B4C_VEC_BF16
-#define NAME(x) bf16_##x
-#define A_T uint16_t
-#define B_T uint16_t
-#define SUM_T float
-#define GROUP 2
-#define PHASES 1
-#define A_V __m512bh
-#define B_V __m512bh
-#define SUM_V __m512
-#define A_LOAD(p, phase) (__m512bh)twice16(p)
-#define B_LOAD(p, phase) (__m512bh)_mm512_load_si512(p)
-#define DOT(s, a, b) s = _mm512_dpbf16_ps(s, a, b)
-#define SUM_ZERO() _mm512_setzero_ps()
-#define SUM_STORE(p, s) _mm512_store_ps(p, s)
+#define NAME(x)          bf16_##x
+#define A_T              uint16_t
+#define B_T              uint16_t
+#define SUM_T            float
+#define GROUP            2
+#define PHASES           1
+#define A_V              __m512bh
+#define B_V              __m512bh
+#define SUM_V            __m512
+#define A_LOAD(p, phase) (__m512bh) twice16(p)
+#define B_LOAD(p, phase) (__m512bh) _mm512_load_si512(p)
+#define DOT(s, a, b)     s = _mm512_dpbf16_ps(s, a, b)
+#define SUM_ZERO()       _mm512_setzero_ps()
+#define SUM_STORE(p, s)  _mm512_store_ps(p, s)
 #include "math/gemm_blocks.h"
 #endif
 
-/* bf16 is the upper half of an f32: of each pair the even value is shifted up, the odd one masked. */
+/* bf16 is the upper half of an f32: of each pair the even value is shifted up, the odd one masked.
+ */
 static inline __m512 widen(__m512i pairs, int odd)
 {
-    return _mm512_castsi512_ps(odd ? _mm512_and_si512(pairs, _mm512_set1_epi32((int)0xffff0000)) : _mm512_slli_epi32(pairs, 16));
+    return _mm512_castsi512_ps(odd ? _mm512_and_si512(pairs, _mm512_set1_epi32((int)0xffff0000))
+                                   : _mm512_slli_epi32(pairs, 16));
 }
 
-#define NAME(x) wide_##x
-#define A_T float
-#define B_T uint16_t
-#define SUM_T float
-#define GROUP 2
-#define PHASES 2
-#define A_V __m512
-#define B_V __m512
-#define SUM_V __m512
+#define NAME(x)          wide_##x
+#define A_T              float
+#define B_T              uint16_t
+#define SUM_T            float
+#define GROUP            2
+#define PHASES           2
+#define A_V              __m512
+#define B_V              __m512
+#define SUM_V            __m512
 #define A_LOAD(p, phase) _mm512_set1_ps((p)[phase])
 #define B_LOAD(p, phase) widen(_mm512_load_si512(p), phase)
-#define DOT(s, a, b) s = _mm512_fmadd_ps(a, b, s)
-#define SUM_ZERO() _mm512_setzero_ps()
-#define SUM_STORE(p, s) _mm512_store_ps(p, s)
-#define A_BARE true
+#define DOT(s, a, b)     s = _mm512_fmadd_ps(a, b, s)
+#define SUM_ZERO()       _mm512_setzero_ps()
+#define SUM_STORE(p, s)  _mm512_store_ps(p, s)
 #include "math/gemm_blocks.h"
 
-/* ---- int8: by its instruction, or widened to 16 bits (vpmaddubsw would saturate) ----------------------------- */
+/* ---- int8: by its instruction, or widened to 16 bits (vpmaddubsw would saturate) ------------ */
 
 /* gcc 12 spills sums around _mm512_dpbusd_epi32 (40 % of the limit instead of 97): so by name. */
-#define NAME(x) vnni_##x
-#define A_T uint8_t
-#define B_T int8_t
-#define SUM_T int32_t
-#define GROUP 4
-#define PHASES 1
-#define A_V __m512i
-#define B_V __m512i
-#define SUM_V __m512i
+#define NAME(x)          vnni_##x
+#define A_T              uint8_t
+#define B_T              int8_t
+#define SUM_T            int32_t
+#define GROUP            4
+#define PHASES           1
+#define A_V              __m512i
+#define B_V              __m512i
+#define SUM_V            __m512i
 #define A_LOAD(p, phase) four8(p)
 #define B_LOAD(p, phase) _mm512_load_si512(p)
-#define DOT(s, a, b) __asm__("vpdpbusd %2, %1, %0" : "+v"(s) : "v"(a), "v"(b))
-#define SUM_ZERO() _mm512_setzero_si512()
-#define SUM_STORE(p, s) _mm512_store_si512(p, s)
+#define DOT(s, a, b)     __asm__("vpdpbusd %2, %1, %0" : "+v"(s) : "v"(a), "v"(b))
+#define SUM_ZERO()       _mm512_setzero_si512()
+#define SUM_STORE(p, s)  _mm512_store_si512(p, s)
 #include "math/gemm_blocks.h"
 
 #ifndef B4C_VEC_BF16
 static inline __m512i bytes_of_row(const uint8_t *p, int odd)
 {
-    return odd ? _mm512_srli_epi16(four8(p), 8) : _mm512_and_si512(four8(p), _mm512_set1_epi16(0xff));
+    return odd ? _mm512_srli_epi16(four8(p), 8)
+               : _mm512_and_si512(four8(p), _mm512_set1_epi16(0xff));
 }
 static inline __m512i bytes_of_panel(__m512i w, int odd)
 {
     return _mm512_srai_epi16(odd ? w : _mm512_slli_epi16(w, 8), 8);
 }
 
-#define NAME(x) i8_##x
-#define A_T uint8_t
-#define B_T int8_t
-#define SUM_T int32_t
-#define GROUP 4
-#define PHASES 2
-#define A_V __m512i
-#define B_V __m512i
-#define SUM_V __m512i
+#define NAME(x)          i8_##x
+#define A_T              uint8_t
+#define B_T              int8_t
+#define SUM_T            int32_t
+#define GROUP            4
+#define PHASES           2
+#define A_V              __m512i
+#define B_V              __m512i
+#define SUM_V            __m512i
 #define A_LOAD(p, phase) bytes_of_row(p, phase)
 #define B_LOAD(p, phase) bytes_of_panel(_mm512_load_si512(p), phase)
-#define DOT(s, a, b) s = _mm512_add_epi32(s, _mm512_madd_epi16(a, b))
-#define SUM_ZERO() _mm512_setzero_si512()
-#define SUM_STORE(p, s) _mm512_store_si512(p, s)
+#define DOT(s, a, b)     s = _mm512_add_epi32(s, _mm512_madd_epi16(a, b))
+#define SUM_ZERO()       _mm512_setzero_si512()
+#define SUM_STORE(p, s)  _mm512_store_si512(p, s)
 #include "math/gemm_blocks.h"
 #endif
 
 #include "math/add_body.h"
 
-/* ---- the table ------------------------------------------------------------------------------------------ */
+/* ---- the table ------------------------------------------------------------------------------ */
 
 #ifdef B4C_VEC_BF16
 static bool narrow_bf16(void) { return b4c_cpu_get()->fast_bf16; }

@@ -1,31 +1,31 @@
-/* gemm_blocks.h - the product of one type of weight over operands in rows: tiles (gemm_tile.h), blocks, epilogue. No include guard on
- * purpose: gemm_<isa>.c includes it once a type.
+/* gemm_blocks.h - the product of one type of weight over operands in rows: tiles (gemm_tile.h),
+ * blocks, epilogue. No include guard on purpose: gemm_<isa>.c includes it once a type.
  *
- * Blocking: a block of rows stays in L2 while all panels pass over it; k is never split; the block is cut evenly into tiles. Sums go to a
- * few KiB of scratch that the epilogue turns into results while they are in L1.
+ * Blocking: a block of rows stays in L2 while all panels pass over it; k is never split; the block
+ * is cut evenly into tiles. Sums go to a few KiB of scratch that the epilogue turns into results
+ * while they are in L1.
  *
  * Beside the words of gemm_tile.h the instruction set defines
- *   LARGE_VECTORS, LARGE(X)                  the tile for many rows: X(1) .. X(LARGE_ROWS); LARGE_VECTORS * LANES divides 32
- *   FEW_ROWS, FEW_PANELS(rows), FEW(X)       shapes for few rows: X(rows, panels), each with whole panels
- *   FEW_MOST_PANELS
- *   BLOCK_BYTES                              of rows in a block
- *   A_BARE                                   true where rows are bare f32 rows, with nothing behind an odd k
+ *   LARGE_VECTORS, LARGE(X)             the tile for many rows: X(1) .. X(LARGE_ROWS), each with
+ *                                       LARGE_VECTORS vectors, a divisor of a panel's
+ *   FEW_ROWS, FEW_PANELS(rows), FEW(X)  shapes for few rows: X(rows, panels), with whole panels
+ *   FEW_MOST_PANELS                     the most panels of a shape
+ *   BLOCK_BYTES                         of the rows of a block
+ * and for the type A_PLUS_128 as false where A_LOAD takes the 128 off int8 rows.
  */
 #ifndef A_NEXT
 #define A_NEXT(step, a_step) (a_step)
 #endif
-#ifndef A_PLUS_128                  /* false where A_LOAD takes the 128 off int8 rows */
+#ifndef A_PLUS_128
 #define A_PLUS_128 true
-#endif
-#ifndef A_BARE
-#define A_BARE false
 #endif
 #include "math/gemm_tile.h"
 
 static __attribute__((noinline)) void
-NAME(large)(int rows, const A_T *a, size_t a_ld, size_t a_step, const B_T *b, int steps, SUM_T *out)
+NAME(large)(int rows, const A_T *a, size_t a_ld, size_t a_step, const B_T *b, int k, SUM_T *out)
 {
-#define SHAPE(r) case r: NAME(tile)(r, 1, LARGE_VECTORS, a, a_ld, a_step, b, 0, steps, out); break;
+#define SHAPE(r)                                                                                  \
+    case r: NAME(tile)(r, 1, LARGE_VECTORS, a, a_ld, a_step, b, 0, k, out); break;
     for (int j = 0; j < B4C_PANEL / LANES; j += LARGE_VECTORS) {
         switch (rows) { LARGE(SHAPE) }
         b += LARGE_VECTORS * LANES * GROUP;
@@ -35,43 +35,33 @@ NAME(large)(int rows, const A_T *a, size_t a_ld, size_t a_step, const B_T *b, in
 }
 
 static __attribute__((noinline)) void
-NAME(few)(int rows, const A_T *a, size_t a_ld, const B_T *b, size_t panel, int steps, SUM_T *out)
+NAME(few)(int rows, const A_T *a, size_t a_ld, const B_T *b, size_t panel, int k, SUM_T *out)
 {
-#define SHAPE(r, p) case r: NAME(tile)(r, p, B4C_PANEL / LANES, a, a_ld, GROUP, b, panel, steps, out); break;
+#define SHAPE(r, p)                                                                               \
+    case r: NAME(tile)(r, p, B4C_PANEL / LANES, a, a_ld, GROUP, b, panel, k, out); break;
     switch (rows) { FEW(SHAPE) }
 #undef SHAPE
 }
 
-/* What whole groups left: the last of an odd k, whose partner in bare rows would be the next row's, or nobody's. The order of sums is
- * that of the tile. */
-static inline void NAME(finish_k)(int rows, const A_T *a, size_t a_ld, const B_T *b, int k, SUM_T *sum)
-{
-    const uint16_t *w = (const uint16_t *)(const void *)b + (size_t)(k - 1) * B4C_PANEL;
-    for (int i = 0; A_BARE && i < rows; i++)
-        for (int j = 0; j < B4C_PANEL; j++) {
-            SUM_T *s = sum + i * B4C_PANEL + j;
-            *s = (SUM_T)fmaf((float)a[(size_t)i * a_ld + (size_t)(k - 1)], b4c_from_bf16(w[2 * j]), (float)*s);
-        }
-}
-
+/* Rows from .. from+rows-1 in all panels. */
 static void NAME(block)(const b4c_gemm *g, int from, int rows, int begin, int end)
 {
     const b4c_packed *w = g->w;
-    size_t a_ld = g->in.form == B4C_FORM_REAL ? g->in.ld : g->in.ld / sizeof(A_T), panel = (size_t)w->kp * B4C_PANEL;
+    const bool real = g->in.form == B4C_FORM_REAL;
+    const size_t a_ld = real ? g->in.ld : g->in.ld / sizeof(A_T);
+    const size_t panel = (size_t)w->kp * B4C_PANEL;
     const A_T *a = (const A_T *)g->in.data + (size_t)from * a_ld;
     const B_T *b = (const B_T *)w->panels + (size_t)begin * panel;
-    const bool odd = A_BARE && w->k % GROUP != 0;
-    int steps = odd ? w->k / GROUP : (w->k + GROUP - 1) / GROUP, tiles = (rows + LARGE_ROWS - 1) / LARGE_ROWS;
-    int together = rows <= FEW_ROWS ? FEW_PANELS(rows) : 0;
+    const int tiles = (rows + LARGE_ROWS - 1) / LARGE_ROWS;
+    const int together = rows <= FEW_ROWS ? FEW_PANELS(rows) : 0;
     SUM_T sum[FEW_MOST_PANELS * LARGE_ROWS * B4C_PANEL] __attribute__((aligned(64)));
-    finish_fn finish = finish_of(g);
+    const finish_fn finish = finish_of(g);
     epilogue e;
 
     for (int p = begin; p < end; b += panel) {
         if (together && p + together <= end) {
-            NAME(few)(rows, a, a_ld, b, panel, steps, sum);
+            NAME(few)(rows, a, a_ld, b, panel, w->k, sum);
             for (int i = 0; i < together; i++, p++) {
-                if (odd) NAME(finish_k)(rows, a, a_ld, b + (size_t)i * panel, w->k, sum + i * LARGE_ROWS * B4C_PANEL);
                 epilogue_init(&e, g, p, A_PLUS_128);
                 finish(&e, sum + i * LARGE_ROWS * B4C_PANEL, from, rows);
             }
@@ -80,9 +70,8 @@ static void NAME(block)(const b4c_gemm *g, int from, int rows, int begin, int en
         }
         epilogue_init(&e, g, p++, A_PLUS_128);
         for (int t = 0; t < tiles; t++) {
-            int first = rows * t / tiles, n = rows * (t + 1) / tiles - first;
-            NAME(large)(n, a + (size_t)first * a_ld, a_ld, GROUP, b, steps, sum);
-            if (odd) NAME(finish_k)(n, a + (size_t)first * a_ld, a_ld, b, w->k, sum);
+            const int first = rows * t / tiles, n = rows * (t + 1) / tiles - first;
+            NAME(large)(n, a + (size_t)first * a_ld, a_ld, GROUP, b, w->k, sum);
             finish(&e, sum, from + first, n);
         }
     }

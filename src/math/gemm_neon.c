@@ -1,21 +1,19 @@
 /* gemm_neon.c - products on AArch64: a tile of 6 rows x 16 outputs (half a panel) in 24 registers.
  *
- * Order of sums (gemm_tile.h: one accumulator an output): f32 by fused multiply-add, as on x86-64. bf16 weights are widened and meet f32 rows.
- * int8 sums are exact: with the dot product instructions rows take off their 128 again and meet the weights as signed bytes; without
- * them bytes are widened to 16 bits.
+ * Order of sums (gemm_tile.h: one accumulator an output): f32 by fused multiply-add, as on x86-64.
+ * bf16 weights are widened and meet f32 rows. int8 sums are exact: with the dot product
+ * instructions rows take off their 128 again and meet the weights as signed bytes; without them
+ * bytes are widened to 16 bits.
  */
 #ifndef __aarch64__
 #error "gemm_neon.c is for AArch64"
 #endif
 #include "math/internal.h"
 #include "math/vec_neon.h"
+
 #include "math/act_body.h"
 
-#ifdef __clang__
-#define UNROLL _Pragma("clang loop unroll(full)")
-#else
-#define UNROLL _Pragma("GCC unroll 32")
-#endif
+#define UNROLL B4C_UNROLL
 
 static inline vec v_load_float(const float *p) { return vld1q_f32(p); }
 static inline vec v_sums_i8(const int32_t *sum, const int32_t *sum128)
@@ -25,63 +23,68 @@ static inline vec v_sums_i8(const int32_t *sum, const int32_t *sum128)
 #include "math/convert_body.h"
 #include "math/gemm_epilogue.h"
 
-#define PREFETCH(p) __builtin_prefetch(p)
-#define BLOCK_BYTES ((size_t)192 << 10)
-#define LANES 4
-#define LARGE_ROWS 6
-#define LARGE_VECTORS 4
-#define LARGE(X) X(1) X(2) X(3) X(4) X(5) X(6)
-#define FEW_ROWS 2
-#define FEW_MOST_PANELS 2
+#define PREFETCH(p)      __builtin_prefetch(p)
+#define BLOCK_BYTES      ((size_t)192 << 10)
+#define LANES            4
+#define LARGE_ROWS       6
+#define LARGE_VECTORS    4
+#define LARGE(X)         X(1) X(2) X(3) X(4) X(5) X(6)
+#define FEW_ROWS         2
+#define FEW_MOST_PANELS  2
 #define FEW_PANELS(rows) ((rows) == 1 ? 2 : 1)
-#define FEW(X) X(1, 2) X(2, 1)
-#define MOST_VECTORS 16
+#define FEW(X)           X(1, 2) X(2, 1)
+#define MOST_VECTORS     16
 
-/* ---- f32 ------------------------------------------------------------------------------------------------ */
+/* ---- f32
+ * ------------------------------------------------------------------------------------------------
+ */
 
-#define NAME(x) f32_##x
-#define A_T float
-#define B_T float
-#define SUM_T float
-#define GROUP 1
-#define PHASES 1
-#define A_V float32x4_t
-#define B_V float32x4_t
-#define SUM_V float32x4_t
+#define NAME(x)          f32_##x
+#define A_T              float
+#define B_T              float
+#define SUM_T            float
+#define GROUP            1
+#define PHASES           1
+#define A_V              float32x4_t
+#define B_V              float32x4_t
+#define SUM_V            float32x4_t
 #define A_LOAD(p, phase) vld1q_dup_f32(p)
 #define B_LOAD(p, phase) vld1q_f32(p)
-#define DOT(s, a, b) s = vfmaq_f32(s, a, b)
-#define SUM_ZERO() vdupq_n_f32(0)
-#define SUM_STORE(p, s) vst1q_f32(p, s)
+#define DOT(s, a, b)     s = vfmaq_f32(s, a, b)
+#define SUM_ZERO()       vdupq_n_f32(0)
+#define SUM_STORE(p, s)  vst1q_f32(p, s)
 #include "math/gemm_blocks.h"
 
-/* ---- bf16, widened -------------------------------------------------------------------------------------- */
+/* ---- bf16, widened -------------------------------------------------------------------------- */
 
-/* bf16 is the upper half of an f32: of each pair the even value is shifted up, the odd one masked. */
+/* bf16 is the upper half of an f32: of each pair the even value is shifted up, the odd one masked.
+ */
 static inline float32x4_t widen(const uint16_t *p, int odd)
 {
     uint32x4_t pairs = vreinterpretq_u32_u16(vld1q_u16(p));
-    return vreinterpretq_f32_u32(odd ? vandq_u32(pairs, vdupq_n_u32(0xffff0000u)) : vshlq_n_u32(pairs, 16));
+    return vreinterpretq_f32_u32(odd ? vandq_u32(pairs, vdupq_n_u32(0xffff0000u))
+                                     : vshlq_n_u32(pairs, 16));
 }
 
-#define NAME(x) wide_##x
-#define A_T float
-#define B_T uint16_t
-#define SUM_T float
-#define GROUP 2
-#define PHASES 2
-#define A_V float32x4_t
-#define B_V float32x4_t
-#define SUM_V float32x4_t
+#define NAME(x)          wide_##x
+#define A_T              float
+#define B_T              uint16_t
+#define SUM_T            float
+#define GROUP            2
+#define PHASES           2
+#define A_V              float32x4_t
+#define B_V              float32x4_t
+#define SUM_V            float32x4_t
 #define A_LOAD(p, phase) vld1q_dup_f32((p) + (phase))
 #define B_LOAD(p, phase) widen(p, phase)
-#define DOT(s, a, b) s = vfmaq_f32(s, a, b)
-#define SUM_ZERO() vdupq_n_f32(0)
-#define SUM_STORE(p, s) vst1q_f32(p, s)
-#define A_BARE true
+#define DOT(s, a, b)     s = vfmaq_f32(s, a, b)
+#define SUM_ZERO()       vdupq_n_f32(0)
+#define SUM_STORE(p, s)  vst1q_f32(p, s)
 #include "math/gemm_blocks.h"
 
-/* ---- int8 ----------------------------------------------------------------------------------------------- */
+/* ---- int8
+ * -----------------------------------------------------------------------------------------------
+ */
 
 static inline uint8x16_t four8(const uint8_t *p)
 {
@@ -91,24 +94,26 @@ static inline uint8x16_t four8(const uint8_t *p)
 }
 
 /* By name, since this file is compiled for processors without it, too. */
-#define NAME(x) dot_##x
-#define A_T uint8_t
-#define B_T int8_t
-#define SUM_T int32_t
-#define GROUP 4
-#define PHASES 1
-#define A_V int8x16_t
-#define B_V int8x16_t
-#define SUM_V int32x4_t
+#define NAME(x)          dot_##x
+#define A_T              uint8_t
+#define B_T              int8_t
+#define SUM_T            int32_t
+#define GROUP            4
+#define PHASES           1
+#define A_V              int8x16_t
+#define B_V              int8x16_t
+#define SUM_V            int32x4_t
 #define A_LOAD(p, phase) vreinterpretq_s8_u8(veorq_u8(four8(p), vdupq_n_u8(0x80)))
 #define B_LOAD(p, phase) vld1q_s8(p)
-#define DOT(s, a, b) __asm__(".arch armv8.2-a+dotprod\n\tsdot %0.4s, %1.16b, %2.16b" : "+w"(s) : "w"(a), "w"(b))
-#define SUM_ZERO() vdupq_n_s32(0)
+#define DOT(s, a, b) \
+    __asm__(".arch armv8.2-a+dotprod\n\tsdot %0.4s, %1.16b, %2.16b" : "+w"(s) : "w"(a), "w"(b))
+#define SUM_ZERO()      vdupq_n_s32(0)
 #define SUM_STORE(p, s) vst1q_s32(p, s)
-#define A_PLUS_128 false
+#define A_PLUS_128      false
 #include "math/gemm_blocks.h"
 
-/* Even and odd bytes of each group of four, as 16-bit numbers: their products of two pairs, summed to 32 bits. */
+/* Even and odd bytes of each group of four, as 16-bit numbers: their products of two pairs, summed
+ * to 32 bits. */
 static inline int16x8_t bytes_of_row(const uint8_t *p, int odd)
 {
     uint16x8_t x = vreinterpretq_u16_u8(four8(p));
@@ -125,25 +130,25 @@ static inline int32x4_t dot16(int32x4_t sum, int16x8_t a, int16x8_t b)
     return vaddq_s32(sum, vpaddq_s32(low, high));
 }
 
-#define NAME(x) i8_##x
-#define A_T uint8_t
-#define B_T int8_t
-#define SUM_T int32_t
-#define GROUP 4
-#define PHASES 2
-#define A_V int16x8_t
-#define B_V int16x8_t
-#define SUM_V int32x4_t
+#define NAME(x)          i8_##x
+#define A_T              uint8_t
+#define B_T              int8_t
+#define SUM_T            int32_t
+#define GROUP            4
+#define PHASES           2
+#define A_V              int16x8_t
+#define B_V              int16x8_t
+#define SUM_V            int32x4_t
 #define A_LOAD(p, phase) bytes_of_row(p, phase)
 #define B_LOAD(p, phase) bytes_of_panel(p, phase)
-#define DOT(s, a, b) s = dot16(s, a, b)
-#define SUM_ZERO() vdupq_n_s32(0)
-#define SUM_STORE(p, s) vst1q_s32(p, s)
+#define DOT(s, a, b)     s = dot16(s, a, b)
+#define SUM_ZERO()       vdupq_n_s32(0)
+#define SUM_STORE(p, s)  vst1q_s32(p, s)
 #include "math/gemm_blocks.h"
 
 #include "math/add_body.h"
 
-/* ---- the table ------------------------------------------------------------------------------------------ */
+/* ---- the table ------------------------------------------------------------------------------ */
 
 static void gemm(const b4c_gemm *g, int begin, int end)
 {

@@ -1,17 +1,22 @@
-/* gemm_scalar.c - products and conversions in plain C: the fallback for any machine, the reference of the kernel tests, and, built
- * with -DB4C_DOUBLE, the arithmetic of the gradient tests.
+/* gemm_scalar.c - products and conversions in plain C: the fallback for any machine, the reference
+ * of the kernel tests, and, built with -DB4C_DOUBLE, the arithmetic of the gradient tests.
  *
- * Order of sums: each output is one accumulator that starts at zero and adds a[k] * w[k] for k = 0, 1, ..., rounding both the product
- * and the sum (no fused multiply-add). bf16 weights are widened and meet rows of numbers; int8 sums are exact integers.
+ * Order of sums: each output is one accumulator that starts at zero and adds a[k] * w[k] for k = 0,
+ * 1, ..., rounding both the product and the sum (no fused multiply-add). bf16 weights are widened
+ * and meet rows of numbers; int8 sums are exact integers.
  */
 #include "math/internal.h"
 #include "math/vec_scalar.h"
+
 #include "math/act_body.h"
 #include <assert.h>
 
 #define UNROLL
 static inline vec v_load_float(const float *p) { return *p; }
-static inline vec v_sums_i8(const int32_t *sum, const int32_t *sum128) { return (vec)(*sum - *sum128); }
+static inline vec v_sums_i8(const int32_t *sum, const int32_t *sum128)
+{
+    return (vec)(*sum - *sum128);
+}
 #include "math/convert_body.h"
 #include "math/gemm_epilogue.h"
 
@@ -19,7 +24,7 @@ enum { PANEL = B4C_PANEL };
 
 static b4c_form form(b4c_dtype weight) { return weight == B4C_I8 ? B4C_FORM_I8 : B4C_FORM_REAL; }
 
-/* ---- products with packed weights ------------------------------------------------------------------------- */
+/* ---- products with packed weights ----------------------------------------------------------- */
 
 static void product_real(const b4c_real *a, const b4c_real *w, int k, b4c_real y[PANEL])
 {
@@ -59,46 +64,51 @@ static void gemm(const b4c_gemm *g, int begin, int end)
             size_t from = (size_t)row * g->in.ld;
             if (w->dtype == B4C_I8) {
                 int32_t sums[PANEL];
-                product_i8((const uint8_t *)g->in.data + from, (const int8_t *)w->panels + at, w->k, sums);
+                product_i8((const uint8_t *)g->in.data + from, (const int8_t *)w->panels + at, w->k,
+                           sums);
                 finish(&e, sums, row, 1);
             } else {
                 const b4c_real *a = (const b4c_real *)g->in.data + from;
                 b4c_real sums[PANEL];
-                if (w->dtype == B4C_BF16) product_bf16(a, (const uint16_t *)w->panels + at, w->k, sums);
-                else product_real(a, (const b4c_real *)w->panels + at, w->k, sums);
+                if (w->dtype == B4C_BF16)
+                    product_bf16(a, (const uint16_t *)w->panels + at, w->k, sums);
+                else
+                    product_real(a, (const b4c_real *)w->panels + at, w->k, sums);
                 finish(&e, sums, row, 1);
             }
         }
     }
 }
 
-/* ---- row-major products for gradients ------------------------------------------------------------------- */
+/* ---- row-major products for gradients ------------------------------------------------------- */
 
 static void add_row(b4c_real a, const b4c_real *b, b4c_real *c, int n)
 {
     for (int j = 0; j < n; j++) c[j] += a * b[j];
 }
 
-static void add_nn(int m, int n, int k, const b4c_real *a, int lda, const b4c_real *b, int ldb, b4c_real *c, int ldc,
-                   int begin, int end)
+static void add_nn(int m, int n, int k, const b4c_real *a, int lda, const b4c_real *b, int ldb,
+                   b4c_real *c, int ldc, int begin, int end)
 {
     (void)m;
     for (int i = begin; i < end; i++)
         for (int l = 0; l < k; l++)
-            add_row(a[(size_t)i * (size_t)lda + (size_t)l], b + (size_t)l * (size_t)ldb, c + (size_t)i * (size_t)ldc, n);
+            add_row(a[(size_t)i * (size_t)lda + (size_t)l], b + (size_t)l * (size_t)ldb,
+                    c + (size_t)i * (size_t)ldc, n);
 }
 
-static void add_tn(int m, int n, int k, const b4c_real *a, int lda, const b4c_real *b, int ldb, b4c_real *c, int ldc,
-                   int begin, int end)
+static void add_tn(int m, int n, int k, const b4c_real *a, int lda, const b4c_real *b, int ldb,
+                   b4c_real *c, int ldc, int begin, int end)
 {
     (void)m;
     for (int i = begin; i < end; i++)
         for (int l = 0; l < k; l++)
-            add_row(a[(size_t)l * (size_t)lda + (size_t)i], b + (size_t)l * (size_t)ldb, c + (size_t)i * (size_t)ldc, n);
+            add_row(a[(size_t)l * (size_t)lda + (size_t)i], b + (size_t)l * (size_t)ldb,
+                    c + (size_t)i * (size_t)ldc, n);
 }
 
-static void add_nt(int m, int n, int k, const b4c_real *a, int lda, const b4c_real *b, int ldb, b4c_real *c, int ldc,
-                   int begin, int end)
+static void add_nt(int m, int n, int k, const b4c_real *a, int lda, const b4c_real *b, int ldb,
+                   b4c_real *c, int ldc, int begin, int end)
 {
     (void)m;
     for (int i = begin; i < end; i++)

@@ -1,4 +1,4 @@
-/* gemm_words_end.h - forget the words of one type (gemm_tile.h), so that the next can be defined. */
+/* gemm_words_end.h - forget the words of one type (gemm_tile.h), so that the next can be set. */
 #undef NAME
 #undef A_T
 #undef B_T
@@ -12,7 +12,6 @@
 #undef B_LOAD
 #undef A_NEXT
 #undef A_PLUS_128
-#undef A_BARE
 #undef DOT
 #undef SUM_ZERO
 #undef SUM_STORE

@@ -1,12 +1,14 @@
-/* pack.c - weights in the order that every instruction set's microkernel reads, and the sizes of operands.
+/* pack.c - weights in the order that every instruction set's microkernel reads, and the sizes of
+ * operands.
  *
  * The idea: a product takes 32 outputs at a time and walks down k, so a weight is stored as panels
  *
  *     [n/32] [kp/g] [32] [g]        g = 1 (f32), 2 (bf16), 4 (int8)
  *
- * and the kernel reads memory from front to back. g neighbours in k stand together because the instructions of that type sum
- * g products at once; two tiles of AMX are the even and the odd cache lines of the same panel, so one copy serves all.
- * Invariants: outputs n .. and inputs k .. kp-1 of the padding are zero in every type, with scale and sum128 zero.
+ * and the kernel reads memory from front to back. g neighbours in k stand together because the
+ * instructions of that type sum g products at once; two tiles of AMX are the even and the odd cache
+ * lines of the same panel, so one copy serves all. Invariants: outputs n .. and inputs k .. kp-1 of
+ * the padding are zero in every type, with scale and sum128 zero.
  */
 #include "base/memory.h"
 #include "math/internal.h"
@@ -80,25 +82,37 @@ static void fill_bf16(b4c_packed *p, int n, const b4c_real *w)
         to[(size_t)(k / 2) * PANEL * 2 + (size_t)(k % 2)] = b4c_to_bf16((float)w[k]);
 }
 
-/* The nearest integer, ties to even, of |x| < 2^22, as the low bits: adding 1.5 * 2^23 leaves no room for a fraction. */
+/* The nearest integer, ties to even, of |x| < 2^22, as the low bits: adding 1.5 * 2^23 leaves no
+ * room for a fraction. */
 static inline uint32_t nearest(float x)
 {
-    union { float f; uint32_t u; } r = { x + 12582912.f };
+    union {
+        float f;
+        uint32_t u;
+    } r = { x + 12582912.f };
     return r.u;
 }
 
 static inline uint32_t size_bits(b4c_real x)
 {
-    union { float f; uint32_t u; } r = { (float)x };
+    union {
+        float f;
+        uint32_t u;
+    } r = { (float)x };
     return r.u & 0x7fffffffu;
 }
 
-/* Symmetric, one scale an output: the largest value becomes 127. A row with NaN or infinity gets the scale NaN, so that it shows. */
+/* Symmetric, one scale an output: the largest value becomes 127. A row with NaN or infinity gets
+ * the scale NaN, so that it shows. */
 static void fill_i8(b4c_packed *p, int n, const b4c_real *w)
 {
-    union { uint32_t u; float f; } largest = { 0 };
+    union {
+        uint32_t u;
+        float f;
+    } largest = { 0 };
     for (int k = 0; k < p->k; k++)
-        if (size_bits(w[k]) > largest.u) largest.u = size_bits(w[k]);    /* as bits, NaN is the largest of all */
+        if (size_bits(w[k]) > largest.u)
+            largest.u = size_bits(w[k]); /* as bits, NaN is the largest of all */
     const bool finite = largest.u < 0x7f800000u, some = finite && largest.f > B4C_I8_TINY;
     const float inverse = some ? 127 / largest.f : 0;
     int8_t *to = (int8_t *)p->panels + column(p, n);
@@ -117,9 +131,12 @@ void b4c_packed_fill(b4c_packed *p, int row, int rows, const b4c_real *w, size_t
     assert(row >= 0 && rows >= 0 && row + rows <= p->n);
     for (int i = 0; i < rows; i++) {
         const b4c_real *from = w + (size_t)i * ld;
-        if (p->dtype == B4C_I8) fill_i8(p, row + i, from);
-        else if (p->dtype == B4C_BF16) fill_bf16(p, row + i, from);
-        else fill_real(p, row + i, from);
+        if (p->dtype == B4C_I8)
+            fill_i8(p, row + i, from);
+        else if (p->dtype == B4C_BF16)
+            fill_bf16(p, row + i, from);
+        else
+            fill_real(p, row + i, from);
     }
 }
 
@@ -129,9 +146,12 @@ void b4c_packed_row(const b4c_packed *p, int row, b4c_real *y)
     size_t at = column(p, row), g = (size_t)group(p->dtype);
     for (size_t k = 0; k < (size_t)p->k; k++) {
         size_t i = at + k / g * PANEL * g + k % g;
-        if (p->dtype == B4C_I8) y[k] = (b4c_real)(((const int8_t *)p->panels)[i] * p->scale[row]);
-        else if (p->dtype == B4C_BF16) y[k] = b4c_from_bf16(((const uint16_t *)p->panels)[i]);
-        else y[k] = ((const b4c_real *)p->panels)[i];
+        if (p->dtype == B4C_I8)
+            y[k] = (b4c_real)(((const int8_t *)p->panels)[i] * p->scale[row]);
+        else if (p->dtype == B4C_BF16)
+            y[k] = b4c_from_bf16(((const uint16_t *)p->panels)[i]);
+        else
+            y[k] = ((const b4c_real *)p->panels)[i];
     }
 }
 
