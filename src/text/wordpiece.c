@@ -206,43 +206,46 @@ static void mark(scan *s, uint32_t c, uint32_t begin, uint32_t end)
 
 /* ---- characters ---------------------------------------------------------------------------- */
 
+/* What a character at p becomes, or one part of it. */
+static void apply(scan *s, uint32_t entry, const uint8_t *p, uint32_t begin, uint32_t end)
+{
+    const uint32_t payload = B4C_ENTRY_PAYLOAD(entry);
+    switch (B4C_ENTRY_KIND(entry)) {
+    case B4C_KIND_SINGLE:
+        end_word(s);
+        emit(s, (int32_t)payload, begin, end, s->at, s->at + 1);
+        break;
+    case B4C_KIND_SPACE:
+        end_word(s);
+        break;
+    case B4C_KIND_BARRIER:
+        s->barrier = s->n;
+        drop(s, begin);
+        break;
+    case B4C_KIND_DROP:
+        drop(s, begin);
+        break;
+    case B4C_KIND_MARK:
+        mark(s, payload, begin, end);
+        break;
+    case B4C_KIND_SIGMA:
+        letter(s, B4C_FINAL_SIGMA + !b4c_sigma_is_final(s->begin, s->end, p), begin, end);
+        break;
+    case B4C_KIND_OTHER:
+        letter(s, payload, begin, end);
+        break;
+    case B4C_KIND_LETTER:
+    case B4C_KIND_LATER:
+        assert(!"entries that only the table has");
+    }
+}
+
 /* A character whose outcome is not in the table. */
 static void unusual(scan *s, uint32_t c, const uint8_t *p, uint32_t begin, uint32_t end)
 {
     uint32_t entry[B4C_EXPANSION];
     const int n = b4c_rules_entries(&s->t->rules, c, entry);
-    for (int i = 0; i < n; i++) {
-        const uint32_t payload = B4C_ENTRY_PAYLOAD(entry[i]);
-        switch (B4C_ENTRY_KIND(entry[i])) {
-        case B4C_KIND_SINGLE:
-            end_word(s);
-            emit(s, (int32_t)payload, begin, end, s->at, s->at + 1);
-            break;
-        case B4C_KIND_SPACE:
-            end_word(s);
-            break;
-        case B4C_KIND_BARRIER:
-            s->barrier = s->n;
-            drop(s, begin);
-            break;
-        case B4C_KIND_DROP:
-            drop(s, begin);
-            break;
-        case B4C_KIND_MARK:
-            mark(s, payload, begin, end);
-            break;
-        case B4C_KIND_SIGMA:
-            letter(s,
-                   b4c_sigma_is_final(s->begin, s->end, p) ? B4C_FINAL_SIGMA : B4C_FINAL_SIGMA + 1,
-                   begin, end);
-            break;
-        case B4C_KIND_LETTER:
-        case B4C_KIND_OTHER:
-        case B4C_KIND_LATER:
-            letter(s, payload, begin, end);
-            break;
-        }
-    }
+    for (int i = 0; i < n; i++) apply(s, entry[i], p, begin, end);
 }
 
 /* The stretch from s->begin to s->end. */
@@ -251,15 +254,14 @@ static void stretch(scan *s)
     const uint32_t *const table = s->t->rules.table;
     const uint8_t *const base = s->text, *const stop = s->end, *next;
     for (const uint8_t *p = s->begin; p < stop; p = next, s->at++) {
-        uint32_t c = b4c_utf8_read(p, stop, &next);
+        const uint32_t c = b4c_utf8_read(p, stop, &next);
         const uint32_t begin = (uint32_t)(p - base), end = (uint32_t)(next - base);
         if (c >= 0x10000) {
-            if (c == B4C_NOT_A_CHAR) c = 0xfffd;
-            unusual(s, c, p, begin, end);
+            unusual(s, c == B4C_NOT_A_CHAR ? 0xfffd : c, p, begin, end);
             continue;
         }
         const uint32_t entry = table[c];
-        switch (B4C_ENTRY_KIND(entry)) {
+        switch (B4C_ENTRY_KIND(entry)) {   /* the usual ones here, so that they cost no call */
         case B4C_KIND_SINGLE:
             if (s->n) end_word(s);
             emit(s, (int32_t)B4C_ENTRY_PAYLOAD(entry), begin, end, s->at, s->at + 1);
@@ -267,21 +269,11 @@ static void stretch(scan *s)
         case B4C_KIND_LETTER:
             letter(s, c, begin, end);
             break;
-        case B4C_KIND_OTHER:
-            letter(s, B4C_ENTRY_PAYLOAD(entry), begin, end);
-            break;
-        case B4C_KIND_SPACE:
-            if (s->n) end_word(s);
-            break;
-        case B4C_KIND_BARRIER:
-            s->barrier = s->n;
-            drop(s, begin);
-            break;
-        case B4C_KIND_DROP:
-            drop(s, begin);
+        case B4C_KIND_LATER:
+            unusual(s, c, p, begin, end);
             break;
         default:
-            unusual(s, c, p, begin, end);
+            apply(s, entry, p, begin, end);
         }
     }
     end_word(s);
