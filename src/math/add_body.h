@@ -1,5 +1,4 @@
-/* add_body.h - row-major products for gradients, on the f32 tile of gemm_blocks.h. Included after
- * it.
+/* add_body.h - row-major products for gradients, on the f32 tile of gemm_blocks.h (before it).
  *
  * The idea: a and b are copied in pieces that fit the caches, in the order the tile reads: 112 or
  * so rows of a x 256 k (L2), and 256 k x 32 columns of b (L1). Where they lie, rows are often a
@@ -73,8 +72,8 @@ static void add(const addition *s, int begin, int end)
     assert(s->a_k == 1 || s->a_row == 1);
 
     for (int row = begin; row < end; row += ADD_ROWS) {
-        const int rows = end - row < ADD_ROWS ? end - row : ADD_ROWS,
-                  tiles = (rows + LARGE_ROWS - 1) / LARGE_ROWS;
+        const int rows = end - row < ADD_ROWS ? end - row : ADD_ROWS;
+        const int tiles = (rows + LARGE_ROWS - 1) / LARGE_ROWS;
         for (int k = 0; k < s->k; k += ADD_CHUNK) {
             const int ks = s->k - k < ADD_CHUNK ? s->k - k : ADD_CHUNK;
             add_block(s, (size_t)row, rows, k, ks, block);

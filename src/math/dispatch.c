@@ -1,7 +1,8 @@
 /* dispatch.c - which table of kernels this process uses.
  *
- * The idea: a table is a stack of parts, weakest instruction set first, each writing over what it does better; the strongest
- * table that processor and system allow is taken, unless BERT4C_ISA names another. Chosen once, before the first use.
+ * The idea: a table is a stack of parts, weakest instruction set first, each writing over what it
+ * does better; the strongest table that processor and system allow is taken, unless BERT4C_ISA
+ * names another. Chosen once, before the first use.
  */
 #include "math/internal.h"
 #include <pthread.h>
@@ -41,7 +42,8 @@ static uint64_t saved_registers(void)
 
 static bool bit(uint32_t word, int n) { return word >> n & 1; }
 
-/* Linux lends the tile registers on request, once a process: arch_prctl(ARCH_REQ_XCOMP_PERM, XFEATURE_XTILEDATA). */
+/* Linux lends the tile registers on request, once a process:
+ * arch_prctl(ARCH_REQ_XCOMP_PERM, XFEATURE_XTILEDATA). */
 static bool tiles_permitted(void)
 {
     enum { REQ_XCOMP_PERM = 0x1023, XTILEDATA = 18 };
@@ -60,11 +62,13 @@ static void look_at_processor(void)
     bool fma = bit(c, 12), f16c = bit(c, 29), xsave = bit(c, 27);
     if (!xsave || top < 7) return;
     uint64_t saved = saved_registers();
-    bool ymm = (saved & 0x6) == 0x6, zmm = (saved & 0xe6) == 0xe6, tiles = (saved & 0x60000) == 0x60000;
+    bool ymm = (saved & 0x6) == 0x6, zmm = (saved & 0xe6) == 0xe6;
+    bool tiles = (saved & 0x60000) == 0x60000;
 
     __get_cpuid_count(7, 0, &ext, &b, &c, &d);
     cpu.avx2 = ymm && fma && f16c && bit(b, 5);
-    cpu.avx512 = cpu.avx2 && zmm && bit(b, 16) && bit(b, 17) && bit(b, 28) && bit(b, 30) && bit(b, 31);
+    cpu.avx512 =
+        cpu.avx2 && zmm && bit(b, 16) && bit(b, 17) && bit(b, 28) && bit(b, 30) && bit(b, 31);
     cpu.avx512_vnni = cpu.avx512 && bit(c, 11);
     bool amx = bit(d, 24) && bit(d, 25) && bit(d, 22);
     if (ext >= 1) {
@@ -72,8 +76,8 @@ static void look_at_processor(void)
         cpu.avx_vnni = cpu.avx2 && bit(a, 4);
         cpu.avx512_bf16 = cpu.avx512 && bit(a, 5);
     }
-    /* No CPUID bit tells the rate of vdpbf16ps: on AMD's cores it is that of an fp32 FMA (twice the products), on Intel's at most
-     * half of it. */
+    /* No CPUID bit tells the rate of vdpbf16ps: on AMD's cores it is that of an fp32 FMA (twice the
+     * products), on Intel's at most half of it. */
     cpu.fast_bf16 = cpu.avx512_bf16 && memcmp(vendor, "AuthenticAMD", 12) == 0;
     cpu.amx = amx && tiles && cpu.avx512_vnni && cpu.avx512_bf16 && tiles_permitted();
 }
@@ -86,31 +90,36 @@ static void look_at_processor(void)
 static void look_at_processor(void) { }
 #endif
 
-static void add_table(const char *name, const fill_fn *parts)
+/* A table that does what `base` does (NULL: nothing), and better what the two parts set. */
+static const b4c_kernels *add_table(const char *name, const b4c_kernels *base, fill_fn products,
+                                    fill_fn vectors)
 {
     b4c_kernels *t = &tables[n_tables++];
-    for (; *parts; parts++) (*parts)(t);
+    if (base) *t = *base;
+    products(t);
+    vectors(t);
     t->name = name;
+    return t;
 }
 
 static void choose(void)
 {
     look_at_processor();
-    add_table("scalar", (const fill_fn[]){ b4c_fill_gemm_scalar, b4c_fill_vector_scalar, NULL });
+    const b4c_kernels *scalar =
+        add_table("scalar", NULL, b4c_fill_gemm_scalar, b4c_fill_vector_scalar);
+    (void)scalar;
 #ifdef B4C_X86
-    if (cpu.avx2)
-        add_table("avx2", (const fill_fn[]){ b4c_fill_gemm_scalar, b4c_fill_vector_scalar, b4c_fill_gemm_avx2,
-                                             b4c_fill_vector_avx2, NULL });
-    const fill_fn products = cpu.avx512_bf16 && cpu.avx512_vnni ? b4c_fill_gemm_bf16_avx512 : b4c_fill_gemm_avx512;
-    if (cpu.avx512)
-        add_table("avx512", (const fill_fn[]){ b4c_fill_gemm_scalar, b4c_fill_vector_scalar, products, b4c_fill_vector_avx512, NULL });
-    if (cpu.amx)
-        add_table("amx", (const fill_fn[]){ b4c_fill_gemm_scalar, b4c_fill_vector_scalar, products, b4c_fill_vector_avx512,
-                                            b4c_fill_gemm_amx, b4c_fill_vector_amx, NULL });
+    if (cpu.avx2) add_table("avx2", scalar, b4c_fill_gemm_avx2, b4c_fill_vector_avx2);
+    if (cpu.avx512) {
+        const bool bf16 = cpu.avx512_bf16 && cpu.avx512_vnni;
+        const b4c_kernels *avx512 =
+            add_table("avx512", scalar, bf16 ? b4c_fill_gemm_bf16_avx512 : b4c_fill_gemm_avx512,
+                      bf16 ? b4c_fill_vector_bf16_avx512 : b4c_fill_vector_avx512);
+        if (cpu.amx) add_table("amx", avx512, b4c_fill_gemm_amx, b4c_fill_vector_amx);
+    }
 #endif
 #ifdef B4C_ARM64
-    add_table("neon", (const fill_fn[]){ b4c_fill_gemm_scalar, b4c_fill_vector_scalar, b4c_fill_gemm_neon,
-                                         b4c_fill_vector_neon, NULL });
+    add_table("neon", scalar, b4c_fill_gemm_neon, b4c_fill_vector_neon);
 #endif
     chosen = &tables[n_tables - 1];
     const char *wanted = getenv("BERT4C_ISA");

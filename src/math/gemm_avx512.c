@@ -1,4 +1,4 @@
-/* gemm_avx512.c - products on processors with AVX-512 but without its bf16 instructions; VNNI is used
+/* gemm_avx512.c - products on processors with AVX-512 but without its bf16 instructions; with VNNI
  * where it is. */
 #include "math/gemm_avx512_body.h"
 

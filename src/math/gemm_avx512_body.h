@@ -24,8 +24,9 @@ static inline vec v_sums_i8(const int32_t *sum, const int32_t *sum128)
         _mm512_sub_epi32(_mm512_loadu_si512(sum), _mm512_loadu_si512(sum128)));
 }
 
+/* What convert_body.h would do vector by vector, on whole lines. */
 #include "math/row_body.h"
-#define CONVERT_LINES /* what convert_body.h does vector by vector, on whole lines */
+#define CONVERT_LINES
 static inline float largest_of_lines(row_lines from)
 {
     __m512i top = _mm512_setzero_si512();
@@ -33,8 +34,8 @@ static inline float largest_of_lines(row_lines from)
         const __m512i x = _mm512_loadu_si512(row_bf16_line(from, l));
         top = _mm512_max_epu16(top, _mm512_and_si512(x, _mm512_set1_epi16(0x7fff)));
     }
-    top = _mm512_max_epu32(_mm512_slli_epi32(top, 16),
-                           top); /* the odd ones' low halves: below their own step */
+    /* Even lanes shifted up join the odd ones, whose lower halves are cut off. */
+    top = _mm512_max_epu32(_mm512_slli_epi32(top, 16), top);
     return v_absmax_top(_mm512_castsi512_ps(_mm512_and_si512(top, _mm512_set1_epi32(0x7fff0000))));
 }
 static inline void store_line_i8(uint8_t *line, const vec x[4], uint8_t flip)
@@ -73,9 +74,7 @@ static inline __m512i four8(const uint8_t *p)
     return _mm512_set1_epi32(x);
 }
 
-/* ---- f32
- * ------------------------------------------------------------------------------------------------
- */
+/* ---- f32 ------------------------------------------------------------------------------------- */
 
 #define NAME(x)          f32_##x
 #define A_T              float
@@ -113,8 +112,7 @@ static inline __m512i four8(const uint8_t *p)
 #include "math/gemm_blocks.h"
 #endif
 
-/* bf16 is the upper half of an f32: of each pair the even value is shifted up, the odd one masked.
- */
+/* bf16 is the upper half of an f32: of a pair the even value is shifted up, the odd one masked. */
 static inline __m512 widen(__m512i pairs, int odd)
 {
     return _mm512_castsi512_ps(odd ? _mm512_and_si512(pairs, _mm512_set1_epi32((int)0xffff0000))

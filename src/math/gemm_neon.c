@@ -35,9 +35,7 @@ static inline vec v_sums_i8(const int32_t *sum, const int32_t *sum128)
 #define FEW(X)           X(1, 2) X(2, 1)
 #define MOST_VECTORS     16
 
-/* ---- f32
- * ------------------------------------------------------------------------------------------------
- */
+/* ---- f32 ------------------------------------------------------------------------------------- */
 
 #define NAME(x)          f32_##x
 #define A_T              float
@@ -57,8 +55,7 @@ static inline vec v_sums_i8(const int32_t *sum, const int32_t *sum128)
 
 /* ---- bf16, widened -------------------------------------------------------------------------- */
 
-/* bf16 is the upper half of an f32: of each pair the even value is shifted up, the odd one masked.
- */
+/* bf16 is the upper half of an f32: of a pair the even value is shifted up, the odd one masked. */
 static inline float32x4_t widen(const uint16_t *p, int odd)
 {
     uint32x4_t pairs = vreinterpretq_u32_u16(vld1q_u16(p));
@@ -82,9 +79,7 @@ static inline float32x4_t widen(const uint16_t *p, int odd)
 #define SUM_STORE(p, s)  vst1q_f32(p, s)
 #include "math/gemm_blocks.h"
 
-/* ---- int8
- * -----------------------------------------------------------------------------------------------
- */
+/* ---- int8 ------------------------------------------------------------------------------------ */
 
 static inline uint8x16_t four8(const uint8_t *p)
 {

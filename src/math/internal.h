@@ -1,9 +1,11 @@
 /* internal.h - how the files of math/ find one another.
  *
- * Each instruction set has two parts, each filling its share of a table: products and conversions (gemm_<isa>.c, from
- * gemm_body.h and its kin) and everything that works on vectors (vector_<isa>.c, from vec words and its bodies). dispatch.c
- * composes a table by letting the parts write over one another, weakest instruction set first, so a part only sets what
- * it does better. Files that end in _avx2.c, _avx512.c, _amx.c, _neon.c are the only ones compiled with the flags of that set.
+ * Each instruction set has two parts, each filling its share of a table: products and conversions
+ * (gemm_<isa>.c, from gemm_blocks.h and its kin) and everything that works on vectors
+ * (vector_<isa>.c, from vec words and its bodies). dispatch.c composes a table by letting the parts
+ * write over one another, weakest instruction set first, so a part only sets what it does better.
+ * Files that end in _avx2.c, _avx512.c, _amx.c, _neon.c are the only ones compiled with the flags
+ * of that set.
  */
 #ifndef B4C_MATH_INTERNAL_H
 #define B4C_MATH_INTERNAL_H
@@ -33,18 +35,21 @@ const b4c_cpu *b4c_cpu_get(void);
 void b4c_fill_gemm_scalar(b4c_kernels *);
 void b4c_fill_gemm_avx2(b4c_kernels *);
 void b4c_fill_gemm_avx512(b4c_kernels *);
-void b4c_fill_gemm_bf16_avx512(b4c_kernels *);    /* instead, where the processor has avx512_bf16 and avx512_vnni */
+/* instead, where the processor has avx512_bf16 and avx512_vnni */
+void b4c_fill_gemm_bf16_avx512(b4c_kernels *);
 void b4c_fill_gemm_amx(b4c_kernels *);
 void b4c_fill_gemm_neon(b4c_kernels *);
 
 void b4c_fill_vector_scalar(b4c_kernels *);
 void b4c_fill_vector_avx2(b4c_kernels *);
 void b4c_fill_vector_avx512(b4c_kernels *);
+void b4c_fill_vector_bf16_avx512(b4c_kernels *);  /* instead, beside the products of that kind */
 void b4c_fill_vector_amx(b4c_kernels *);       /* what writes TILE_* operands */
 void b4c_fill_vector_neon(b4c_kernels *);
 
 enum { B4C_PANEL = 32 };  /* outputs that a packed panel holds side by side */
-/* An int8 row (of weights or of activations) whose largest value is below this counts as zero: 127 / largest must stay finite. */
+/* An int8 row (of weights or of activations) whose largest value is below this counts as zero:
+ * 127 / largest must stay finite. */
 #define B4C_I8_TINY 1e-30f
 
 #define B4C_INLINE static inline __attribute__((always_inline))

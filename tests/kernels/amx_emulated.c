@@ -1,4 +1,5 @@
-/* amx_emulated.c - the AMX table on a processor with AVX-512 but without tiles: gemm_amx.c itself, over tiles in C. */
+/* amx_emulated.c - the AMX table on a processor with AVX-512 but without tiles: gemm_amx.c itself,
+ * over tiles in C. */
 #include "amx_emulated_table.h"
 
 #if defined(__x86_64__) && !defined(__clang__) && !defined(B4C_DOUBLE)

@@ -1,17 +1,21 @@
-/* kernels_common.h - what the kernel tests share: cmocka, the tables this machine has, random numbers. */
+/* kernels_common.h - what the kernel tests share: cmocka, the tables this machine has, random
+ * numbers. */
 #ifndef B4C_TESTS_KERNELS_COMMON_H
 #define B4C_TESTS_KERNELS_COMMON_H
 #include "amx_emulated_table.h"
 #include "base/memory.h"
 #include "math/kernels.h"
+
+/* cmocka.h wants these before it */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+
+#include <cmocka.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <cmocka.h>
 
 static const char *const table_names[] = { "scalar", "avx2", "avx512", "amx", "neon" };
 enum { TABLE_NAMES = sizeof table_names / sizeof *table_names };
@@ -39,7 +43,10 @@ static inline void print_tables(void)
 {
     for (int i = 0; i < TABLE_NAMES; i++) {
         const char *name = table_names[i];
-        printf("%s: %s\n", name, b4c_kernels_find(name) ? "tested" : find_table(name) ? "tested with its tiles emulated" : "skipped: not on this machine");
+        printf("%s: %s\n", name,
+               b4c_kernels_find(name) ? "tested"
+               : find_table(name)     ? "tested with its tiles emulated"
+                                      : "skipped: not on this machine");
     }
     fflush(stdout);
 }

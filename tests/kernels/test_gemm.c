@@ -1,8 +1,9 @@
-/* test_gemm.c - products of every kernel table against a double loop, and the laws they owe: rows and panels are independent to
- * the bit, int8 sums are the same integers everywhere.
+/* test_gemm.c - products of every kernel table against a double loop, and the laws they owe: rows
+ * and panels are independent to the bit, int8 sums are the same integers everywhere.
  *
- * The reference reads what the kernel reads: weights by b4c_packed_row, inputs by the table's own `rows`, so that rounding of
- * operands is not in the tolerance. What is: each of k products and sums in float, error <= k u sum |a w|, in practice sqrt(k) of that.
+ * The reference reads what the kernel reads: weights by b4c_packed_row, inputs by the table's own
+ * `rows`, so that rounding of operands is not in the tolerance. What is: each of k products and
+ * sums in float, error <= k u sum |a w|, in practice sqrt(k) of that.
  */
 #include "kernels_common.h"
 #include "math/internal.h"
@@ -16,7 +17,8 @@ static double act_exact(b4c_act act, double x)
 {
     switch (act) {
     case B4C_ACT_GELU: return 0.5 * x * erfc(-x * M_SQRT1_2);
-    case B4C_ACT_GELU_TANH: return 0.5 * x * (1 + tanh(0.79788456080286535588 * (x + 0.044715 * x * x * x)));
+    case B4C_ACT_GELU_TANH:
+        return 0.5 * x * (1 + tanh(0.79788456080286535588 * (x + 0.044715 * x * x * x)));
     case B4C_ACT_RELU: return x > 0 ? x : 0;
     case B4C_ACT_SILU: return x / (1 + exp(-x));
     case B4C_ACT_TANH: return tanh(x);
@@ -52,7 +54,8 @@ static void operand_free(b4c_operand *o, size_t bytes)
     free(o->scale);
 }
 
-static product product_new(const b4c_kernels *t, b4c_dtype dtype, b4c_form out, int m, int n, int k, uint32_t seed)
+static product product_new(const b4c_kernels *t, b4c_dtype dtype, b4c_form out, int m, int n, int k,
+                           uint32_t seed)
 {
     product p = { .t = t, .m = m, .n = n, .k = k };
     p.x = random_floats((size_t)m * (size_t)k, seed, 2);
@@ -94,7 +97,8 @@ static float *product_rows(const product *p)
 
 static void check_against_double(const product *p, const float *bias, b4c_act act, const char *what)
 {
-    float *y = product_rows(p), *a = calloc((size_t)p->m * (size_t)p->k, sizeof *a), *w = calloc((size_t)p->k, sizeof *w);
+    float *y = product_rows(p), *a = calloc((size_t)p->m * (size_t)p->k, sizeof *a),
+          *w = calloc((size_t)p->k, sizeof *w);
     p->t->rows(&p->in, a, p->k, 0, p->m);
     for (int j = 0; j < p->n; j++) {
         b4c_packed_row(&p->w, j, w);
@@ -110,7 +114,8 @@ static void check_against_double(const product *p, const float *bias, b4c_act ac
             double tolerance = 4e-7 * (size + 1) + 1e-6;
             if (p->out.form != B4C_FORM_REAL) tolerance += fabs(want) / 256;
             if (!(fabs(got - want) <= tolerance))
-                fail_msg("%s %s: [%d, %d] of %dx%dx%d is %.9g, should be %.9g", p->t->name, what, i, j, p->m, p->n, p->k, got, want);
+                fail_msg("%s %s: [%d, %d] of %dx%dx%d is %.9g, should be %.9g", p->t->name, what, i,
+                         j, p->m, p->n, p->k, got, want);
         }
     }
     free(y);
@@ -121,15 +126,18 @@ static void check_against_double(const product *p, const float *bias, b4c_act ac
 static void products_equal_a_double_loop(void **state)
 {
     (void)state;
-    static const int shapes[][3] = {     /* m, n, k: every kind of tail */
-        { 1, 1, 1 }, { 1, 32, 64 }, { 2, 33, 3 }, { 3, 130, 65 }, { 5, 70, 31 }, { 6, 64, 128 }, { 7, 31, 2 }, { 13, 96, 100 },
-        { 14, 32, 32 }, { 15, 40, 63 }, { 17, 65, 66 }, { 29, 47, 33 }, { 33, 129, 257 }, { 64, 96, 384 }, { 450, 33, 1100 },
+    static const int shapes[][3] = {
+        /* m, n, k: every kind of tail */
+        { 1, 1, 1 },    { 1, 32, 64 },  { 2, 33, 3 },     { 3, 130, 65 },  { 5, 70, 31 },
+        { 6, 64, 128 }, { 7, 31, 2 },   { 13, 96, 100 },  { 14, 32, 32 },  { 15, 40, 63 },
+        { 17, 65, 66 }, { 29, 47, 33 }, { 33, 129, 257 }, { 64, 96, 384 }, { 450, 33, 1100 },
     };
     for (const b4c_kernels *t = NULL; (t = next_table(t));)
         for (size_t d = 0; d < 3; d++)
             for (size_t s = 0; s < sizeof shapes / sizeof *shapes; s++) {
                 const int *z = shapes[s];
-                product p = product_new(t, dtypes[d], B4C_FORM_REAL, z[0], z[1], z[2], (uint32_t)(1000 * d + s));
+                product p = product_new(t, dtypes[d], B4C_FORM_REAL, z[0], z[1], z[2],
+                                        (uint32_t)(1000 * d + s));
                 product_run(&p, s % 2 ? p.bias : NULL, B4C_ACT_NONE);
                 check_against_double(&p, s % 2 ? p.bias : NULL, B4C_ACT_NONE, dtype_names[d]);
                 product_free(&p);
@@ -148,14 +156,16 @@ static void every_activation_comes_out_in_every_form(void **state)
         for (size_t d = 0; d < 3; d++)
             for (int act = B4C_ACT_NONE; act <= B4C_ACT_TANH; act++)
                 for (int narrow = 0; narrow < 2; narrow++) {
-                    product p = product_new(t, dtypes[d], narrow ? narrow_form(t) : B4C_FORM_REAL, 19, 77, 70, (uint32_t)act);
+                    product p = product_new(t, dtypes[d], narrow ? narrow_form(t) : B4C_FORM_REAL,
+                                            19, 77, 70, (uint32_t)act);
                     product_run(&p, p.bias, (b4c_act)act);
                     check_against_double(&p, p.bias, (b4c_act)act, dtype_names[d]);
                     product_free(&p);
                 }
 }
 
-/* DESIGN law 3: a step that records runs product and activation apart, one that does not runs them fused. */
+/* DESIGN law 3: a step that records runs product and activation apart, one that does not runs them
+ * fused. */
 static void a_fused_activation_has_the_bits_of_one_of_its_own(void **state)
 {
     (void)state;
@@ -184,13 +194,15 @@ static void rows_rounded_in_the_epilogue_are_those_of_operand(void **state)
     for (const b4c_kernels *t = NULL; (t = next_table(t));)
         for (size_t d = 0; d < 3; d++) {
             int m = 21, n = 75;
-            product real = product_new(t, dtypes[d], B4C_FORM_REAL, m, n, 40, 5), narrow = product_new(t, dtypes[d], narrow_form(t), m, n, 40, 5);
+            product real = product_new(t, dtypes[d], B4C_FORM_REAL, m, n, 40, 5),
+                    narrow = product_new(t, dtypes[d], narrow_form(t), m, n, 40, 5);
             product_run(&real, real.bias, B4C_ACT_GELU);
             product_run(&narrow, narrow.bias, B4C_ACT_GELU);
             size_t bytes;
             b4c_operand again = operand_new(narrow_form(t), m, n, &bytes);
             t->operand(real.out.data, n, &again, 0, m);
-            if (again.form == B4C_FORM_BF16) assert_memory_equal(again.data, narrow.out.data, bytes);
+            if (again.form == B4C_FORM_BF16)
+                assert_memory_equal(again.data, narrow.out.data, bytes);
             float *a = calloc((size_t)(m * n), sizeof *a), *b = product_rows(&narrow);
             t->rows(&again, a, n, 0, m);
             assert_memory_equal(a, b, (size_t)(m * n) * sizeof *a);
@@ -213,13 +225,15 @@ static void a_row_does_not_feel_how_many_there_are(void **state)
             float *want = product_rows(&all);
             for (int m = 1; m < M; m++) {
                 product p = product_new(t, dtypes[d], B4C_FORM_REAL, M, N, K, 11);
-                int skip = (m * 7) % (M - m + 1);       /* rows skip .. skip+m-1, standing at another place */
+                int skip = (m * 7) %
+                           (M - m + 1); /* rows skip .. skip+m-1, standing at another place */
                 p.m = p.in.rows = p.out.rows = m;
                 t->operand(p.x + (size_t)skip * K, K, &p.in, 0, m);
                 product_run(&p, p.bias, B4C_ACT_GELU);
                 float *got = product_rows(&p);
                 if (memcmp(got, want + (size_t)skip * N, (size_t)m * N * sizeof *got) != 0)
-                    fail_msg("%s %s: %d rows differ from the same rows among %d", t->name, dtype_names[d], m, M);
+                    fail_msg("%s %s: %d rows differ from the same rows among %d", t->name,
+                             dtype_names[d], m, M);
                 free(got);
                 product_free(&p);
             }
@@ -238,7 +252,8 @@ static void rows_of_numbers_end_where_they_end(void **state)
                 for (int k = 1; k < 70; k += 17) {
                     product p = product_new(t, dtypes[d], B4C_FORM_REAL, m, 70, k, 31);
                     product_run(&p, p.bias, B4C_ACT_NONE);
-                    float *want = malloc(p.out_bytes), *apart = malloc((size_t)(m * (k + 1)) * sizeof *apart);
+                    float *want = malloc(p.out_bytes),
+                          *apart = malloc((size_t)(m * (k + 1)) * sizeof *apart);
                     assert_true(want && apart);
                     memcpy(want, p.out.data, p.out_bytes);
                     for (int i = 0; i < m; i++) {
@@ -250,7 +265,8 @@ static void rows_of_numbers_end_where_they_end(void **state)
                     g.in.ld = (size_t)k + 1;
                     t->gemm(&g, 0, 3);
                     if (memcmp(p.out.data, want, p.out_bytes) != 0)
-                        fail_msg("%s %s: a product of %d rows of %d read beyond them", t->name, dtype_names[d], m, k);
+                        fail_msg("%s %s: a product of %d rows of %d read beyond them", t->name,
+                                 dtype_names[d], m, k);
                     free(want);
                     free(apart);
                     product_free(&p);
@@ -266,7 +282,11 @@ static void panels_may_be_divided_anyhow(void **state)
                 product whole = product_new(t, dtypes[d], B4C_FORM_REAL, m, 300, 90, 21);
                 product parts = product_new(t, dtypes[d], B4C_FORM_REAL, m, 300, 90, 21);
                 product_run(&whole, whole.bias, B4C_ACT_SILU);
-                b4c_gemm g = { .w = &parts.w, .in = parts.in, .bias = parts.bias, .act = B4C_ACT_SILU, .out = parts.out };
+                b4c_gemm g = { .w = &parts.w,
+                               .in = parts.in,
+                               .bias = parts.bias,
+                               .act = B4C_ACT_SILU,
+                               .out = parts.out };
                 static const int cuts[] = { 0, 1, 3, 4, 9, 10 };
                 for (int c = 4; c >= 0; c--) t->gemm(&g, cuts[c], cuts[c + 1]);
                 assert_memory_equal(whole.out.data, parts.out.data, whole.out_bytes);
@@ -275,7 +295,8 @@ static void panels_may_be_divided_anyhow(void **state)
             }
 }
 
-/* Scales of 1 make the result the integer sum itself; up to k = 1000 it fits a float exactly. Extremes must not saturate. */
+/* Scales of 1 make the result the integer sum itself; up to k = 1000 it fits a float exactly.
+ * Extremes must not saturate. */
 static void int8_sums_are_exact_on_every_table(void **state)
 {
     (void)state;
@@ -285,14 +306,17 @@ static void int8_sums_are_exact_on_every_table(void **state)
             for (int m = 1; m <= 17; m += 4) {
                 int n = 40, k = ks[s];
                 product p = product_new(t, B4C_I8, B4C_FORM_REAL, m, n, k, (uint32_t)(s + 50));
-                for (int i = 0; i < m * k; i++) p.x[i] = i % 3 ? 1.f : -1.f;            /* q = +-127: the largest there are */
-                for (int i = 0; i < n * k; i++) p.wide[i] = i / k % 2 ? (i % 3 ? 1.f : -1.f) : p.wide[i];
+                for (int i = 0; i < m * k; i++)
+                    p.x[i] = i % 3 ? 1.f : -1.f; /* q = +-127: the largest there are */
+                for (int i = 0; i < n * k; i++)
+                    p.wide[i] = i / k % 2 ? (i % 3 ? 1.f : -1.f) : p.wide[i];
                 b4c_packed_fill(&p.w, 0, n, p.wide, (size_t)k);
                 t->operand(p.x, k, &p.in, 0, m);
                 for (int i = 0; i < m; i++) p.in.scale[i] = 1;
                 for (int j = 0; j < n; j++) p.w.scale[j] = 1;
                 product_run(&p, NULL, B4C_ACT_NONE);
-                float *y = product_rows(&p), *a = calloc((size_t)(m * k), sizeof *a), *w = calloc((size_t)k, sizeof *w);
+                float *y = product_rows(&p), *a = calloc((size_t)(m * k), sizeof *a),
+                      *w = calloc((size_t)k, sizeof *w);
                 t->rows(&p.in, a, k, 0, m);
                 for (int j = 0; j < n; j++) {
                     b4c_packed_row(&p.w, j, w);
@@ -345,8 +369,11 @@ static void nan_and_infinity_pass_through(void **state)
                 float *after = product_rows(&p);
                 for (int i = 0; i < 20; i++)
                     for (int j = 0; j < 50; j++) {
-                        if (i == 7) assert_false(isfinite(after[i * 50 + j]));
-                        else assert_memory_equal(&after[i * 50 + j], &before[i * 50 + j], sizeof(float));
+                        if (i == 7)
+                            assert_false(isfinite(after[i * 50 + j]));
+                        else
+                            assert_memory_equal(&after[i * 50 + j], &before[i * 50 + j],
+                                                sizeof(float));
                     }
                 free(before);
                 free(after);
@@ -365,7 +392,9 @@ static void results_stay_inside_their_rows(void **state)
                 product p = product_new(t, dtypes[d], B4C_FORM_REAL, m, N, 33, 3);
                 float *y = calloc((size_t)(m + 1) * LD, sizeof *y);
                 for (int i = 0; i < (m + 1) * LD; i++) y[i] = 12345;
-                b4c_gemm g = { .w = &p.w, .in = p.in, .bias = p.bias, .act = B4C_ACT_NONE, .out = p.out };
+                b4c_gemm g = {
+                    .w = &p.w, .in = p.in, .bias = p.bias, .act = B4C_ACT_NONE, .out = p.out
+                };
                 g.out.data = y;
                 g.out.ld = LD;
                 t->gemm(&g, 0, panels(&p));
@@ -379,7 +408,8 @@ static void results_stay_inside_their_rows(void **state)
 static void products_for_gradients_equal_a_double_loop(void **state)
 {
     (void)state;
-    static const int shapes[][3] = { { 1, 1, 1 }, { 3, 5, 7 }, { 14, 32, 16 }, { 17, 65, 40 }, { 40, 33, 70 }, { 29, 130, 300 } };
+    static const int shapes[][3] = { { 1, 1, 1 },    { 3, 5, 7 },    { 14, 32, 16 },
+                                     { 17, 65, 40 }, { 40, 33, 70 }, { 29, 130, 300 } };
     for (const b4c_kernels *t = NULL; (t = next_table(t));)
         for (size_t s = 0; s < sizeof shapes / sizeof *shapes; s++)
             for (int kind = 0; kind < 3; kind++) {
@@ -387,24 +417,27 @@ static void products_for_gradients_equal_a_double_loop(void **state)
                 int lda = (kind == 1 ? m : k) + 3, ldb = (kind == 2 ? k : n) + 5, ldc = n + 2;
                 float *a = random_floats((size_t)(lda * (kind == 1 ? k : m)), 1, 1);
                 float *b = random_floats((size_t)(ldb * (kind == 2 ? n : k)), 2, 1);
-                float *c = random_floats((size_t)(ldc * m), 3, 1), *old = calloc((size_t)(ldc * m), sizeof *old);
+                float *c = random_floats((size_t)(ldc * m), 3, 1),
+                      *old = calloc((size_t)(ldc * m), sizeof *old);
                 memcpy(old, c, (size_t)(ldc * m) * sizeof *old);
-                void (*add)(int, int, int, const float *, int, const float *, int, float *, int, int, int)
-                    = kind == 0 ? t->add_nn : kind == 1 ? t->add_tn : t->add_nt;
+                void (*add)(int, int, int, const float *, int, const float *, int, float *, int,
+                            int, int) = kind == 0 ? t->add_nn
+                                      : kind == 1 ? t->add_tn
+                                                  : t->add_nt;
                 add(m, n, k, a, lda, b, ldb, c, ldc, m / 3, m);
                 add(m, n, k, a, lda, b, ldb, c, ldc, 0, m / 3);
                 for (int i = 0; i < m; i++)
                     for (int j = 0; j < ldc; j++) {
                         double sum = old[i * ldc + j], size = 1;
                         for (int l = 0; l < k && j < n; l++) {
-                            double term = (double)(kind == 1 ? a[l * lda + i] : a[i * lda + l])
-                                        * (kind == 2 ? b[j * ldb + l] : b[l * ldb + j]);
+                            double term = (double)(kind == 1 ? a[l * lda + i] : a[i * lda + l]) *
+                                          (kind == 2 ? b[j * ldb + l] : b[l * ldb + j]);
                             sum += term;
                             size += fabs(term);
                         }
                         if (!(fabs(c[i * ldc + j] - sum) <= 4e-7 * size))
-                            fail_msg("%s add %d: [%d, %d] of %dx%dx%d is %.9g, should be %.9g", t->name, kind, i, j, m, n, k,
-                                     (double)c[i * ldc + j], sum);
+                            fail_msg("%s add %d: [%d, %d] of %dx%dx%d is %.9g, should be %.9g",
+                                     t->name, kind, i, j, m, n, k, (double)c[i * ldc + j], sum);
                     }
                 free(a);
                 free(b);
@@ -417,7 +450,7 @@ static void products_for_gradients_equal_a_double_loop(void **state)
 static int take_features_away(void **state)
 {
     (void)state;
-    b4c_cpu *cpu = (b4c_cpu *)b4c_cpu_get();     /* the object itself is not const */
+    b4c_cpu *cpu = (b4c_cpu *)b4c_cpu_get(); /* the object itself is not const */
     cpu->avx_vnni = cpu->avx512_vnni = cpu->avx512_bf16 = cpu->fast_bf16 = cpu->dotprod = false;
 #ifdef B4C_X86
     if (b4c_kernels_find("avx512")) b4c_fill_gemm_avx512((b4c_kernels *)b4c_kernels_find("avx512"));
@@ -443,5 +476,6 @@ int main(void)
         cmocka_unit_test(products_for_gradients_equal_a_double_loop),
     };
     int failed = cmocka_run_group_tests_name("products", tests, NULL, NULL);
-    return failed + cmocka_run_group_tests_name("products on an older processor", tests, take_features_away, NULL);
+    return failed + cmocka_run_group_tests_name("products on an older processor", tests,
+                                                take_features_away, NULL);
 }

@@ -1,4 +1,5 @@
-/* test_pack.c - packed weights: the same however they are filled, zero where they are padding, and readable again. */
+/* test_pack.c - packed weights: the same however they are filled, zero where they are padding, and
+ * readable again. */
 #include "kernels_common.h"
 #include <math.h>
 
@@ -85,7 +86,8 @@ static void padding_is_zero(void **state)
         b4c_packed_fill(&p, 0, N, w, K);
         /* 1.0 has two bytes other than 0 in f32 (3f80) and bf16, and 127 is one byte */
         assert_int_equal(not_zero(p.panels, p.bytes), N * K * (dtypes[d] == B4C_I8 ? 1 : 2));
-        for (int j = N; j < 64 && dtypes[d] == B4C_I8; j++) assert_true(p.scale[j] == 0 && p.sum128[j] == 0);
+        for (int j = N; j < 64 && dtypes[d] == B4C_I8; j++)
+            assert_true(p.scale[j] == 0 && p.sum128[j] == 0);
         b4c_packed_done(&p);
     }
 }
@@ -106,20 +108,28 @@ static void rows_of_zeros_and_of_no_numbers_keep_to_themselves(void **state)
     b4c_packed_row(&p, 2, y);
     assert_true(y[9] == 127 * (1 / 127.f));
     b4c_packed_done(&p);
-    b4c_packed_done(&p);                      /* takes what is done already */
+    b4c_packed_done(&p); /* takes what is done already */
 }
 
 static void an_operand_is_as_large_as_its_form_says(void **state)
 {
     (void)state;
-    static const struct { b4c_form form; int rows, cols; size_t ld, bytes; } want[] = {
-        { B4C_FORM_REAL, 3, 33, 33, 3 * 33 * sizeof(b4c_real) }, { B4C_FORM_BF16, 3, 33, 128, 3 * 128 },
-        { B4C_FORM_I8, 3, 65, 128, 3 * 128 },                    { B4C_FORM_TILE_BF16, 17, 33, 2048, 2 * 2048 },
-        { B4C_FORM_TILE_I8, 16, 64, 1024, 1024 },                { B4C_FORM_NONE, 3, 33, 0, 0 },
+    static const struct {
+        b4c_form form;
+        int rows, cols;
+        size_t ld, bytes;
+    } want[] = {
+        { B4C_FORM_REAL, 3, 33, 33, 3 * 33 * sizeof(b4c_real) },
+        { B4C_FORM_BF16, 3, 33, 128, 3 * 128 },
+        { B4C_FORM_I8, 3, 65, 128, 3 * 128 },
+        { B4C_FORM_TILE_BF16, 17, 33, 2048, 2 * 2048 },
+        { B4C_FORM_TILE_I8, 16, 64, 1024, 1024 },
+        { B4C_FORM_NONE, 3, 33, 0, 0 },
     };
     for (size_t i = 0; i < sizeof want / sizeof *want; i++) {
         size_t ld;
-        assert_int_equal(b4c_operand_bytes(want[i].form, want[i].rows, want[i].cols, &ld), want[i].bytes);
+        assert_int_equal(b4c_operand_bytes(want[i].form, want[i].rows, want[i].cols, &ld),
+                         want[i].bytes);
         assert_int_equal(ld, want[i].ld);
     }
 }
