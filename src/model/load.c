@@ -1,13 +1,15 @@
 /* load.c - a checkpoint into a network.
  *
- * The idea: first every parameter is matched with a tensor and every shape checked, then all are read by several threads in blocks
- * of rows that fit the cache, each block being checked for NaN, packed and forgotten. So nothing is allocated but the network, and
- * loading runs at the speed of memory.
- * Invariant: a parameter without a tensor is an error that names it (or, on request, zero and reported), never left to chance.
+ * The idea: first every parameter is matched with a tensor and every shape checked, then all are
+ * read by several threads in blocks of rows that fit the cache, each block being checked for NaN,
+ * packed and forgotten. So nothing is allocated but the network, and loading runs at the speed of
+ * memory. Invariant: a parameter without a tensor is an error that names it (or, on request, zero
+ * and reported), never left to chance.
  */
 #include "model/load.h"
 #include "base/error.h"
 #include "base/pool.h"
+#include "model/even.h"
 #include "model/names.h"
 #include <math.h>
 #include <stdatomic.h>
@@ -20,11 +22,13 @@ enum { BLOCK_BYTES = 256 << 10, PANEL = 32, NAME = 512, MOST_ROWS = 1 << 24 };
 /* A parameter, its tensor and its blocks of rows. */
 typedef struct load_item {
     const b4c_parameter *p;
-    int tensor;              /* -1: missing, stays zero */
-    int rows;                /* of a block */
-    int first_block;         /* number of its first block among all */
-    const float *mapped;     /* the table's rows in the file, or NULL: to be read */
-    atomic_int left;         /* blocks not read yet; the last one lets the file's pages go */
+    int tensor;          /* -1: missing, stays zero */
+    int at;              /* its first row (or element of a vector) in the tensor */
+    int rows;            /* of a block */
+    int first_block;     /* number of its first block among all */
+    const float *mapped; /* the table's rows in the file, or NULL: to be read */
+    const float *factor; /* [cols] of its columns, or NULL */
+    atomic_int left;     /* blocks not read yet; the last one lets the file's pages go */
 } load_item;
 
 typedef struct loader {
@@ -33,35 +37,54 @@ typedef struct loader {
     const b4c_load_options *options;
     b4c_mapping map;
     b4c_parameters list;
-    load_item *item;         /* [list.n] */
+    load_item *item; /* [list.n] */
     int blocks;
-    size_t block_bytes;      /* the largest block, as b4c_real */
-    atomic_int next;         /* block to be taken */
-    atomic_int failed_item;  /* lowest item that failed, or list.n */
-    b4c_error *lane_error;   /* [lanes] */
-    int *lane_item;          /* [lanes] item of that error, or list.n */
-    char *lane_memory;       /* [lanes, block_bytes] */
+    size_t block_bytes;     /* the largest block, as b4c_real */
+    atomic_int next;        /* block to be taken */
+    atomic_int failed_item; /* lowest item that failed, or list.n */
+    b4c_error *lane_error;  /* [lanes] */
+    int *lane_item;         /* [lanes] item of that error, or list.n */
+    char *lane_memory;      /* [lanes, block_bytes] */
 } loader;
 
-/* ---- matching ------------------------------------------------------------------------------------- */
+/* ---- matching
+ * ------------------------------------------------------------------------------------- */
 
 static const char *shape_text(const int64_t *shape, int rank, char *out, size_t room)
 {
     size_t used = (size_t)snprintf(out, room, "[");
     for (int i = 0; i < rank && used < room; i++)
-        used += (size_t)snprintf(out + used, room - used, "%s%lld", i ? ", " : "", (long long)shape[i]);
+        used += (size_t)snprintf(out + used, room - used, "%s%lld", i ? ", " : "",
+                                 (long long)shape[i]);
     if (used < room) snprintf(out + used, room - used, "]");
     return out;
 }
 
 /* Rows may be more than the vocabulary: checkpoints are padded to round numbers. */
-static bool may_be_padded(b4c_role role) { return role == B4C_ROLE_TOKEN || role == B4C_ROLE_HEAD_OUT || role == B4C_ROLE_HEAD_BIAS; }
-
-static bool shape_fits(const b4c_parameter *p, const b4c_stored *t)
+static bool may_be_padded(b4c_role role)
 {
-    const int64_t rows = p->kind == B4C_KIND_TABLE || p->kind == B4C_KIND_MATRIX ? p->rows : p->cols;
-    if (t->rank < 1 || !(t->shape[0] == rows || (t->shape[0] > rows && t->shape[0] <= MOST_ROWS && may_be_padded(p->role)))) return false;
-    if (p->kind == B4C_KIND_TABLE || p->kind == B4C_KIND_MATRIX) return t->rank == 2 && t->shape[1] == p->cols;
+    return role == B4C_ROLE_TOKEN || role == B4C_ROLE_HEAD_OUT || role == B4C_ROLE_HEAD_BIAS;
+}
+
+/* Rows (elements of a vector) that the parameter's tensor should have: where query, key and value
+ * are one, theirs together. */
+static int64_t rows_wanted(const loader *l, const b4c_parameter *p, int *at)
+{
+    const b4c_spec *s = &l->net->spec;
+    const int64_t own = p->kind == B4C_KIND_TABLE || p->kind == B4C_KIND_MATRIX ? p->rows : p->cols;
+    const int part = b4c_mapping_part(&l->map, p), q = s->heads * s->head_size,
+              kv = s->kv_heads * s->head_size;
+    *at = part <= 0 ? 0 : part == 1 ? q : q + kv;
+    return part < 0 ? own : q + 2 * (int64_t)kv;
+}
+
+static bool shape_fits(const b4c_parameter *p, const b4c_stored *t, int64_t rows)
+{
+    if (t->rank < 1 || !(t->shape[0] == rows || (t->shape[0] > rows && t->shape[0] <= MOST_ROWS &&
+                                                 may_be_padded(p->role))))
+        return false;
+    if (p->kind == B4C_KIND_TABLE || p->kind == B4C_KIND_MATRIX)
+        return t->rank == 2 && t->shape[1] == p->cols;
     return t->rank == 1;
 }
 
@@ -74,18 +97,24 @@ static void turn(b4c_stored *t)
     t->stride[1] = stride;
 }
 
-static int check_shape(const loader *l, const b4c_parameter *p, const b4c_stored *t, b4c_error *err)
+static int check_shape(const loader *l, const b4c_parameter *p, const b4c_stored *t, int *at,
+                       b4c_error *err)
 {
-    if (shape_fits(p, t)) return 0;
+    const int64_t rows = rows_wanted(l, p, at);
+    if (shape_fits(p, t, rows)) return 0;
     char found[128];
     const bool flat = p->kind == B4C_KIND_GAIN || p->kind == B4C_KIND_BIAS;
     shape_text(t->shape, t->rank, found, sizeof found);
-    const char *what = b4c_mapping_in_out(&l->map) && p->kind == B4C_KIND_MATRIX ? " (turned to [out, in])" : "";
+    const char *what = b4c_mapping_turned(&l->map, p) ? " (turned to [out, in])" : "";
     if (flat)
-        return b4c_fail(err, B4C_E_SHAPE, "%s: '%.200s' is %s, the configuration wants [%d]; do config and weights belong together?",
-                        l->store->file_name[t->file], t->name, found, p->cols);
-    return b4c_fail(err, B4C_E_SHAPE, "%s: '%.200s' is %s%s, the configuration wants [%d, %d]; do config and weights belong together?",
-                    l->store->file_name[t->file], t->name, found, what, p->rows, p->cols);
+        return b4c_fail(err, B4C_E_SHAPE,
+                        "%s: '%.200s' is %s, the configuration wants [%lld]; do config and weights "
+                        "belong together?",
+                        l->store->file_name[t->file], t->name, found, (long long)rows);
+    return b4c_fail(err, B4C_E_SHAPE,
+                    "%s: '%.200s' is %s%s, the configuration wants [%lld, %d]; do config and "
+                    "weights belong together?",
+                    l->store->file_name[t->file], t->name, found, what, (long long)rows, p->cols);
 }
 
 /* All that are missing are counted, the first is named with what resembles it. */
@@ -100,17 +129,41 @@ static int check_missing(const loader *l, b4c_error *err)
     char wanted[NAME], near[NAME], more[64] = "";
     b4c_mapping_wanted(&l->map, &l->list.item[first], wanted, sizeof wanted);
     if (n > 1) snprintf(more, sizeof more, " and %d more", n - 1);
-    return b4c_fail(err, B4C_E_MISSING, "%s: tensor '%s'%s missing; nearest are %s; the checkpoint is incomplete or of another architecture "
-                    "than '%s'", l->store->file_name[0], wanted, n > 1 ? more : " is", b4c_names_nearest(l->store, wanted, near, sizeof near),
+    return b4c_fail(err, B4C_E_MISSING,
+                    "%s: tensor '%s'%s missing; nearest are %s; the checkpoint is incomplete or of "
+                    "another architecture "
+                    "than '%s'",
+                    l->store->file_name[0], wanted, n > 1 ? more : " is",
+                    b4c_names_nearest(l->store, wanted, near, sizeof near),
                     l->net->spec.architecture);
 }
 
 /* The token table as it lies in the file, when it can be used in place. */
 static const float *in_place(const loader *l, const b4c_parameter *p, const b4c_stored *t)
 {
-    if (p->role != B4C_ROLE_TOKEN || l->net->dtype != B4C_F32 || sizeof(b4c_real) != sizeof(float)) return NULL;
-    if (t->type != B4C_STORED_F32 || t->n_quant || t->stride[1] != 1 || t->stride[0] != t->shape[1]) return NULL;
+    if (p->role != B4C_ROLE_TOKEN || l->net->dtype != B4C_F32 || sizeof(b4c_real) != sizeof(float))
+        return NULL;
+    if (t->type != B4C_STORED_F32 || t->n_quant || t->stride[1] != 1 || t->stride[0] != t->shape[1])
+        return NULL;
     return (uintptr_t)t->data % sizeof(float) == 0 ? (const float *)(const void *)t->data : NULL;
+}
+
+/* [1, n], as BART's logits bias is, is a vector. */
+static void flatten(b4c_stored *t)
+{
+    if (t->rank != 2 || t->shape[0] != 1) return;
+    t->shape[0] = t->shape[1];
+    t->stride[0] = t->stride[1];
+    t->rank = 1;
+}
+
+/* Has an earlier parameter the same tensor, so that it stands already as it should? */
+static bool seen_before(const loader *l, int i)
+{
+    for (int k = i - 1; k >= 0 && k >= i - 6;
+         k--) /* query, key and value and their biases follow one another */
+        if (l->item[k].tensor == l->item[i].tensor) return true;
+    return false;
 }
 
 /* Tensor, shape and blocks of every parameter. */
@@ -121,11 +174,11 @@ static int match(loader *l, b4c_error *err)
         load_item *it = &l->item[i];
         it->p = p;
         it->tensor = b4c_mapping_tensor(&l->map, l->store, p);
-        it->first_block = l->blocks;
         if (it->tensor < 0) continue;
         b4c_stored *t = &l->store->tensor[it->tensor];
-        if (p->kind == B4C_KIND_MATRIX && b4c_mapping_in_out(&l->map) && t->rank == 2) turn(t);
-        B4C_TRY(check_shape(l, p, t, err));
+        if (b4c_mapping_turned(&l->map, p) && t->rank == 2 && !seen_before(l, i)) turn(t);
+        if (p->kind == B4C_KIND_BIAS) flatten(t);
+        B4C_TRY(check_shape(l, p, t, &it->at, err));
         if (t->rank == 1) {
             it->rows = 1;
         } else {
@@ -136,25 +189,27 @@ static int match(loader *l, b4c_error *err)
         }
         const size_t bytes = (size_t)it->rows * (size_t)b4c_stored_row(t) * sizeof(b4c_real);
         if (bytes > l->block_bytes) l->block_bytes = bytes;
-        const int blocks = (p->rows + it->rows - 1) / it->rows;
-        atomic_init(&it->left, blocks);
-        l->blocks += blocks;
     }
     return check_missing(l, err);
 }
 
-/* ---- reading -------------------------------------------------------------------------------------- */
+/* ---- reading
+ * -------------------------------------------------------------------------------------- */
 
-/* Index of the first NaN or infinity, or -1. Two floats at a time: an exponent of all ones carries into the sign. */
+/* Index of the first NaN or infinity, or -1. Two floats at a time: an exponent of all ones carries
+ * into the sign. */
 static long first_bad(const float *x, long n)
 {
-    const uint64_t exponents = 0x7f8000007f800000u, one = 0x0080000000800000u, signs = 0x8000000080000000u;
+    const uint64_t exponents = 0x7f8000007f800000u, one = 0x0080000000800000u,
+                   signs = 0x8000000080000000u;
     uint64_t any = 0;
     long i = 0;
     for (; i + 8 <= n; i += 8) {
         uint64_t w[4];
         memcpy(w, x + i, sizeof w);
-        any |= (((w[0] & exponents) + one) | ((w[1] & exponents) + one) | ((w[2] & exponents) + one) | ((w[3] & exponents) + one)) & signs;
+        any |= (((w[0] & exponents) + one) | ((w[1] & exponents) + one) |
+                ((w[2] & exponents) + one) | ((w[3] & exponents) + one)) &
+               signs;
     }
     if (!any && i == n) return -1;
     for (i = any ? 0 : i; i < n; i++)
@@ -179,18 +234,32 @@ static int read_block(const loader *l, load_item *it, int block, void *memory, b
 {
     const b4c_stored *t = &l->store->tensor[it->tensor];
     const b4c_parameter *p = it->p;
-    const int first = block * it->rows, rows = p->rows - first < it->rows ? p->rows - first : it->rows;
+    const int first = block * it->rows,
+              rows = p->rows - first < it->rows ? p->rows - first : it->rows;
     const long n = (long)rows * p->cols;
     const float *x = it->mapped ? it->mapped + (size_t)first * (size_t)p->cols : memory;
-    if (!it->mapped) B4C_TRY(b4c_store_read(l->store, it->tensor, first, rows, memory, err));
-    else if (first == 0 && t->has_checksum) B4C_TRY(b4c_store_read(l->store, it->tensor, 0, 1, memory, err));
+    if (!it->mapped && t->rank == 1) { /* a vector is read whole, and may be a part of it */
+        B4C_TRY(b4c_store_read(l->store, it->tensor, 0, 1, memory, err));
+        if (it->at) memmove(memory, (const float *)memory + it->at, (size_t)n * sizeof(float));
+    } else if (!it->mapped)
+        B4C_TRY(b4c_store_read(l->store, it->tensor, it->at + first, rows, memory, err));
+    else if (first == 0 && t->has_checksum)
+        B4C_TRY(b4c_store_read(l->store, it->tensor, 0, 1, memory, err));
     if (l->options->check_numbers) {
         const long bad = first_bad(x, n);
         if (bad >= 0)
-            return b4c_fail(err, B4C_E_NUMBER, "%s: '%.200s' has %s at [%ld, %ld]; the checkpoint is damaged or its training diverged",
-                            l->store->file_name[t->file], t->name, isnan(x[bad]) ? "NaN" : "an infinity", first + bad / p->cols, bad % p->cols);
+            return b4c_fail(err, B4C_E_NUMBER,
+                            "%s: '%.200s' has %s at [%ld, %ld]; the checkpoint is damaged or its "
+                            "training diverged",
+                            l->store->file_name[t->file], t->name,
+                            isnan(x[bad]) ? "NaN" : "an infinity", first + bad / p->cols,
+                            bad % p->cols);
     }
-    b4c_parameter_write(p, first, rows, it->mapped ? (const b4c_real *)(const void *)x : widened(memory, (size_t)n));
+    const b4c_real *reals = it->mapped ? (const b4c_real *)(const void *)x
+                                       : widened(memory, (size_t)n);
+    if (it->factor)
+        for (long i = 0; i < n; i++) ((b4c_real *)memory)[i] *= (b4c_real)it->factor[i % p->cols];
+    b4c_parameter_write(p, first, rows, reals);
     if (atomic_fetch_sub(&it->left, 1) == 1 && !it->mapped) b4c_store_forget(l->store, it->tensor);
     return 0;
 }
@@ -201,8 +270,10 @@ static int item_of(const loader *l, int b)
     int low = 0, high = l->list.n - 1;
     while (low < high) {
         const int middle = (low + high + 1) / 2;
-        if (l->item[middle].first_block <= b) low = middle;
-        else high = middle - 1;
+        if (l->item[middle].first_block <= b)
+            low = middle;
+        else
+            high = middle - 1;
     }
     return low;
 }
@@ -216,37 +287,76 @@ static void load_lane(void *arg, int lane, int lanes)
     for (int b; (b = atomic_fetch_add_explicit(&l->next, 1, memory_order_relaxed)) < l->blocks;) {
         const int i = item_of(l, b);
         if (i >= atomic_load_explicit(&l->failed_item, memory_order_relaxed)) return;
-        if (read_block(l, &l->item[i], b - l->item[i].first_block, l->lane_memory + (size_t)lane * l->block_bytes, &l->lane_error[lane]) < 0) {
+        if (read_block(l, &l->item[i], b - l->item[i].first_block,
+                       l->lane_memory + (size_t)lane * l->block_bytes, &l->lane_error[lane]) < 0) {
             l->lane_item[lane] = i;
             int least = atomic_load(&l->failed_item);
-            while (i < least && !atomic_compare_exchange_weak(&l->failed_item, &least, i)) { }
+            while (i < least && !atomic_compare_exchange_weak(&l->failed_item, &least, i)) {
+            }
             return;
         }
     }
 }
 
-static int read_all(loader *l, b4c_error *err)
+/* Number the blocks; factors: of those items alone that have factors. */
+static void number_blocks(loader *l, bool factors)
 {
-    b4c_pool *pool = l->options->threads > 1 ? b4c_pool_new(l->options->threads) : NULL;   /* none: one lane, slower */
-    const int lanes = b4c_pool_lanes(pool);
-    l->block_bytes = (l->block_bytes + B4C_ALIGN - 1) / B4C_ALIGN * B4C_ALIGN;
-    l->lane_error = calloc((size_t)lanes, sizeof *l->lane_error);
-    l->lane_item = calloc((size_t)lanes, sizeof *l->lane_item);
-    l->lane_memory = aligned_alloc(B4C_ALIGN, (size_t)lanes * l->block_bytes + B4C_ALIGN);
-    int rc = 0;
-    if (!l->lane_error || !l->lane_item || !l->lane_memory) {
-        rc = b4c_fail(err, B4C_E_MEMORY, "no memory to read the weights");
-    } else {
-        atomic_init(&l->next, 0);
-        atomic_init(&l->failed_item, l->list.n);
-        b4c_pool_run(pool, load_lane, l);
-        const int failed = atomic_load(&l->failed_item);
-        for (int lane = 0; lane < lanes && rc == 0; lane++)
-            if (l->lane_item[lane] == failed && failed < l->list.n) {
-                rc = l->lane_error[lane].code;
-                if (err) *err = l->lane_error[lane];
-            }
+    l->blocks = 0;
+    for (int i = 0; i < l->list.n; i++) {
+        load_item *it = &l->item[i];
+        const bool wanted = it->tensor >= 0 && (!factors || it->factor);
+        const int blocks = wanted ? (it->p->rows + it->rows - 1) / it->rows : 0;
+        it->first_block = l->blocks;
+        atomic_init(&it->left, blocks);
+        l->blocks += blocks;
     }
+    atomic_init(&l->next, 0);
+    atomic_init(&l->failed_item, l->list.n);
+}
+
+static int read_all(loader *l, b4c_pool *pool, bool factors, b4c_error *err)
+{
+    const int lanes = b4c_pool_lanes(pool);
+    number_blocks(l, factors);
+    b4c_pool_run(pool, load_lane, l);
+    const int failed = atomic_load(&l->failed_item);
+    for (int lane = 0; failed < l->list.n && lane < lanes; lane++)
+        if (l->lane_item[lane] == failed) {
+            if (err) *err = l->lane_error[lane];
+            return l->lane_error[lane].code;
+        }
+    return 0;
+}
+
+/* int8 of a post-norm network: the weights once more, evened. */
+static int even_out(loader *l, b4c_pool *pool, json_t *report, b4c_error *err)
+{
+    b4c_evenings e;
+    B4C_TRY(b4c_evenings_measure(&e, l->net, pool, err));
+    for (int i = 0; i < l->list.n; i++)
+        if (l->list.item[i].kind == B4C_KIND_MATRIX)
+            l->item[i].factor = b4c_evenings_of(&e, l->list.item[i].weight);
+    const int rc = read_all(l, pool, true, err);
+    json_object_set_new(report, "evened_norms", json_integer(e.n));
+    b4c_evenings_done(&e);
+    return rc;
+}
+
+static int read_weights(loader *l, json_t *report, b4c_error *err)
+{
+    b4c_pool *pool = l->options->threads > 1 ? b4c_pool_new(l->options->threads)
+                                             : NULL; /* none: one lane, slower */
+    const size_t lanes = (size_t)b4c_pool_lanes(pool);
+    l->block_bytes = (l->block_bytes + B4C_ALIGN - 1) / B4C_ALIGN * B4C_ALIGN;
+    l->lane_error = calloc(lanes, sizeof *l->lane_error);
+    l->lane_item = calloc(lanes, sizeof *l->lane_item);
+    l->lane_memory = aligned_alloc(B4C_ALIGN, lanes * l->block_bytes + B4C_ALIGN);
+    int rc = l->lane_error && l->lane_item && l->lane_memory
+               ? 0
+               : b4c_fail(err, B4C_E_MEMORY, "no memory to read the weights");
+    if (rc == 0) rc = read_all(l, pool, false, err);
+    if (rc == 0 && l->net->dtype == B4C_I8 && !l->net->spec.pre_norm)
+        rc = even_out(l, pool, report, err);
     b4c_pool_free(pool);
     free(l->lane_error);
     free(l->lane_item);
@@ -254,7 +364,8 @@ static int read_all(loader *l, b4c_error *err)
     return rc;
 }
 
-/* ---- the report ----------------------------------------------------------------------------------- */
+/* ---- the report
+ * ----------------------------------------------------------------------------------- */
 
 static json_t *tensor_json(const b4c_stored *t, const b4c_parameter *p)
 {
@@ -265,32 +376,40 @@ static json_t *tensor_json(const b4c_stored *t, const b4c_parameter *p)
     json_object_set_new(o, "type", json_string(b4c_stored_type_name(t->type)));
     if (p) {
         json_object_set_new(o, "is", json_string(b4c_role_name(p->role)));
-        if (p->role >= B4C_ROLE_QUERY && p->role <= B4C_ROLE_FFN_NORM) json_object_set_new(o, "layer", json_integer(p->layer));
+        if (p->role >= B4C_ROLE_QUERY && p->role <= B4C_ROLE_FFN_NORM)
+            json_object_set_new(o, "layer", json_integer(p->layer));
     }
     return o;
 }
 
 static void write_report(const loader *l, json_t *report)
 {
-    json_t *files = json_array(), *used = json_array(), *extra = json_array(), *missing = json_array();
+    json_t *files = json_array(), *used = json_array(), *extra = json_array(),
+           *missing = json_array();
     char *taken = calloc((size_t)l->store->n + 1, 1);
-    for (int i = 0; i < l->store->n_files; i++) json_array_append_new(files, json_string(b4c_path_name(l->store->file_name[i])));
+    for (int i = 0; i < l->store->n_files; i++)
+        json_array_append_new(files, json_string(b4c_path_name(l->store->file_name[i])));
     for (int i = 0; i < l->list.n; i++) {
         const load_item *it = &l->item[i];
         if (it->tensor >= 0) {
             if (taken) taken[it->tensor] = 1;
             json_array_append_new(used, tensor_json(&l->store->tensor[it->tensor], it->p));
-            if (it->p->role == B4C_ROLE_TOKEN && l->store->tensor[it->tensor].shape[0] > it->p->rows)
-                json_object_set_new(report, "padded_rows", json_integer(l->store->tensor[it->tensor].shape[0] - it->p->rows));
+            if (it->p->role == B4C_ROLE_TOKEN &&
+                l->store->tensor[it->tensor].shape[0] > it->p->rows)
+                json_object_set_new(
+                    report, "padded_rows",
+                    json_integer(l->store->tensor[it->tensor].shape[0] - it->p->rows));
         } else {
             char wanted[NAME];
-            json_array_append_new(missing, json_string(b4c_mapping_wanted(&l->map, it->p, wanted, sizeof wanted)));
+            json_array_append_new(
+                missing, json_string(b4c_mapping_wanted(&l->map, it->p, wanted, sizeof wanted)));
         }
     }
     for (int i = 0; taken && i < l->store->n; i++)
         if (!taken[i]) {
             json_t *o = tensor_json(&l->store->tensor[i], NULL);
-            if (b4c_name_is_known_extra(l->store->tensor[i].name)) json_object_set_new(o, "harmless", json_true());
+            if (b4c_name_is_known_extra(l->store->tensor[i].name))
+                json_object_set_new(o, "harmless", json_true());
             json_array_append_new(extra, o);
         }
     free(taken);
@@ -307,17 +426,21 @@ static void write_report(const loader *l, json_t *report)
     if (l->store->note) json_object_set_new(report, "note", json_string(l->store->note));
 }
 
-/* ---- the whole ------------------------------------------------------------------------------------- */
+/* ---- the whole
+ * ------------------------------------------------------------------------------------- */
 
-/* What the file has of a head: its transform, or for heads that are the embedding alone, the embedding. */
+/* What the file has of a head: its transform, or for heads that are the embedding alone, the
+ * embedding. */
 static bool has_head(const b4c_mapping *m, const b4c_store *store, const b4c_spec *s)
 {
-    if (s->head == B4C_HEAD_TRANSFORM) return b4c_mapping_has(m, store, B4C_ROLE_HEAD_DENSE, B4C_KIND_MATRIX);
+    if (s->head == B4C_HEAD_TRANSFORM)
+        return b4c_mapping_has(m, store, B4C_ROLE_HEAD_DENSE, B4C_KIND_MATRIX);
     return s->tied || b4c_mapping_has(m, store, B4C_ROLE_HEAD_OUT, B4C_KIND_MATRIX);
 }
 
-int b4c_network_load(b4c_network *net, b4c_store *store, const b4c_spec *spec, const b4c_load_options *options, b4c_loaded *loaded,
-                     json_t *report, b4c_error *err)
+int b4c_network_load(b4c_network *net, b4c_store *store, const b4c_spec *spec,
+                     const b4c_load_options *options, b4c_loaded *loaded, json_t *report,
+                     b4c_error *err)
 {
     loader l = { .net = net, .store = store, .options = options };
     *loaded = (b4c_loaded){ 0 };
@@ -330,18 +453,20 @@ int b4c_network_load(b4c_network *net, b4c_store *store, const b4c_spec *spec, c
     o.pooler = spec->pooler && b4c_mapping_has(&l.map, store, B4C_ROLE_POOLER, B4C_KIND_MATRIX);
     o.head = options->need_head;
     const b4c_parameter token = { .role = B4C_ROLE_TOKEN, .kind = B4C_KIND_TABLE };
-    net->dtype = options->dtype;                 /* in_place asks for it */
-    o.tables_apart = in_place(&l, &token, &store->tensor[b4c_mapping_tensor(&l.map, store, &token)]) != NULL;
+    net->dtype = options->dtype; /* in_place asks for it */
+    o.tables_apart = in_place(&l, &token,
+                              &store->tensor[b4c_mapping_tensor(&l.map, store, &token)]) != NULL;
     rc = b4c_network_init(net, spec, &o, &l.list, err);
     if (rc < 0) goto done;
     l.item = calloc((size_t)l.list.n, sizeof *l.item);
     rc = l.item ? match(&l, err) : b4c_fail(err, B4C_E_MEMORY, "no memory to match tensors");
     if (rc < 0) goto done;
     if (o.tables_apart) {
-        net->token.real.x = (b4c_real *)(uintptr_t)l.item[0].mapped;     /* never written: the file is mapped for reading */
+        net->token.real.x = (b4c_real *)(uintptr_t)l.item[0]
+                                .mapped; /* never written: the file is mapped for reading */
         loaded->keeps_store = true;
     }
-    rc = read_all(&l, err);
+    rc = read_weights(&l, report, err);
     if (rc < 0) goto done;
     write_report(&l, report);
 done:

@@ -1,126 +1,57 @@
-/* names.c - tables of checkpoint names, and finding tensors by them.
- *
- * The idea: a name is prefix + stem + suffix. The stem belongs to the role ('#' stands for the layer), the suffix to the kind
- * (weight, bias, gain), the prefix to the file. Alternatives are separated by '|' and tried in order. Everything in a store is
- * untrusted: names of any length, any number of them.
+/* names.c - finding tensors by what checkpoints call them (namings.h has the idea). Everything in a
+ * store is untrusted: names of any length, any number of them.
  */
-#include "model/names.h"
 #include "base/error.h"
+#include "model/namings.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 enum { NAME = 512, NEAREST = 3, COMPARED = 96, COMPARED_NAMES = 4000 };
 
-struct b4c_naming {
-    const char *name;
-    bool shared;                     /* for architectures whose layers are one */
-    char separator;
-    bool in_out;                     /* matrices are stored [in, out] */
-    const char *table, *matrix, *bias, *gain, *shift;    /* suffixes; gain and shift: a norm's */
-    const char *stem[B4C_ROLES];
-};
-
-static const b4c_naming namings[] = {
-    { "hub", false, '.', false, ".weight", ".weight", ".bias", ".weight|.gamma", ".bias|.beta", {
-        [B4C_ROLE_TOKEN] = "embeddings.word_embeddings",
-        [B4C_ROLE_SEGMENT] = "embeddings.token_type_embeddings",
-        [B4C_ROLE_POSITION] = "embeddings.position_embeddings",
-        [B4C_ROLE_EMBEDDING_NORM] = "embeddings.LayerNorm",
-        [B4C_ROLE_PROJECT] = "embeddings_project|encoder.embedding_hidden_mapping_in|embeddings.embedding_hidden_mapping_in",
-        [B4C_ROLE_QUERY] = "encoder.layer.#.attention.self.query",
-        [B4C_ROLE_KEY] = "encoder.layer.#.attention.self.key",
-        [B4C_ROLE_VALUE] = "encoder.layer.#.attention.self.value",
-        [B4C_ROLE_OUT] = "encoder.layer.#.attention.output.dense",
-        [B4C_ROLE_SELF_NORM] = "encoder.layer.#.attention.output.LayerNorm",
-        [B4C_ROLE_UP] = "encoder.layer.#.intermediate.dense",
-        [B4C_ROLE_DOWN] = "encoder.layer.#.output.dense",
-        [B4C_ROLE_FFN_NORM] = "encoder.layer.#.output.LayerNorm",
-        [B4C_ROLE_POOLER] = "pooler.dense",
-        [B4C_ROLE_HEAD_DENSE] = "cls.predictions.transform.dense",
-        [B4C_ROLE_HEAD_NORM] = "cls.predictions.transform.LayerNorm",
-        [B4C_ROLE_HEAD_OUT] = "cls.predictions.decoder",
-        [B4C_ROLE_HEAD_BIAS] = "cls.predictions.bias|cls.predictions.decoder.bias" } },
-    { "hub-albert", true, '.', false, ".weight", ".weight", ".bias", ".weight|.gamma", ".bias|.beta", {
-        [B4C_ROLE_TOKEN] = "embeddings.word_embeddings",
-        [B4C_ROLE_SEGMENT] = "embeddings.token_type_embeddings",
-        [B4C_ROLE_POSITION] = "embeddings.position_embeddings",
-        [B4C_ROLE_EMBEDDING_NORM] = "embeddings.LayerNorm",
-        [B4C_ROLE_PROJECT] = "encoder.embedding_hidden_mapping_in",
-        [B4C_ROLE_QUERY] = "encoder.albert_layer_groups.0.albert_layers.0.attention.query",
-        [B4C_ROLE_KEY] = "encoder.albert_layer_groups.0.albert_layers.0.attention.key",
-        [B4C_ROLE_VALUE] = "encoder.albert_layer_groups.0.albert_layers.0.attention.value",
-        [B4C_ROLE_OUT] = "encoder.albert_layer_groups.0.albert_layers.0.attention.dense",
-        [B4C_ROLE_SELF_NORM] = "encoder.albert_layer_groups.0.albert_layers.0.attention.LayerNorm",
-        [B4C_ROLE_UP] = "encoder.albert_layer_groups.0.albert_layers.0.ffn",
-        [B4C_ROLE_DOWN] = "encoder.albert_layer_groups.0.albert_layers.0.ffn_output",
-        [B4C_ROLE_FFN_NORM] = "encoder.albert_layer_groups.0.albert_layers.0.full_layer_layer_norm",
-        [B4C_ROLE_POOLER] = "pooler",
-        [B4C_ROLE_HEAD_DENSE] = "predictions.dense",
-        [B4C_ROLE_HEAD_NORM] = "predictions.LayerNorm",
-        [B4C_ROLE_HEAD_OUT] = "predictions.decoder",
-        [B4C_ROLE_HEAD_BIAS] = "predictions.bias|predictions.decoder.bias" } },
-    { "tf1", false, '/', true, "", "/kernel", "/bias", "/gamma", "/beta", {
-        [B4C_ROLE_TOKEN] = "embeddings/word_embeddings",
-        [B4C_ROLE_SEGMENT] = "embeddings/token_type_embeddings",
-        [B4C_ROLE_POSITION] = "embeddings/position_embeddings",
-        [B4C_ROLE_EMBEDDING_NORM] = "embeddings/LayerNorm",
-        [B4C_ROLE_PROJECT] = "encoder/embedding_hidden_mapping_in",
-        [B4C_ROLE_QUERY] = "encoder/layer_#/attention/self/query",
-        [B4C_ROLE_KEY] = "encoder/layer_#/attention/self/key",
-        [B4C_ROLE_VALUE] = "encoder/layer_#/attention/self/value",
-        [B4C_ROLE_OUT] = "encoder/layer_#/attention/output/dense",
-        [B4C_ROLE_SELF_NORM] = "encoder/layer_#/attention/output/LayerNorm",
-        [B4C_ROLE_UP] = "encoder/layer_#/intermediate/dense",
-        [B4C_ROLE_DOWN] = "encoder/layer_#/output/dense",
-        [B4C_ROLE_FFN_NORM] = "encoder/layer_#/output/LayerNorm",
-        [B4C_ROLE_POOLER] = "pooler/dense",
-        [B4C_ROLE_HEAD_DENSE] = "cls/predictions/transform/dense",
-        [B4C_ROLE_HEAD_NORM] = "cls/predictions/transform/LayerNorm",
-        [B4C_ROLE_HEAD_BIAS] = "cls/predictions/output_bias" } },
-    { "tf1-albert", true, '/', true, "", "/kernel", "/bias", "/gamma", "/beta", {
-        [B4C_ROLE_TOKEN] = "embeddings/word_embeddings",
-        [B4C_ROLE_SEGMENT] = "embeddings/token_type_embeddings",
-        [B4C_ROLE_POSITION] = "embeddings/position_embeddings",
-        [B4C_ROLE_EMBEDDING_NORM] = "embeddings/LayerNorm",
-        [B4C_ROLE_PROJECT] = "encoder/embedding_hidden_mapping_in",
-        [B4C_ROLE_QUERY] = "encoder/transformer/group_0/inner_group_0/attention_1/self/query",
-        [B4C_ROLE_KEY] = "encoder/transformer/group_0/inner_group_0/attention_1/self/key",
-        [B4C_ROLE_VALUE] = "encoder/transformer/group_0/inner_group_0/attention_1/self/value",
-        [B4C_ROLE_OUT] = "encoder/transformer/group_0/inner_group_0/attention_1/output/dense",
-        [B4C_ROLE_SELF_NORM] = "encoder/transformer/group_0/inner_group_0/LayerNorm",
-        [B4C_ROLE_UP] = "encoder/transformer/group_0/inner_group_0/ffn_1/intermediate/dense",
-        [B4C_ROLE_DOWN] = "encoder/transformer/group_0/inner_group_0/ffn_1/intermediate/output/dense",
-        [B4C_ROLE_FFN_NORM] = "encoder/transformer/group_0/inner_group_0/LayerNorm_1",
-        [B4C_ROLE_POOLER] = "pooler/dense",
-        [B4C_ROLE_HEAD_DENSE] = "cls/predictions/transform/dense",
-        [B4C_ROLE_HEAD_NORM] = "cls/predictions/transform/LayerNorm",
-        [B4C_ROLE_HEAD_BIAS] = "cls/predictions/output_bias" } },
-};
-enum { NAMINGS = sizeof namings / sizeof *namings };
+/* The role's stems in a stack's table, or NULL. */
+static const char *stems(const b4c_naming *n, b4c_role role, int stack)
+{
+    return stack ? n->second[role] : n->stem[role];
+}
 
 const char *b4c_role_name(b4c_role role)
 {
     static const char *const name[B4C_ROLES] = {
-        "token", "segment", "position", "embedding norm", "embedding projection", "query", "key", "value", "attention output",
-        "attention norm", "cross query", "cross key", "cross value", "cross output", "cross norm", "up", "gate", "down",
-        "feed-forward norm", "buckets", "final norm", "pooler", "head dense", "head norm", "head", "head bias",
+        "token",       "segment",   "position",    "embedding norm",    "embedding projection",
+        "query",       "key",       "value",       "attention output",  "attention norm",
+        "cross query", "cross key", "cross value", "cross output",      "cross norm",
+        "up",          "gate",      "down",        "feed-forward norm", "buckets",
+        "final norm",  "pooler",    "head dense",  "head norm",         "head",
+        "head bias",
     };
     return name[role];
 }
 
 const char *b4c_naming_name(const b4c_naming *n) { return n->name; }
-bool b4c_mapping_in_out(const b4c_mapping *m) { return m->naming->in_out; }
+
+bool b4c_mapping_turned(const b4c_mapping *m, const b4c_parameter *p)
+{
+    if (p->role == B4C_ROLE_BUCKETS) return m->naming->buckets_turned;
+    if (p->role == B4C_ROLE_HEAD_OUT) return m->naming->head_in_out;
+    return p->kind == B4C_KIND_MATRIX && m->naming->in_out;
+}
+
+int b4c_mapping_part(const b4c_mapping *m, const b4c_parameter *p)
+{
+    const char *list = stems(m->naming, p->role, p->stack), *mark = list ? strchr(list, '@') : NULL;
+    return mark ? mark[1] - '0' : -1;
+}
 
 static bool is_norm(b4c_role r)
 {
-    return r == B4C_ROLE_EMBEDDING_NORM || r == B4C_ROLE_SELF_NORM || r == B4C_ROLE_CROSS_NORM || r == B4C_ROLE_FFN_NORM ||
-           r == B4C_ROLE_FINAL_NORM || r == B4C_ROLE_HEAD_NORM;
+    return r == B4C_ROLE_EMBEDDING_NORM || r == B4C_ROLE_SELF_NORM || r == B4C_ROLE_CROSS_NORM ||
+           r == B4C_ROLE_FFN_NORM || r == B4C_ROLE_FINAL_NORM || r == B4C_ROLE_HEAD_NORM;
 }
 
 static const char *suffixes(const b4c_naming *n, b4c_role role, b4c_kind kind)
 {
-    if (role == B4C_ROLE_HEAD_BIAS) return "";       /* its stem is the whole name */
+    if (role == B4C_ROLE_HEAD_BIAS) return ""; /* its stem is the whole name */
     switch (kind) {
     case B4C_KIND_TABLE: return n->table;
     case B4C_KIND_MATRIX: return n->matrix;
@@ -144,20 +75,28 @@ static bool alternative(const char *list, int i, const char **text, int *length)
 }
 
 /* Name number i of a role: every stem with every suffix. False: no more, or too long to be one. */
-static bool name_of(const b4c_naming *n, const char *prefix, b4c_role role, b4c_kind kind, int layer, int i, char out[NAME])
+static bool name_of(const b4c_naming *n, const char *prefix, b4c_role role, b4c_kind kind,
+                    int stack, int layer, int i, char out[NAME])
 {
-    if (!n->stem[role]) return false;
+    const char *list = stems(n, role, stack);
+    if (!list) return false;
     const char *tails = suffixes(n, role, kind), *stem = NULL, *tail = NULL;
     int n_tails = 1, stem_len = 0, tail_len = 0, used;
     for (const char *c = tails; *c; c++) n_tails += *c == '|';
-    if (!alternative(n->stem[role], i / n_tails, &stem, &stem_len)) return false;
+    if (!alternative(list, i / n_tails, &stem, &stem_len)) return false;
     alternative(tails, i % n_tails, &tail, &tail_len);
-    const char *hash = memchr(stem, '#', (size_t)stem_len);
-    if (hash)
-        used = snprintf(out, NAME, "%s%.*s%d%.*s%.*s", prefix, (int)(hash - stem), stem, layer, stem_len - (int)(hash - stem) - 1, hash + 1,
-                        tail_len, tail);
-    else
+    const char *mark = memchr(stem, '@', (size_t)stem_len),
+               *hash = memchr(stem, '#', (size_t)stem_len);
+    if (mark) stem_len = (int)(mark - stem);
+    if (hash) {
+        int digits = 0;
+        while (hash[digits] == '#') digits++;
+        const int before = (int)(hash - stem);
+        used = snprintf(out, NAME, "%s%.*s%0*d%.*s%.*s", prefix, before, stem, digits, layer,
+                        stem_len - before - digits, hash + digits, tail_len, tail);
+    } else {
         used = snprintf(out, NAME, "%s%.*s%.*s", prefix, stem_len, stem, tail_len, tail);
+    }
     return used < NAME;
 }
 
@@ -166,10 +105,12 @@ static const char *prefix_of(const b4c_mapping *m, b4c_role role)
     return role >= B4C_ROLE_HEAD_DENSE ? m->head_prefix : m->prefix;
 }
 
-static int find(const b4c_mapping *m, const b4c_store *store, b4c_role role, b4c_kind kind, int layer)
+static int find(const b4c_mapping *m, const b4c_store *store, b4c_role role, b4c_kind kind,
+                int stack, int layer)
 {
     char name[NAME];
-    for (int i = 0; name_of(m->naming, prefix_of(m, role), role, kind, layer, i, name); i++) {
+    for (int i = 0; name_of(m->naming, prefix_of(m, role), role, kind, stack, layer, i, name);
+         i++) {
         const int at = b4c_store_find(store, name);
         if (at >= 0) return at;
     }
@@ -178,18 +119,19 @@ static int find(const b4c_mapping *m, const b4c_store *store, b4c_role role, b4c
 
 int b4c_mapping_tensor(const b4c_mapping *m, const b4c_store *store, const b4c_parameter *p)
 {
-    return find(m, store, p->role, p->kind, p->layer);
+    return find(m, store, p->role, p->kind, p->stack, p->layer);
 }
 
 bool b4c_mapping_has(const b4c_mapping *m, const b4c_store *store, b4c_role role, b4c_kind kind)
 {
-    return find(m, store, role, kind, 0) >= 0;
+    return find(m, store, role, kind, 0, 0) >= 0;
 }
 
 const char *b4c_mapping_wanted(const b4c_mapping *m, const b4c_parameter *p, char *out, size_t room)
 {
     char name[NAME] = "";
-    if (!name_of(m->naming, prefix_of(m, p->role), p->role, p->kind, p->layer, 0, name)) snprintf(name, sizeof name, "%s", b4c_role_name(p->role));
+    if (!name_of(m->naming, prefix_of(m, p->role), p->role, p->kind, p->stack, p->layer, 0, name))
+        snprintf(name, sizeof name, "%s", b4c_role_name(p->role));
     snprintf(out, room, "%s", name);
     return out;
 }
@@ -220,31 +162,36 @@ int b4c_names_ending(const b4c_store *store, const char *tail)
     return found;
 }
 
-/* ---- prefixes ------------------------------------------------------------------------------------- */
+/* ---- prefixes
+ * ------------------------------------------------------------------------------------- */
 
 /* "", "bert." and the architecture's own. */
 static bool usual(const char *prefix, int length, const char *architecture)
 {
     const char *const stems[] = { "bert", architecture };
     for (int i = 0; i < 2; i++)
-        if (length == (int)strlen(stems[i]) + 1 && strncmp(prefix, stems[i], (size_t)length - 1) == 0) return true;
+        if (length == (int)strlen(stems[i]) + 1 &&
+            strncmp(prefix, stems[i], (size_t)length - 1) == 0)
+            return true;
     return length == 0;
 }
 
-/* Prefix of the tensor that ends with the first of a role's names, malloc'ed, or NULL with *rc: 0 there is none, else an error. When
- * there are several such tensors, the only one with a usual prefix is meant. */
-static char *find_prefix(const b4c_naming *n, const b4c_spec *spec, const b4c_store *store, b4c_role role, b4c_kind kind, int *rc,
-                         b4c_error *err)
+/* Prefix of the tensor that ends with the first of a role's names, malloc'ed, or NULL with *rc: 0
+ * there is none, else an error. When there are several such tensors, the only one with a usual
+ * prefix is meant. */
+static char *find_prefix(const b4c_naming *n, const b4c_spec *spec, const b4c_store *store,
+                         b4c_role role, b4c_kind kind, int *rc, b4c_error *err)
 {
     const char *candidate[2] = { NULL, NULL }, *best = NULL;
     int n_candidates = 0, n_usual = 0, length = 0;
     char tail[NAME];
     *rc = 0;
-    for (int a = 0; name_of(n, "", role, kind, 0, a, tail); a++)
+    for (int a = 0; name_of(n, "", role, kind, 0, 0, a, tail); a++)
         for (int i = 0; i < store->n; i++) {
             const char *name = store->tensor[i].name;
             const int before = ends_with(name, tail);
-            if (before < 0 || before > NAME / 2 || (before > 0 && name[before - 1] != n->separator)) continue;
+            if (before < 0 || before > NAME / 2 || (before > 0 && name[before - 1] != n->separator))
+                continue;
             if (n_candidates < 2) candidate[n_candidates] = name;
             n_candidates++;
             const bool is_usual = usual(name, before, spec->architecture);
@@ -255,15 +202,29 @@ static char *find_prefix(const b4c_naming *n, const b4c_spec *spec, const b4c_st
             }
         }
     if (n_candidates > 1 && n_usual != 1) {
-        *rc = b4c_fail(err, B4C_E_FORMAT, "there are several models in this file, such as '%.200s' and '%.200s'; which one is wanted cannot "
-                       "be guessed, keep one of them", candidate[0], candidate[1]);
+        *rc = b4c_fail(err, B4C_E_FORMAT,
+                       "there are several models in this file, such as '%.200s' and '%.200s'; "
+                       "which one is wanted cannot "
+                       "be guessed, keep one of them",
+                       candidate[0], candidate[1]);
         return NULL;
     }
     if (!best) return NULL;
     char *prefix = calloc(1, (size_t)length + 1);
-    if (prefix) memcpy(prefix, best, (size_t)length);
-    else *rc = b4c_fail(err, B4C_E_MEMORY, "no memory for a name");
+    if (prefix)
+        memcpy(prefix, best, (size_t)length);
+    else
+        *rc = b4c_fail(err, B4C_E_MEMORY, "no memory for a name");
     return prefix;
+}
+
+static bool in_list(const char *list, const char *word)
+{
+    const char *text;
+    int length;
+    for (int i = 0; alternative(list, i, &text, &length); i++)
+        if (length == (int)strlen(word) && !strncmp(text, word, (size_t)length)) return true;
+    return false;
 }
 
 int b4c_mapping_find(b4c_mapping *m, const b4c_spec *spec, const b4c_store *store, b4c_error *err)
@@ -271,9 +232,9 @@ int b4c_mapping_find(b4c_mapping *m, const b4c_spec *spec, const b4c_store *stor
     const b4c_naming *first = NULL;
     int rc = 0;
     *m = (b4c_mapping){ 0 };
-    for (int i = 0; i < NAMINGS && !m->prefix; i++) {
-        const b4c_naming *n = &namings[i];
-        if (n->shared != spec->shared_layers) continue;
+    for (int i = 0; i < b4c_namings_count && !m->prefix; i++) {
+        const b4c_naming *n = &b4c_namings[i];
+        if (!in_list(n->families, spec->architecture)) continue;
         if (!first) first = n;
         m->naming = n;
         m->prefix = find_prefix(n, spec, store, B4C_ROLE_TOKEN, B4C_KIND_TABLE, &rc, err);
@@ -281,11 +242,18 @@ int b4c_mapping_find(b4c_mapping *m, const b4c_spec *spec, const b4c_store *stor
     }
     if (!m->prefix) {
         char tail[NAME] = "", near[NAME];
-        name_of(first, "", B4C_ROLE_TOKEN, B4C_KIND_TABLE, 0, 0, tail);
-        return b4c_fail(err, B4C_E_MISSING, "no word embedding: nothing is called '%s', with or without a prefix; nearest are %s; is this a "
-                        "checkpoint of architecture '%s'?", tail, b4c_names_nearest(store, tail, near, sizeof near), spec->architecture);
+        name_of(first, "", B4C_ROLE_TOKEN, B4C_KIND_TABLE, 0, 0, 0, tail);
+        return b4c_fail(err, B4C_E_MISSING,
+                        "no word embedding: nothing is called '%s', with or without a prefix; "
+                        "nearest are %s; is this a "
+                        "checkpoint of architecture '%s'?",
+                        tail, b4c_names_nearest(store, tail, near, sizeof near),
+                        spec->architecture);
     }
-    m->head_prefix = find_prefix(m->naming, spec, store, B4C_ROLE_HEAD_DENSE, B4C_KIND_MATRIX, &rc, err);
+    const b4c_role head = m->naming->stem[B4C_ROLE_HEAD_DENSE] ? B4C_ROLE_HEAD_DENSE
+                                                               : B4C_ROLE_HEAD_OUT;
+    if (m->naming->stem[head])
+        m->head_prefix = find_prefix(m->naming, spec, store, head, B4C_KIND_MATRIX, &rc, err);
     if (!m->head_prefix && rc == 0) m->head_prefix = calloc(1, 1);
     if (m->head_prefix) return 0;
     b4c_mapping_done(m);
@@ -301,16 +269,28 @@ void b4c_mapping_done(b4c_mapping *m)
 
 bool b4c_name_is_known_extra(const char *name)
 {
-    static const char *const parts[] = { "position_ids", "embed_positions", "seq_relationship", "sop_classifier", "global_step", "adam_m", "adam_v",
-                                         "/Adam", "beta1_power", "beta2_power", "predictions.decoder.weight", "_CHECKPOINTABLE_OBJECT_GRAPH" };
+    static const char *const parts[] = { "position_ids",
+                                         "embed_positions",
+                                         "seq_relationship",
+                                         "sop_classifier",
+                                         "global_step",
+                                         "adam_m",
+                                         "adam_v",
+                                         "/Adam",
+                                         "beta1_power",
+                                         "beta2_power",
+                                         "predictions.decoder.weight",
+                                         "_CHECKPOINTABLE_OBJECT_GRAPH" };
     for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
         if (strstr(name, parts[i])) return true;
     return false;
 }
 
-/* ---- nearest names -------------------------------------------------------------------------------- */
+/* ---- nearest names
+ * -------------------------------------------------------------------------------- */
 
-/* Edits (insert, delete, replace a byte) that turn a into b; only their first COMPARED bytes count. */
+/* Edits (insert, delete, replace a byte) that turn a into b; only their first COMPARED bytes count.
+ */
 static int edits(const char *a, const char *b)
 {
     int row[COMPARED + 1];
@@ -347,6 +327,7 @@ const char *b4c_names_nearest(const b4c_store *store, const char *name, char *ou
     }
     size_t used = (size_t)snprintf(out, room, "%s", n ? "" : "none: the file is empty");
     for (int i = 0; i < n && used < room; i++)
-        used += (size_t)snprintf(out + used, room - used, "%s'%.100s'", i ? ", " : "", store->tensor[best[i]].name);
+        used += (size_t)snprintf(out + used, room - used, "%s'%.100s'", i ? ", " : "",
+                                 store->tensor[best[i]].name);
     return out;
 }

@@ -19,7 +19,7 @@ typedef struct b4c_mapping {
  * nearest names); B4C_E_FORMAT: there are several backbones. */
 int  b4c_mapping_find(b4c_mapping *, const b4c_spec *, const b4c_store *, b4c_error *);
 void b4c_mapping_done(b4c_mapping *);
-const char *b4c_naming_name(const b4c_naming *);     /* "hub", "hub-albert", "tf1", "tf1-albert" */
+const char *b4c_naming_name(const b4c_naming *);     /* "hub", "hub-albert", "tf1", ... */
 
 /* Index of the parameter's tensor, or -1. */
 int  b4c_mapping_tensor(const b4c_mapping *, const b4c_store *, const b4c_parameter *);
@@ -27,8 +27,10 @@ int  b4c_mapping_tensor(const b4c_mapping *, const b4c_store *, const b4c_parame
 bool b4c_mapping_has(const b4c_mapping *, const b4c_store *, b4c_role, b4c_kind);
 /* The name it should have, for messages. Returns out. */
 const char *b4c_mapping_wanted(const b4c_mapping *, const b4c_parameter *, char *out, size_t room);
-/* Are matrices stored [in, out]? */
-bool b4c_mapping_in_out(const b4c_mapping *);
+/* Is the parameter's tensor stored turned: [in, out], or [heads, buckets]? */
+bool b4c_mapping_turned(const b4c_mapping *, const b4c_parameter *);
+/* Where query, key and value are one tensor: which of them this is, 0 to 2; -1: it has a tensor of its own. */
+int  b4c_mapping_part(const b4c_mapping *, const b4c_parameter *);
 /* A tensor that checkpoints of this kind hold and nobody needs: position_ids, optimiser slots, the next-sentence head. */
 bool b4c_name_is_known_extra(const char *name);
 
