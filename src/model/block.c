@@ -115,6 +115,7 @@ b4c_tensor b4c_block_run(b4c_tape *t, const b4c_network *net, b4c_tensor x, cons
         y = cross_attention(t, net, &b->cross, st.in, c);
         st = joined(t, s->pre_norm, st, b4c_dropped(t, y, drop, place + 1), &b->cross.norm, &b->norm, B4C_BOTH);
     }
+    b4c_look(t, "attended", c->layer, st.in);
     y = feed_forward(t, s, b, st.in);
     st = joined(t, s->pre_norm, st, b4c_dropped(t, y, drop, place + 2), &b->norm, NULL, last ? B4C_ROWS : B4C_BOTH);
     return b4c_scope_close(t, scope, st.x);

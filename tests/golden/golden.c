@@ -109,8 +109,7 @@ static float *copied(b4c_tensor x)
 static void keep_hidden(void *arg, const char *name, int layer, b4c_tensor x)
 {
     golden_pass *p = arg;
-    assert_string_equal(name, "hidden");
-    p->hidden[layer] = copied(x);
+    if (strcmp(name, "hidden") == 0) p->hidden[layer] = copied(x);
 }
 
 void golden_run(golden_pass *p, const golden_model *m, const golden *g, int first, int n, const golden_way *way)

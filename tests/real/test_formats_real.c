@@ -10,7 +10,8 @@ static void a_real_export_is_its_hub_model_to_the_bit(void **state)
     const char *folder = getenv("B4C_REAL_MODELS");
     char path[2][1024];
     snprintf(path[0], sizeof path[0], "%s/bge-onnx", folder ? folder : "");
-    snprintf(path[1], sizeof path[1], "%s/bge-small-zh-v1.5/model.safetensors", folder ? folder : "");
+    snprintf(path[1], sizeof path[1], "%s/bge-small-zh-v1.5/model.safetensors",
+             folder ? folder : "");
     b4c_store s[2];
     b4c_error err = { 0 };
     if (!folder || !b4c_folder_exists(path[0]) || !b4c_file_exists(path[1])) {

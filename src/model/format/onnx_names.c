@@ -3,13 +3,14 @@
  * Exporters keep the module's name for embeddings, biases and norms, but fold a linear's transposed
  * weight [in, out] into a constant called onnx::MatMul_541 or val_64. Who the matrix is, is told by
  * what multiplies by it:
- * 1. the node's name: /encoder/layer.0/attention/self/query/MatMul;
- * 2. else the bias that is added to the product: encoder.layer.0.attention.self.query.bias. It is
- * listed under its module's name, as [out, in] by exchanged strides. Equal tensors are stored once
- * and named again by Identity nodes. ONNX Runtime's optimiser puts query, key and value side by
- * side in one Attention matrix: three views. Its quantiser stores NAME_quantized with NAME_scale
- * and NAME_zero_point: one tensor NAME. A tensor whose name ends in .weight is a module's own and
- * is listed as it lies.
+ *   1. the node's name: /encoder/layer.0/attention/self/query/MatMul;
+ *   2. else the bias that is added to the product: encoder.layer.0.attention.self.query.bias.
+ * It is listed under its module's name, as [out, in] by exchanged strides; a tensor whose name ends
+ * in .weight is a module's own already and is listed as it lies.
+ *
+ * Equal tensors are stored once and named again by Identity nodes. ONNX Runtime's optimiser puts
+ * query, key and value side by side in one Attention matrix: three views. Its quantiser stores
+ * NAME_quantized with NAME_scale and NAME_zero_point: one tensor NAME.
  */
 #include "model/format/onnx_graph.h"
 
@@ -229,10 +230,11 @@ static int name_attention(lister *l, const b4c_onnx_node *node)
 {
     static const char *const parts[] = { "query", "key", "value" };
     const b4c_onnx_graph *g = l->g;
-    bool flipped;
-    b4c_onnx_value *w = source(g, b4c_onnx_input(node, 1), &flipped),
+    bool turned, flipped;
+    b4c_onnx_value *w = source(g, b4c_onnx_input(node, 1), &turned),
                    *b = source(g, b4c_onnx_input(node, 2), &flipped);
-    if (!w || !b || w->t.rank != 2 || b->t.rank != 1 || w->t.shape[1] % 3 ||
+    if (!w) return 0; /* ONNX's own Attention, of computed values */
+    if (turned || !b || w->t.rank != 2 || b->t.rank != 1 || w->t.shape[1] % 3 ||
         b->t.shape[0] != w->t.shape[1] || b->t.n_quant ||
         (w->t.n_quant > 1 && w->t.n_quant != w->t.shape[1]))
         return b4c_fail(g->err, B4C_E_UNSUPPORTED,
