@@ -242,6 +242,44 @@ static void a_zip_that_lies_is_refused(void **state)
     b4c_buffer_done(&pickle);
 }
 
+static void shards_and_folders_are_found(void **state)
+{
+    (void)state;
+    const pickled_tensor a = { "a", FLOATS, 0, 1, { 6 }, { 1 } },
+                         b = { "b", FLOATS, 0, 1, { 2 }, { 1 } };
+    b4c_buffer file = { 0 };
+    put_torch_zip(&file, &a, 1, numbers, sizeof numbers);
+    temp_file("torch/one.bin", file.data, file.size);
+    b4c_buffer_done(&file);
+    put_torch_legacy(&file, &b, 1, numbers, 4);
+    temp_file("torch/two.bin", file.data, file.size);
+    b4c_buffer_done(&file);
+    temp_text("torch/pytorch_model.bin.index.json",
+              "{\"weight_map\": {\"a\": \"one.bin\", \"b\": \"two.bin\"}}");
+    b4c_store s;
+    b4c_error err = { 0 };
+    assert_ok(b4c_store_open(&s, temp_path("torch"), &err), &err);
+    assert_int_equal(s.n, 2);
+    holds(&s, "a", numbers, 6);
+    holds(&s, "b", numbers, 2);
+    b4c_store_close(&s);
+
+    /* safetensors beside them win: what both the hub and this library write today */
+    put_safetensors(&file,
+                    "{\"c\": {\"dtype\": \"F32\", \"shape\": [6], \"data_offsets\": [0, 24]}}",
+                    numbers, sizeof numbers);
+    temp_file("torch/model.safetensors", file.data, file.size);
+    assert_ok(b4c_store_open(&s, temp_path("torch"), &err), &err);
+    assert_string_equal(s.layout, "safetensors");
+    assert_int_equal(s.n, 1);
+    b4c_store_close(&s);
+
+    temp_file("torch/two.bin", file.data, file.size); /* shards of two kinds */
+    b4c_buffer_done(&file);
+    assert_fails(b4c_store_open(&s, temp_path("torch/pytorch_model.bin.index.json"), &err), &err,
+                 B4C_E_FORMAT, "is safetensors, the other shards are torch");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -252,6 +290,7 @@ int main(void)
         cmocka_unit_test(training_checkpoints_give_dotted_names),
         cmocka_unit_test(other_spellings_of_a_tensor_are_understood),
         cmocka_unit_test(a_zip_that_lies_is_refused),
+        cmocka_unit_test(shards_and_folders_are_found),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
