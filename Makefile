@@ -243,11 +243,12 @@ docs: $(BIN)
 run: $(BIN)
 	$(Q)BERT4C=$(BIN) sh scripts/run.sh
 
+# All four, so that one run tells everything.
 check: $(SO) $(LIB)
-	$(Q)sh tools/rooms.sh
-	$(Q)sh tools/symbols.sh $(SO) $(LIB)
-	$(Q)CC="$(CC)" CPPFLAGS="$(DEPS_CFLAGS)" $(foreach i,$(ALL_ISA),FLAGS_$(i)="$(FLAGS_$(i))") sh tools/headers.sh
-	$(Q)sh tools/style.sh
+	$(Q)bad=0; sh tools/rooms.sh || bad=1; sh tools/symbols.sh $(SO) $(LIB) || bad=1; \
+	CC="$(CC)" CPPFLAGS="$(DEPS_CFLAGS)" $(foreach i,$(ALL_ISA),FLAGS_$(i)="$(FLAGS_$(i))") \
+	    sh tools/headers.sh || bad=1; \
+	sh tools/style.sh || bad=1; exit $$bad
 
 clean:
 	rm -rf $(BUILD)

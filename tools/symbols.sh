@@ -7,7 +7,7 @@ work=$(mktemp -d) && trap 'rm -rf "$work"' EXIT
 bad=0
 
 # A declaration may go over several lines; the name is the last word before its first parenthesis.
-tr '\n' ' ' < include/bert4c.h | sed 's/B4C_API /\n@/g' | sed -n 's/^@\([^(;]*\)(.*/\1/p' |
+grep -v '^#' include/bert4c.h | tr '\n' ' ' | sed 's/B4C_API /\n@/g' | sed -n 's/^@\([^(;]*\)(.*/\1/p' |
     sed 's/.*[ *]\(b4c_[a-z0-9_]*\)[[:space:]]*$/\1/' | sort > "$work/declared"
 nm -D --defined-only "$so" | awk 'NF == 3 { print $3 }' | grep -v -e '^_init$' -e '^_fini$' | sort > "$work/exported"
 nm -g --defined-only "$archive" 2>/dev/null | awk 'NF == 3 { print $3 }' | sort -u > "$work/global"
