@@ -1,12 +1,8 @@
 /* test_metrics.c - measures against values worked out by hand, and the laws they obey. */
 #include "study/metrics.h"
-#include <cmocka.h>
+#include "support/test.h"
+
 #include <math.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <string.h>
 
 #define NEAR(a, b, eps) assert_true(fabs((a) - (b)) <= (eps))
 
