@@ -27,7 +27,8 @@ static int find_masks(b4c_fill_result *r, const b4c_encoding *e, int mask, int t
     r->position = calloc((size_t)masks, sizeof *r->position);
     r->begin = calloc((size_t)masks, sizeof *r->begin);
     r->best = calloc((size_t)masks * (size_t)top, sizeof *r->best);
-    if (!r->position || !r->begin || !r->best) return b4c_fail(err, B4C_E_MEMORY, "no memory for %d masks", masks);
+    if (!r->position || !r->begin || !r->best)
+        return b4c_fail(err, B4C_E_MEMORY, "no memory for %d masks", masks);
     for (int i = 0, k = 0; i < e->n; i++)
         if (e->ids[i] == mask) {
             r->position[k] = i;
@@ -37,11 +38,14 @@ static int find_masks(b4c_fill_result *r, const b4c_encoding *e, int mask, int t
 }
 
 /* Rows of logits at the masks: the last layer is asked for those rows alone. */
-static b4c_tensor logits_at(b4c_tape *t, const b4c_network *net, const b4c_encoding *e, const b4c_fill_result *r)
+static b4c_tensor logits_at(b4c_tape *t, const b4c_network *net, const b4c_encoding *e,
+                            const b4c_fill_result *r)
 {
     b4c_tape_reset(t);
     const b4c_plan plan = b4c_plan_make(t, B4C_MASK_FULL, &e->n, 1, NULL);
-    const b4c_stack_call call = { .plans = &plan, .n_plans = 1, .only = r->position, .n_only = r->masks };
+    const b4c_stack_call call = {
+        .plans = &plan, .n_plans = 1, .only = r->position, .n_only = r->masks
+    };
     const b4c_tensor x = b4c_input(t, net, &net->encoder, e->ids, NULL, &plan, (b4c_dropping){ 0 });
     return b4c_logits(t, net, b4c_stack_run(t, net, &net->encoder, x, &call));
 }
@@ -61,14 +65,17 @@ static int fill(b4c_session *s, const b4c_encoding *e, int top, b4c_fill_result 
         b4c_real *row = logits.x + (size_t)k * (size_t)logits.ld;
         int held = 0;
         t->kernels->softmax(row, (size_t)tokens);
-        for (int32_t id = 0; id < tokens; id++) offer(r->best + (size_t)k * (size_t)r->top, r->top, &held, id, (float)row[id]);
+        for (int32_t id = 0; id < tokens; id++)
+            offer(r->best + (size_t)k * (size_t)r->top, r->top, &held, id, (float)row[id]);
     }
     b4c_crew_rest(&s->crew);
-    return failed ? b4c_fail(err, B4C_E_MEMORY, "no memory for %d masks in %d tokens", r->masks, e->n) : 0;
+    return failed
+             ? b4c_fail(err, B4C_E_MEMORY, "no memory for %d masks in %d tokens", r->masks, e->n)
+             : 0;
 }
 
-int b4c_fill(b4c_session *s, const char *text, size_t len, const b4c_fill_options *options, b4c_fill_result *r,
-             b4c_error *err)
+int b4c_fill(b4c_session *s, const char *text, size_t len, const b4c_fill_options *options,
+             b4c_fill_result *r, b4c_error *err)
 {
     const b4c_model *m = s->model;
     const b4c_fill_options f = options ? *options : B4C_FILL_DEFAULT;
@@ -76,19 +83,25 @@ int b4c_fill(b4c_session *s, const char *text, size_t len, const b4c_fill_option
     *r = (b4c_fill_result){ 0 };
     if (f.top < 1) return b4c_fail(err, B4C_E_ARG, "top is %d, wanted 1 or more", f.top);
     if (f.max_length < 0 || (most && f.max_length > most))
-        return b4c_fail(err, B4C_E_ARG, "max_length is %d, the model reads at most %d tokens", f.max_length, most);
+        return b4c_fail(err, B4C_E_ARG, "max_length is %d, the model reads at most %d tokens",
+                        f.max_length, most);
     if (!m->loaded.head_in_file)
-        return b4c_fail(err, B4C_E_MISSING, "the model's files hold no masked-LM head, so masks cannot be filled");
+        return b4c_fail(err, B4C_E_MISSING,
+                        "the model's files hold no masked-LM head, so masks cannot be filled");
     if (!m->net.has_head)
-        return b4c_fail(err, B4C_E_ARG, "the model was opened without its masked-LM head; open it with need_mlm");
-    if (!m->tokenizer) return b4c_fail(err, B4C_E_ARG, "the model was opened without its tokenizer");
+        return b4c_fail(err, B4C_E_ARG,
+                        "the model was opened without its masked-LM head; open it with need_mlm");
+    if (!m->tokenizer)
+        return b4c_fail(err, B4C_E_ARG, "the model was opened without its tokenizer");
     if (m->tokens.mask < 0) return b4c_fail(err, B4C_E_MISSING, "the tokenizer has no mask token");
     const b4c_tokenize_options o = { .max_length = f.max_length ? f.max_length : m->info.max_length,
                                      .truncate = f.truncate, .find_special = true };
     b4c_encoding e = { 0 };
     int rc = b4c_tokenize(m->tokenizer, text, len, NULL, 0, &o, &e, err);
     if (rc == 0) rc = fill(s, &e, f.top, r, err);
-    s->stats = (b4c_encode_stats){ .tokens = e.n, .unknown = e.unknown, .cut = e.cut, .texts_cut = e.cut > 0 };
+    s->stats = (b4c_encode_stats){
+        .tokens = e.n, .unknown = e.unknown, .cut = e.cut, .texts_cut = e.cut > 0
+    };
     b4c_encoding_free(&e);
     if (rc < 0) b4c_fill_result_free(r);
     return rc;

@@ -1,8 +1,8 @@
 /* model.c - opening a model: which files it is made of, and whether they belong together.
  *
- * Idea: folder or file, a model is weights (store), a configuration (spec), a tokenizer and settings for
- * vectors; each room reads its own part, here they meet. What one part says that another contradicts
- * (more tokens than embeddings) is an error here.
+ * Idea: folder or file, a model is weights (store), a configuration (spec), a tokenizer and
+ * settings for vectors; each room reads its own part, here they meet. What one part says that
+ * another contradicts (more tokens than embeddings) is an error here.
  */
 #include "api/model.h"
 
@@ -23,10 +23,12 @@ typedef struct place {
 } place;
 
 /* First of names that is a file in folder; "" when none is. Returns out. */
-static const char *first_file(const char *folder, const char *const *names, size_t n, char out[PATH])
+static const char *first_file(const char *folder, const char *const *names, size_t n,
+                              char out[PATH])
 {
     for (size_t i = 0; i < n; i++)
-        if (snprintf(out, PATH, "%s/%s", folder, names[i]) < PATH && b4c_file_exists(out)) return out;
+        if (snprintf(out, PATH, "%s/%s", folder, names[i]) < PATH && b4c_file_exists(out))
+            return out;
     return strcpy(out, "");
 }
 
@@ -61,7 +63,8 @@ static int find_place(place *p, b4c_model *m, const char *path, b4c_error *err)
     return b4c_embed_settings_read(&m->settings, p->folder, err);
 }
 
-static int read_config(const b4c_model *m, const place *p, b4c_spec *spec, json_t *report, int *length, b4c_error *err)
+static int read_config(const b4c_model *m, const place *p, b4c_spec *spec, json_t *report,
+                       int *length, b4c_error *err)
 {
     char path[PATH];
     const char *note = NULL;
@@ -77,13 +80,16 @@ static int read_config(const b4c_model *m, const place *p, b4c_spec *spec, json_
     if (!config) return err && err->code < 0 ? err->code : B4C_E_FORMAT;
     long long stated = 0;
     int rc = b4c_config_read(spec, config, &m->store, path, &note, err);
-    if (rc == 0) rc = b4c_json_int(config, "max_position_embeddings", 1, 1 << 30, &stated, path, err);
+    if (rc == 0)
+        rc = b4c_json_int(config, "max_position_embeddings", 1, 1 << 30, &stated, path, err);
     json_decref(config);
     if (rc < 0) return rc;
     *length = spec->max_positions ? spec->max_positions : (int)stated;
     if (note) json_object_set_new(report, "config_note", json_string(note));
     if (b4c_architecture_served(spec->architecture)) return 0;
-    return b4c_fail(err, B4C_E_UNSUPPORTED, "%s: architecture '%s' is not served yet; this version serves bert, roformer, albert, nezha",
+    return b4c_fail(err, B4C_E_UNSUPPORTED,
+                    "%s: architecture '%s' is not served yet; this version serves bert, roformer, "
+                    "albert, nezha",
                     path, spec->architecture);
 }
 
@@ -93,12 +99,16 @@ static b4c_dtype wanted_dtype(b4c_dtype dtype)
     return b4c_kernels_get()->bf16_pays ? B4C_BF16 : B4C_F32;
 }
 
-static int load_weights(b4c_model *m, const b4c_spec *spec, const b4c_model_options *o, json_t *report, b4c_error *err)
+static int load_weights(b4c_model *m, const b4c_spec *spec, const b4c_model_options *o,
+                        json_t *report, b4c_error *err)
 {
     const int cores = b4c_cpu_count();
     const b4c_load_options lo = {
-        .dtype = wanted_dtype(o->dtype), .need_head = o->need_mlm, .allow_missing = o->allow_missing,
-        .check_numbers = o->check_numbers, .threads = cores < LOAD_THREADS ? cores : LOAD_THREADS,
+        .dtype = wanted_dtype(o->dtype),
+        .need_head = o->need_mlm,
+        .allow_missing = o->allow_missing,
+        .check_numbers = o->check_numbers,
+        .threads = cores < LOAD_THREADS ? cores : LOAD_THREADS,
     };
     B4C_TRY(b4c_network_load(&m->net, &m->store, spec, &lo, &m->loaded, report, err));
     m->info.layout = m->store.layout;
@@ -113,14 +123,17 @@ static b4c_tokenizer *open_tokenizer(const place *p, b4c_dialect dialect, b4c_er
     char path[PATH];
     if (!p->is_folder && !*first_file(p->folder, names, 2, path)) {
         const char *dot = strrchr(p->weights, '.');
-        const int stem = dot && dot > strrchr(p->weights, '/') ? (int)(dot - p->weights) : (int)strlen(p->weights);
-        if (snprintf(path, sizeof path, "%.*s-tokenizer.json", stem, p->weights) < PATH && b4c_file_exists(path))
+        const int stem = dot && dot > strrchr(p->weights, '/') ? (int)(dot - p->weights)
+                                                               : (int)strlen(p->weights);
+        if (snprintf(path, sizeof path, "%.*s-tokenizer.json", stem, p->weights) < PATH &&
+            b4c_file_exists(path))
             return b4c_tokenizer_open(path, dialect, err);
     }
     return b4c_tokenizer_open(p->folder, dialect, err);
 }
 
-static int fit_tokenizer(b4c_model *m, const place *p, const b4c_model_options *o, json_t *report, b4c_error *err)
+static int fit_tokenizer(b4c_model *m, const place *p, const b4c_model_options *o, json_t *report,
+                         b4c_error *err)
 {
     if (o->weights_only) return 0;
     m->tokenizer = open_tokenizer(p, o->dialect, err);
@@ -128,11 +141,15 @@ static int fit_tokenizer(b4c_model *m, const place *p, const b4c_model_options *
     b4c_tokenizer_describe(m->tokenizer, &m->tokens);
     const int tokens = b4c_tokenizer_count(m->tokenizer), rows = m->net.spec.vocabulary;
     if (tokens > rows)
-        return b4c_fail(err, B4C_E_FORMAT, "%s: the tokenizer has %d tokens, the embedding only %d rows; these files do not belong "
-                        "to one model", p->folder, tokens, rows);
+        return b4c_fail(err, B4C_E_FORMAT,
+                        "%s: the tokenizer has %d tokens, the embedding only %d rows; these files "
+                        "do not belong to one model",
+                        p->folder, tokens, rows);
     json_object_set_new(report, "tokens", json_integer(tokens));
-    if (tokens < rows) json_object_set_new(report, "rows_without_token", json_integer(rows - tokens));
-    if (*m->tokens.notes) json_object_set_new(report, "tokenizer_notes", json_string(m->tokens.notes));
+    if (tokens < rows)
+        json_object_set_new(report, "rows_without_token", json_integer(rows - tokens));
+    if (*m->tokens.notes)
+        json_object_set_new(report, "tokenizer_notes", json_string(m->tokens.notes));
     return 0;
 }
 
@@ -147,12 +164,22 @@ static void describe(b4c_model *m, int config_length)
     const char *layout = m->info.layout;
     const int stated = m->settings.max_length ? m->settings.max_length : m->tokens.max_length;
     m->info = (b4c_model_info){
-        .architecture = s->architecture, .layout = layout, .layers = s->layers, .width = s->width, .heads = s->heads,
-        .inner = s->inner, .vocabulary = s->vocabulary, .embedding_width = s->embedding_width,
-        .max_positions = s->max_positions, .dtype = m->net.dtype,
-        .pooling = m->settings.unsupported ? B4C_POOL_AUTO : m->settings.pooling, .normalize = m->settings.normalize,
-        .has_pooler = m->net.has_pooler, .has_mlm = m->loaded.head_in_file,
-        .max_length = smaller_limit(stated, config_length), .parameters = m->net.parameters,
+        .architecture = s->architecture,
+        .layout = layout,
+        .layers = s->layers,
+        .width = s->width,
+        .heads = s->heads,
+        .inner = s->inner,
+        .vocabulary = s->vocabulary,
+        .embedding_width = s->embedding_width,
+        .max_positions = s->max_positions,
+        .dtype = m->net.dtype,
+        .pooling = m->settings.unsupported ? B4C_POOL_AUTO : m->settings.pooling,
+        .normalize = m->settings.normalize,
+        .has_pooler = m->net.has_pooler,
+        .has_mlm = m->loaded.head_in_file,
+        .max_length = smaller_limit(stated, config_length),
+        .parameters = m->net.parameters,
         .packed_bytes = m->net.bytes,
     };
 }
@@ -162,12 +189,14 @@ static int finish_report(b4c_model *m, json_t *report, b4c_error *err)
     json_object_set_new(report, "architecture", json_string(m->info.architecture));
     json_object_set_new(report, "dtype", json_string(b4c_dtype_name(m->info.dtype)));
     json_object_set_new(report, "pooling", json_string(b4c_pooling_name(m->info.pooling)));
-    if (m->settings.unsupported) json_object_set_new(report, "pooling_note", json_string(m->settings.unsupported));
+    if (m->settings.unsupported)
+        json_object_set_new(report, "pooling_note", json_string(m->settings.unsupported));
     m->report = json_dumps(report, JSON_COMPACT);
     return m->report ? 0 : b4c_fail(err, B4C_E_MEMORY, "no memory for the report");
 }
 
-static int open_parts(b4c_model *m, place *p, const char *path, const b4c_model_options *o, json_t *report, b4c_error *err)
+static int open_parts(b4c_model *m, place *p, const char *path, const b4c_model_options *o,
+                      json_t *report, b4c_error *err)
 {
     b4c_spec spec;
     int length = 0;
@@ -190,13 +219,15 @@ b4c_model *b4c_model_open(const char *path, const b4c_model_options *options, b4
         return NULL;
     }
     if (o.dtype < B4C_AUTO || o.dtype > B4C_I8) {
-        b4c_fail(err, B4C_E_ARG, "dtype is %d, wanted B4C_AUTO, B4C_F32, B4C_BF16 or B4C_I8", (int)o.dtype);
+        b4c_fail(err, B4C_E_ARG, "dtype is %d, wanted B4C_AUTO, B4C_F32, B4C_BF16 or B4C_I8",
+                 (int)o.dtype);
         return NULL;
     }
     b4c_model *m = calloc(1, sizeof *m);
     json_t *report = json_object();
     place p = { 0 };
-    int rc = m && report ? open_parts(m, &p, path, &o, report, err) : b4c_fail(err, B4C_E_MEMORY, "%s: no memory to open it", path);
+    int rc = m && report ? open_parts(m, &p, path, &o, report, err)
+                         : b4c_fail(err, B4C_E_MEMORY, "%s: no memory to open it", path);
     free(p.folder);
     json_decref(report);
     if (rc == 0) return m;
@@ -221,5 +252,6 @@ const char *b4c_model_report(const b4c_model *m) { return m->report; }
 
 const char *b4c_model_prompt(const b4c_model *m, const char *name)
 {
-    return name ? json_string_value(json_object_get(m->settings.prompts, name)) : m->settings.prompt;
+    return name ? json_string_value(json_object_get(m->settings.prompts, name))
+                : m->settings.prompt;
 }

@@ -1,8 +1,9 @@
 /* encode.c - sequences of tokens to sentence vectors.
  *
- * Idea: sequences are cut into blocks of about as many tokens as one lane's caches like, and lanes take
- * block after block, each through all layers, without a word to one another. Where that would leave
- * lanes idle (one sentence, or two and a half), one tape takes all, its ops dividing themselves.
+ * Idea: sequences are cut into blocks of about as many tokens as one lane's caches like, and lanes
+ * take block after block, each through all layers, without a word to one another. Where that would
+ * leave lanes idle (one sentence, or two and a half), one tape takes all, its ops dividing
+ * themselves.
  * Poolings that read the first token alone ask the last layer for those rows alone.
  */
 #include "embed/encode.h"
@@ -24,7 +25,7 @@ typedef struct job {
     atomic_bool failed;      /* a tape had no memory */
 } job;
 
-/* ---- one block ------------------------------------------------------------------------------ */
+/* ---- one block ------------------------------------------------------------------------------- */
 
 /* The block's tokens end to end. ids or segments, whichever `part` is. */
 static int32_t *joined(b4c_tape *t, const b4c_sequence *s, int n, int rows, bool segments)
@@ -43,7 +44,8 @@ static bool reads_first_token(b4c_pooling p)
     return p == B4C_POOL_CLS || p == B4C_POOL_LINEAR || p == B4C_POOL_TANH;
 }
 
-static b4c_tensor pooled(b4c_tape *t, const b4c_embedding *how, b4c_tensor x, b4c_tensor first, const b4c_plan *plan)
+static b4c_tensor pooled(b4c_tape *t, const b4c_embedding *how, b4c_tensor x, b4c_tensor first,
+                         const b4c_plan *plan)
 {
     const int *off = plan->q_off, n = plan->n_seq;
     switch (how->pooling) {
@@ -61,7 +63,8 @@ static b4c_tensor pooled(b4c_tape *t, const b4c_embedding *how, b4c_tensor x, b4
 }
 
 /* Vectors of n sequences into out [n, width]; false: no memory. */
-static bool embed_block(b4c_tape *t, const b4c_embedding *how, const b4c_sequence *s, int n, float *out)
+static bool embed_block(b4c_tape *t, const b4c_embedding *how, const b4c_sequence *s, int n,
+                        float *out)
 {
     const b4c_network *net = how->net;
     b4c_tape_reset(t);
@@ -90,7 +93,8 @@ static bool embed_block(b4c_tape *t, const b4c_embedding *how, const b4c_sequenc
     if (how->normalize) x = b4c_unit(t, x);
     for (int i = 0; !t->failed && i < n; i++)
         for (int c = 0; c < how->width; c++)
-            out[(size_t)i * (size_t)how->width + (size_t)c] = (float)x.x[(size_t)i * (size_t)x.ld + (size_t)c];
+            out[(size_t)i * (size_t)how->width + (size_t)c] =
+                (float)x.x[(size_t)i * (size_t)x.ld + (size_t)c];
     return !t->failed;
 }
 
@@ -109,7 +113,7 @@ static void run_lane(void *arg, int lane, int lanes)
         run_block(&j->crew->tape[lane], j, b);
 }
 
-/* ---- cutting into blocks -------------------------------------------------------------------- */
+/* ---- cutting into blocks --------------------------------------------------------------------- */
 
 static int64_t tokens_of(const b4c_sequence *s, int n)
 {
@@ -118,7 +122,8 @@ static int64_t tokens_of(const b4c_sequence *s, int n)
     return tokens;
 }
 
-/* Cut n sequences into at most `wanted` blocks of about equal tokens; returns how many. block [n + 1]. */
+/* Cut n sequences into at most `wanted` blocks of about equal tokens; returns how many.
+ * block [n + 1]. */
 static int cut(const b4c_sequence *s, int n, int64_t tokens, int64_t wanted, int *block)
 {
     int blocks = 0;
@@ -126,7 +131,8 @@ static int cut(const b4c_sequence *s, int n, int64_t tokens, int64_t wanted, int
     for (int i = 0; i < n; before += s[i++].length) {
         /* A sequence belongs to the block that its middle falls into. */
         const int64_t own = (before + s[i].length / 2) * wanted / tokens;
-        if (i == 0 || own != (before - s[i - 1].length + s[i - 1].length / 2) * wanted / tokens) block[blocks++] = i;
+        if (i == 0 || own != (before - s[i - 1].length + s[i - 1].length / 2) * wanted / tokens)
+            block[blocks++] = i;
     }
     block[blocks] = n;
     return blocks;
@@ -147,8 +153,8 @@ static int64_t busiest(const job *j)
     return most;
 }
 
-int b4c_embed_sequences(b4c_crew *crew, const b4c_embedding *how, const b4c_sequence *seq, int n, float *out,
-                        b4c_error *err)
+int b4c_embed_sequences(b4c_crew *crew, const b4c_embedding *how, const b4c_sequence *seq, int n,
+                        float *out, b4c_error *err)
 {
     if (n == 0) return 0;
     const int64_t tokens = tokens_of(seq, n), lanes = crew->lanes, batch = crew->batch_tokens;
@@ -173,5 +179,7 @@ int b4c_embed_sequences(b4c_crew *crew, const b4c_embedding *how, const b4c_sequ
     free(block);
     b4c_crew_rest(crew);
     if (!atomic_load(&j.failed)) return 0;
-    return b4c_fail(err, B4C_E_MEMORY, "no memory for %lld tokens at once; give fewer or shorter texts", (long long)tokens);
+    return b4c_fail(err, B4C_E_MEMORY,
+                    "no memory for %lld tokens at once; give fewer or shorter texts",
+                    (long long)tokens);
 }

@@ -16,6 +16,8 @@ typedef struct b4c_embedding {
     int width;                       /* components kept, 1 .. the network's width */
 } b4c_embedding;
 
-/* out [n, width]. ids and lengths are in range. A vector depends on its sequence alone, to the bit. */
-int b4c_embed_sequences(b4c_crew *, const b4c_embedding *, const b4c_sequence *, int n, float *out, b4c_error *);
+/* out [n, width]. ids and lengths are in range. A vector depends on its sequence alone, to the
+ * bit. */
+int b4c_embed_sequences(b4c_crew *, const b4c_embedding *, const b4c_sequence *, int n, float *out,
+                        b4c_error *);
 #endif

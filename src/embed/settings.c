@@ -1,4 +1,4 @@
-/* settings.c - reading what a model's files say about sentence vectors. The idea stands in settings.h. */
+/* settings.c - reading what a model's files say about sentence vectors; see settings.h. */
 #include "embed/settings.h"
 
 #include "base/error.h"
@@ -10,8 +10,8 @@
 enum { PATH = 4096 };
 
 /* FOLDER/part/name as JSON; NULL with *rc 0 where there is no such file. */
-static json_t *optional(const char *folder, const char *part, const char *name, char path[PATH], int *rc,
-                        b4c_error *err)
+static json_t *optional(const char *folder, const char *part, const char *name, char path[PATH],
+                        int *rc, b4c_error *err)
 {
     *rc = 0;
     const int n = snprintf(path, PATH, "%s/%s%s%s", folder, part, *part ? "/" : "", name);
@@ -25,11 +25,13 @@ static json_t *optional(const char *folder, const char *part, const char *name, 
     return value;
 }
 
-static int note_unsupported(b4c_embed_settings *s, const char *where, const char *what, b4c_error *err)
+static int note_unsupported(b4c_embed_settings *s, const char *where, const char *what,
+                            b4c_error *err)
 {
     if (s->unsupported) return 0;
     char text[256];
-    snprintf(text, sizeof text, "%s asks for '%.100s', which bert4c does not do", b4c_path_name(where), what);
+    snprintf(text, sizeof text, "%s asks for '%.100s', which bert4c does not do",
+             b4c_path_name(where), what);
     s->unsupported = strdup(text);
     return s->unsupported ? 0 : b4c_fail(err, B4C_E_MEMORY, "%s: no memory to read it", where);
 }
@@ -68,16 +70,18 @@ static int read_pooling(b4c_embed_settings *s, const char *folder, const char *p
 }
 
 /* One step of modules.json. */
-static int read_module(b4c_embed_settings *s, const char *folder, const json_t *module, const char *where,
-                       b4c_error *err)
+static int read_module(b4c_embed_settings *s, const char *folder, const json_t *module,
+                       const char *where, b4c_error *err)
 {
     const char *type = NULL, *path = "";
-    if (!json_is_object(module)) return b4c_fail(err, B4C_E_FORMAT, "%s: a module is not an object", where);
+    if (!json_is_object(module))
+        return b4c_fail(err, B4C_E_FORMAT, "%s: a module is not an object", where);
     B4C_TRY(b4c_json_text(module, "type", &type, where, err));
     B4C_TRY(b4c_json_text(module, "path", &path, where, err));
     if (!type) return b4c_fail(err, B4C_E_FORMAT, "%s: a module has no 'type'", where);
     if (*path && !b4c_path_is_inside(path))
-        return b4c_fail(err, B4C_E_FORMAT, "%s: path '%.200s' leaves the model's folder; refused", where, path);
+        return b4c_fail(err, B4C_E_FORMAT, "%s: path '%.200s' leaves the model's folder; refused",
+                        where, path);
     const char *dot = strrchr(type, '.'), *name = dot ? dot + 1 : type;
     if (strcmp(name, "Transformer") == 0) {
         if (!*path) return 0;
@@ -141,8 +145,9 @@ static int read_prompts(b4c_embed_settings *s, const char *folder, b4c_error *er
     if (rc >= 0 && chosen) {
         s->prompt = json_string_value(json_object_get(s->prompts, chosen));
         if (!s->prompt)
-            rc = b4c_fail(err, B4C_E_FORMAT, "%s: default_prompt_name is '%.100s', but there is no such prompt",
-                          where, chosen);
+            rc = b4c_fail(err, B4C_E_FORMAT,
+                          "%s: default_prompt_name is '%.100s', but there is no such prompt", where,
+                          chosen);
     }
     json_decref(config);
     return rc < 0 ? rc : 0;

@@ -1,8 +1,8 @@
-/* settings.h - what a model's files say about sentence vectors: the layout of sentence-transformers.
+/* settings.h - what a model's files say about sentence vectors, in sentence-transformers's layout.
  *
- * modules.json names the steps (transformer, pooling, normalisation), 1_Pooling/config.json the pooling,
- * sentence_bert_config.json the length, config_sentence_transformers.json the prompts. All are optional;
- * what they do not say stays unsaid, nothing is guessed.
+ * modules.json names the steps (transformer, pooling, normalisation), 1_Pooling/config.json the
+ * pooling, sentence_bert_config.json the length, config_sentence_transformers.json the prompts. All
+ * are optional; what they do not say stays unsaid, nothing is guessed.
  */
 #ifndef B4C_EMBED_SETTINGS_H
 #define B4C_EMBED_SETTINGS_H

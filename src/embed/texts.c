@@ -1,9 +1,10 @@
 /* texts.c - texts to sentence vectors.
  *
- * Idea: texts go in waves, so that a million of them need no more memory than a few thousand. In a wave
- * lanes first read (tokenise), a few texts at a time from a common counter, each into its own memory;
- * then encode.c takes the tokens.
- * Invariant: when texts are wrong, the error is that of the first wrong text, whatever the lanes did.
+ * Idea: texts go in waves, so that a million of them need no more memory than a few thousand. In a
+ * wave lanes first read (tokenise), a few texts at a time from a common counter, each into its own
+ * memory; then encode.c takes the tokens.
+ * Invariant: when texts are wrong, the error is that of the first wrong text, whatever the lanes
+ * did.
  */
 #include "embed/texts.h"
 
@@ -34,7 +35,8 @@ int b4c_reader_init(b4c_reader *r, const b4c_tokenizer *tokenizer, int lanes, b4
 {
     *r = (b4c_reader){ .tokenizer = tokenizer, .lanes = lanes };
     r->lane = calloc((size_t)lanes, sizeof *r->lane);
-    return r->lane ? 0 : b4c_fail(err, B4C_E_MEMORY, "no memory for a session of %d threads", lanes);
+    return r->lane ? 0
+                   : b4c_fail(err, B4C_E_MEMORY, "no memory for a session of %d threads", lanes);
 }
 
 void b4c_reader_done(b4c_reader *r)
@@ -136,8 +138,9 @@ static int make_room(b4c_reader *r, int n, b4c_error *err)
     return 0;
 }
 
-int b4c_embed_texts(b4c_reader *r, b4c_crew *crew, const b4c_embedding *how, const b4c_tokenize_options *options,
-                    const char *prompt, const char *const *texts, const size_t *lens, int n, float *out,
+int b4c_embed_texts(b4c_reader *r, b4c_crew *crew, const b4c_embedding *how,
+                    const b4c_tokenize_options *options, const char *prompt,
+                    const char *const *texts, const size_t *lens, int n, float *out,
                     b4c_encode_stats *stats, b4c_error *err)
 {
     B4C_TRY(make_room(r, n, err));
@@ -146,11 +149,19 @@ int b4c_embed_texts(b4c_reader *r, b4c_crew *crew, const b4c_embedding *how, con
     for (int first = 0; first < n && rc == 0;) {
         size_t bytes = 0;
         int upto = first;
-        while (upto < n && upto - first < WAVE && bytes < WAVE_BYTES) bytes += bytes_of(texts, lens, upto++);
-        wave w = { .reader = r, .options = options, .prompt = prompt, .texts = texts, .lens = lens, .first = first,
+        while (upto < n && upto - first < WAVE && bytes < WAVE_BYTES)
+            bytes += bytes_of(texts, lens, upto++);
+        wave w = { .reader = r,
+                   .options = options,
+                   .prompt = prompt,
+                   .texts = texts,
+                   .lens = lens,
+                   .first = first,
                    .n = upto - first };
         rc = read_wave(&w, crew, bytes, err);
-        if (rc == 0) rc = b4c_embed_sequences(crew, how, r->sequence, w.n, out + (size_t)first * (size_t)how->width, err);
+        if (rc == 0)
+            rc = b4c_embed_sequences(crew, how, r->sequence, w.n,
+                                     out + (size_t)first * (size_t)how->width, err);
         first = upto;
     }
     *stats = (b4c_encode_stats){ 0 };

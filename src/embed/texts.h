@@ -27,7 +27,7 @@ int  b4c_reader_init(b4c_reader *, const b4c_tokenizer *, int lanes, b4c_error *
 void b4c_reader_done(b4c_reader *);
 
 /* out [n, how->width]. lens NULL: NUL-ended texts. prompt NULL: none. stats receives the sums. */
-int b4c_embed_texts(b4c_reader *, b4c_crew *, const b4c_embedding *how, const b4c_tokenize_options *, const char *prompt,
-                    const char *const *texts, const size_t *lens, int n, float *out, b4c_encode_stats *stats,
-                    b4c_error *);
+int b4c_embed_texts(b4c_reader *, b4c_crew *, const b4c_embedding *how,
+                    const b4c_tokenize_options *, const char *prompt, const char *const *texts,
+                    const size_t *lens, int n, float *out, b4c_encode_stats *stats, b4c_error *);
 #endif

@@ -5,12 +5,14 @@
 #include "model/format/store.h"
 #include "model/spec.h"
 
-/* Read and check a spec. `where` names the file in messages. A config without model_type is one of Google's or bert4keras's kind:
- * then the checkpoint's names tell the family (store may be NULL: BERT), and *note says how, a static string; else *note is NULL. */
-int b4c_config_read(b4c_spec *, const json_t *config, const b4c_store *store, const char *where, const char **note, b4c_error *);
+/* Read and check a spec. `where` names the file in messages. A config without model_type is one of
+ * Google's or bert4keras's kind: then the checkpoint's names tell the family (store may be NULL:
+ * BERT), and *note says how, a static string; else *note is NULL. */
+int b4c_config_read(b4c_spec *, const json_t *config, const b4c_store *store, const char *where,
+                    const char **note, b4c_error *);
 
-/* A config for a checkpoint that comes without one, from its tensors' shapes and what an ONNX graph tells. NULL on failure; the
- * caller owns it. */
+/* A config for a checkpoint that comes without one, from its tensors' shapes and what an ONNX graph
+ * tells. NULL on failure; the caller owns it. */
 json_t *b4c_config_guess(const b4c_store *, const char *where, b4c_error *);
 
 /* Does bert4c serve this architecture, or does it only know its shape? */

@@ -1,10 +1,12 @@
 /* even.c - evening out int8. The idea stands in even.h.
  *
- * Which columns are large is a property of the weights, not of the text: random tokens show the same
- * ones as sentences do (bge-small-zh, all-MiniLM: 1 - cosine of the vectors falls to a quarter or a third,
- * with either). Only columns far above the mean are touched, and only by powers of two: a model without
- * such columns stays as it is, and tiny differences between instruction sets do not show in the weights.
- * Source of the idea: Xiao et al. 2023, "SmoothQuant", which measures with text and takes any factor.
+ * Which columns are large is a property of the weights, not of the text: random tokens show the
+ * same ones as sentences do (bge-small-zh, all-MiniLM: 1 - cosine of the vectors falls to a quarter
+ * or a third, with either). Only columns far above the mean are touched, and only by powers of two:
+ * a model without such columns stays as it is, and tiny differences between instruction sets do not
+ * show in the weights.
+ * Source of the idea: Xiao et al. 2023, "SmoothQuant", which measures with text and takes any
+ * factor.
  */
 #include "model/even.h"
 
@@ -36,13 +38,15 @@ static void list(b4c_evenings *e, b4c_network *net)
         b4c_norm *norm = before_attention(net, b);
         if (norm) e->item[e->n++] = (b4c_evening){ .norm = norm, .weight = { &block->self.qkv } };
         e->item[e->n++] = (b4c_evening){ .norm = &block->self.norm,
-                                         .weight = { &block->up, net->spec.gated ? &block->gate : NULL } };
+                                         .weight = { &block->up,
+                                                     net->spec.gated ? &block->gate : NULL } };
     }
 }
 
 typedef struct watch { b4c_evenings *e; const b4c_network *net; } watch;
 
-/* The norms' results as they pass: "attended" is the one before the feed-forward, "hidden" before the next layer. */
+/* The norms' results as they pass: "attended" is the one before the feed-forward, "hidden" before
+ * the next layer. */
 static void measure(void *arg, const char *name, int layer, b4c_tensor x)
 {
     const watch *w = arg;
@@ -70,7 +74,8 @@ static bool run_random(b4c_tape *t, const b4c_network *net)
     int32_t ids[SEQUENCES * LENGTH];
     b4c_rng rng;
     b4c_rng_init(&rng, 1, 0, 0);
-    for (int i = 0; i < SEQUENCES * length; i++) ids[i] = (int32_t)b4c_rng_below(&rng, (uint32_t)s->vocabulary);
+    for (int i = 0; i < SEQUENCES * length; i++)
+        ids[i] = (int32_t)b4c_rng_below(&rng, (uint32_t)s->vocabulary);
     const b4c_plan plan = b4c_plan_make(t, B4C_MASK_FULL, lengths, SEQUENCES, NULL);
     const b4c_stack_call call = { .plans = &plan, .n_plans = 1 };
     const b4c_tensor x = b4c_input(t, net, &net->encoder, ids, NULL, &plan, (b4c_dropping){ 0 });
@@ -78,8 +83,8 @@ static bool run_random(b4c_tape *t, const b4c_network *net)
     return !t->failed;
 }
 
-/* A column whose largest value is r times the mean of all columns' is divided by the power of two nearest
- * to r / 2, if that is 2 or more. False: there is no such column. */
+/* A column whose largest value is r times the mean of all columns' is divided by the power of two
+ * nearest to r / 2, if that is 2 or more. False: there is no such column. */
 static bool choose(b4c_evening *it, b4c_real *even, int width)
 {
     double mean = 0;
@@ -107,7 +112,8 @@ int b4c_evenings_measure(b4c_evenings *e, b4c_network *net, b4c_pool *pool, b4c_
     const size_t rows = (size_t)e->n;
     e->memory = calloc(rows + 1, w * (sizeof(float) + sizeof(b4c_real)));
     b4c_real *even = b4c_network_take(net, (rows + 1) * w * sizeof *even);
-    bool ok = e->item && e->memory && even && b4c_tape_init(&t, b4c_kernels_get(), pool, net->dtype, ARENA, false) == 0;
+    bool ok = e->item && e->memory && even &&
+              b4c_tape_init(&t, b4c_kernels_get(), pool, net->dtype, ARENA, false) == 0;
     if (ok) {
         b4c_real *largest = (b4c_real *)(void *)e->memory;
         float *factor = (float *)(void *)(largest + rows * w);

@@ -1,8 +1,9 @@
 /* even.h - evening out int8: columns of activations that are far larger than others.
  *
- * An int8 row has one scale, set by its largest value. After a BERT's norms one or two columns are ten
- * times as large as the rest, in any text, and cost the others three bits. So each column is divided by
- * a power of two, and the weights that read it are multiplied by the same: exact, and free.
+ * An int8 row has one scale, set by its largest value. After a BERT's norms one or two columns are
+ * ten times as large as the rest, in any text, and cost the others three bits. So each column is
+ * divided by a power of two, and the weights that read it are multiplied by the same: exact, and
+ * free.
  */
 #ifndef B4C_MODEL_EVEN_H
 #define B4C_MODEL_EVEN_H
@@ -18,9 +19,9 @@ typedef struct b4c_evening {
 
 typedef struct b4c_evenings { b4c_evening *item; int n; float *memory; } b4c_evenings;
 
-/* Post-norm encoders. The norms that feed one product alone are measured by a pass over random tokens. Listed
- * are those with outlying columns: norm->even is set, and the weights must now be written again with
- * their columns times `factor`. 0 or B4C_E_MEMORY. */
+/* Post-norm encoders. The norms that feed one product alone are measured by a pass over random
+ * tokens. Listed are those with outlying columns: norm->even is set, and the weights must now be
+ * written again with their columns times `factor`. 0 or B4C_E_MEMORY. */
 int  b4c_evenings_measure(b4c_evenings *, b4c_network *, b4c_pool *, b4c_error *);
 void b4c_evenings_done(b4c_evenings *);
 /* Factors of the columns of a weight, or NULL. */

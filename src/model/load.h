@@ -15,11 +15,13 @@ typedef struct b4c_load_options {
 
 typedef struct b4c_loaded {
     bool head_in_file;       /* whether or not it was wanted */
-    bool keeps_store;        /* the token table lies in the store's mapped file: close the store after the network */
+    bool keeps_store;        /* the token table lies in the store's mapped file: close it last */
 } b4c_loaded;
 
-/* Every parameter of the spec found, checked, read in blocks, packed. The store's matrices may be turned (shape and stride
- * exchanged). `report` (an object) receives names, tensors, unexpected, missing, padding. Memory beyond the network: some 300 KB a
- * thread. On failure the network is empty. */
-int b4c_network_load(b4c_network *, b4c_store *, const b4c_spec *, const b4c_load_options *, b4c_loaded *, json_t *report, b4c_error *);
+/* Every parameter of the spec found, checked, read in blocks, packed. The store's matrices may be
+ * turned (shape and stride exchanged). `report` (an object) receives names, tensors, unexpected,
+ * missing, padding. Memory beyond the network: some 300 KB a thread. On failure the network is
+ * empty. */
+int b4c_network_load(b4c_network *, b4c_store *, const b4c_spec *, const b4c_load_options *,
+                     b4c_loaded *, json_t *report, b4c_error *);
 #endif

@@ -1,7 +1,8 @@
 /* names.h - what a checkpoint calls each parameter.
  *
- * A naming is a table from roles to names, for one layout and family; what stands before a name (`bert.`, `roformer.bert.`,
- * nothing) is inferred from the word embedding and reported. Adding a layout is adding a table.
+ * A naming is a table from roles to names, for one layout and family; what stands before a name
+ * (`bert.`, `roformer.bert.`, nothing) is inferred from the word embedding and reported. Adding a
+ * layout is adding a table.
  */
 #ifndef B4C_MODEL_NAMES_H
 #define B4C_MODEL_NAMES_H
@@ -15,8 +16,8 @@ typedef struct b4c_mapping {
     char *prefix, *head_prefix;      /* of the backbone, of the head; malloc'ed */
 } b4c_mapping;
 
-/* The naming that fits a checkpoint, with its prefixes. B4C_E_MISSING: no table's word embedding is there (the message has the
- * nearest names); B4C_E_FORMAT: there are several backbones. */
+/* The naming that fits a checkpoint, with its prefixes. B4C_E_MISSING: no table's word embedding is
+ * there (the message has the nearest names); B4C_E_FORMAT: there are several backbones. */
 int  b4c_mapping_find(b4c_mapping *, const b4c_spec *, const b4c_store *, b4c_error *);
 void b4c_mapping_done(b4c_mapping *);
 const char *b4c_naming_name(const b4c_naming *);     /* "hub", "hub-albert", "tf1", ... */
@@ -29,12 +30,15 @@ bool b4c_mapping_has(const b4c_mapping *, const b4c_store *, b4c_role, b4c_kind)
 const char *b4c_mapping_wanted(const b4c_mapping *, const b4c_parameter *, char *out, size_t room);
 /* Is the parameter's tensor stored turned: [in, out], or [heads, buckets]? */
 bool b4c_mapping_turned(const b4c_mapping *, const b4c_parameter *);
-/* Where query, key and value are one tensor: which of them this is, 0 to 2; -1: it has a tensor of its own. */
+/* Where query, key and value are one tensor: which of them this is, 0 to 2; -1: it has a tensor of
+ * its own. */
 int  b4c_mapping_part(const b4c_mapping *, const b4c_parameter *);
-/* A tensor that checkpoints of this kind hold and nobody needs: position_ids, optimiser slots, the next-sentence head. */
+/* A tensor that checkpoints of this kind hold and nobody needs: position_ids, optimiser slots, the
+ * next-sentence head. */
 bool b4c_name_is_known_extra(const char *name);
 
-/* "'a', 'b', 'c'": the three names of the store that need the fewest edits to become `name`. Returns out. */
+/* "'a', 'b', 'c'": the three names of the store that need the fewest edits to become `name`.
+ * Returns out. */
 const char *b4c_names_nearest(const b4c_store *, const char *name, char *out, size_t room);
 /* Does any name contain the text? */
 bool b4c_names_any(const b4c_store *, const char *text);

@@ -1,7 +1,8 @@
 /* network.c - memory for a spec's weights, and the list of parameters that names each part of it.
  *
- * The idea: one walk over the spec (list_all) allocates and lists at the same time, so that what is listed and what exists cannot
- * differ. Order of the list: embeddings, encoder, decoder, heads; within a layer the order of computation.
+ * The idea: one walk over the spec (list_all) allocates and lists at the same time, so that what is
+ * listed and what exists cannot differ. Order of the list: embeddings, encoder, decoder, heads;
+ * within a layer the order of computation.
  */
 #include "model/network.h"
 #include "base/error.h"
@@ -74,7 +75,8 @@ static b4c_array make_array(maker *mk, int rows, int cols)
 static void make_table(maker *mk, b4c_table *t, b4c_role role, int rows, int cols)
 {
     const bool token = role == B4C_ROLE_TOKEN;
-    if (token && mk->net->dtype != B4C_F32) {      /* the one table large enough for its bytes to count */
+    /* The token table alone is large enough for its bytes to count. */
+    if (token && mk->net->dtype != B4C_F32) {
         const size_t bytes = (size_t)rows * (size_t)cols * sizeof *t->half;
         t->real = (b4c_array){ .rows = rows, .cols = cols };
         t->half = take(mk, bytes);
@@ -85,7 +87,8 @@ static void make_table(maker *mk, b4c_table *t, b4c_role role, int rows, int col
     } else {
         t->real = make_array(mk, rows, cols);
     }
-    list(mk, (b4c_parameter){ .role = role, .kind = B4C_KIND_TABLE, .rows = rows, .cols = cols, .table = t });
+    list(mk, (b4c_parameter){
+                 .role = role, .kind = B4C_KIND_TABLE, .rows = rows, .cols = cols, .table = t });
 }
 
 static void make_norm(maker *mk, b4c_norm *norm, b4c_role role, int cols)
@@ -94,11 +97,19 @@ static void make_norm(maker *mk, b4c_norm *norm, b4c_role role, int cols)
     *norm = (b4c_norm){ .kind = s->norm, .eps = (b4c_real)s->eps };
     if (s->norm_gain) {
         norm->gain = make_array(mk, 1, cols);
-        list(mk, (b4c_parameter){ .role = role, .kind = B4C_KIND_GAIN, .rows = 1, .cols = cols, .array = &norm->gain });
+        list(mk, (b4c_parameter){ .role = role,
+                                  .kind = B4C_KIND_GAIN,
+                                  .rows = 1,
+                                  .cols = cols,
+                                  .array = &norm->gain });
     }
     if (s->norm_bias) {
         norm->bias = make_array(mk, 1, cols);
-        list(mk, (b4c_parameter){ .role = role, .kind = B4C_KIND_BIAS, .rows = 1, .cols = cols, .array = &norm->bias });
+        list(mk, (b4c_parameter){ .role = role,
+                                  .kind = B4C_KIND_BIAS,
+                                  .rows = 1,
+                                  .cols = cols,
+                                  .array = &norm->bias });
     }
 }
 
@@ -108,7 +119,8 @@ static void make_packed(maker *mk, b4c_weight *w, int n, int k)
     mk->net->bytes += w->packed.bytes + (mk->net->dtype == B4C_I8 ? (size_t)n * 8 : 0);
 }
 
-/* A weight [sum of the parts' rows, k], its parts listed one by one; with a bias when the role of its bias is not B4C_ROLES. */
+/* A weight [sum of the parts' rows, k], its parts listed one by one; with a bias when the role of
+ * its bias is not B4C_ROLES. */
 static void make_weight(maker *mk, b4c_weight *w, const part *parts, int n_parts, int k, bool bias)
 {
     int n = 0;
@@ -121,10 +133,19 @@ static void make_weight(maker *mk, b4c_weight *w, const part *parts, int n_parts
     if (bias) w->bias = make_array(mk, 1, n);
     for (int i = 0, at = 0; i < n_parts; at += parts[i++].rows) {
         const b4c_role role = parts[i].role;
-        list(mk, (b4c_parameter){ .role = role, .kind = B4C_KIND_MATRIX, .rows = parts[i].rows, .cols = k, .weight = w, .at = at });
+        list(mk, (b4c_parameter){ .role = role,
+                                  .kind = B4C_KIND_MATRIX,
+                                  .rows = parts[i].rows,
+                                  .cols = k,
+                                  .weight = w,
+                                  .at = at });
         if (bias)
-            list(mk, (b4c_parameter){ .role = role == B4C_ROLE_HEAD_OUT ? B4C_ROLE_HEAD_BIAS : role, .kind = B4C_KIND_BIAS, .rows = 1,
-                                      .cols = parts[i].rows, .array = &w->bias, .at = at });
+            list(mk, (b4c_parameter){ .role = role == B4C_ROLE_HEAD_OUT ? B4C_ROLE_HEAD_BIAS : role,
+                                      .kind = B4C_KIND_BIAS,
+                                      .rows = 1,
+                                      .cols = parts[i].rows,
+                                      .array = &w->bias,
+                                      .at = at });
     }
 }
 
@@ -142,7 +163,9 @@ static void make_attention(maker *mk, b4c_attention_weights *a, bool cross)
         const part parts[] = { { B4C_ROLE_CROSS_KEY, kv }, { B4C_ROLE_CROSS_VALUE, kv } };
         make_weight(mk, &a->kv, parts, 2, s->width, s->qkv_bias);
     } else {
-        const part parts[] = { { B4C_ROLE_QUERY, q }, { B4C_ROLE_KEY, kv }, { B4C_ROLE_VALUE, kv } };
+        const part parts[] = { { B4C_ROLE_QUERY, q },
+                               { B4C_ROLE_KEY, kv },
+                               { B4C_ROLE_VALUE, kv } };
         make_weight(mk, &a->qkv, parts, 3, s->width, s->qkv_bias);
     }
     make_dense(mk, &a->out, cross ? B4C_ROLE_CROSS_OUT : B4C_ROLE_OUT, s->width, q, s->out_bias);
@@ -183,7 +206,8 @@ static void make_rotary(maker *mk)
     b4c_network *net = mk->net;
     const b4c_spec *s = &net->spec;
     const int pairs = s->head_size / 2;
-    b4c_real *cosine = take_reals(mk, s->max_positions, pairs), *sine = take_reals(mk, s->max_positions, pairs);
+    b4c_real *cosine = take_reals(mk, s->max_positions, pairs),
+             *sine = take_reals(mk, s->max_positions, pairs);
     if (mk->failed) return;
     for (int p = 0; p < s->max_positions; p++)
         for (int i = 0; i < pairs; i++) {
@@ -199,21 +223,31 @@ static void make_stack(maker *mk, b4c_stack *st, int layers, bool decoder)
     const b4c_spec *s = &mk->net->spec;
     const int rows = s->max_positions + s->position_offset;
     mk->stack = decoder;
-    *st = (b4c_stack){ .layers = layers, .blocks = s->shared_layers ? 1 : layers, .both_ways = !decoder && !s->causal };
+    *st = (b4c_stack){ .layers = layers,
+                       .blocks = s->shared_layers ? 1 : layers,
+                       .both_ways = !decoder && !s->causal };
     st->block = take(mk, (size_t)st->blocks * sizeof *st->block);
     if (mk->failed) return;
     if (s->positions == B4C_POSITION_LEARNED) {
         make_table(mk, &st->position, B4C_ROLE_POSITION, rows, s->embedding_width);
     } else if (s->positions == B4C_POSITION_SINUSOIDAL) {
-        st->position.real = (b4c_array){ .rows = rows, .cols = s->embedding_width, .x = take_reals(mk, rows, s->embedding_width) };
-        if (!mk->failed) fill_sinusoids(st->position.real.x, rows, s->embedding_width, s->position_halves);
+        st->position.real = (b4c_array){ .rows = rows,
+                                         .cols = s->embedding_width,
+                                         .x = take_reals(mk, rows, s->embedding_width) };
+        if (!mk->failed)
+            fill_sinusoids(st->position.real.x, rows, s->embedding_width, s->position_halves);
     } else if (s->positions == B4C_POSITION_BUCKETS) {
         st->buckets = make_array(mk, s->buckets, s->heads);
-        list(mk, (b4c_parameter){ .role = B4C_ROLE_BUCKETS, .kind = B4C_KIND_TABLE, .rows = s->buckets, .cols = s->heads,
+        list(mk, (b4c_parameter){ .role = B4C_ROLE_BUCKETS,
+                                  .kind = B4C_KIND_TABLE,
+                                  .rows = s->buckets,
+                                  .cols = s->heads,
                                   .array = &st->buckets });
     }
-    if (s->embedding_norm) make_norm(mk, &st->embedding_norm, B4C_ROLE_EMBEDDING_NORM, s->embedding_width);
-    for (mk->layer = 0; mk->layer < st->blocks && !mk->failed; mk->layer++) make_block(mk, &st->block[mk->layer], decoder);
+    if (s->embedding_norm)
+        make_norm(mk, &st->embedding_norm, B4C_ROLE_EMBEDDING_NORM, s->embedding_width);
+    for (mk->layer = 0; mk->layer < st->blocks && !mk->failed; mk->layer++)
+        make_block(mk, &st->block[mk->layer], decoder);
     mk->layer = 0;
     if (s->final_norm) make_norm(mk, &st->final_norm, B4C_ROLE_FINAL_NORM, s->width);
 }
@@ -232,14 +266,18 @@ static void make_head(maker *mk)
         make_dense(mk, &net->head_out, B4C_ROLE_HEAD_OUT, s->vocabulary, k, s->head_bias);
         return;
     }
-    /* Tied: the token table's rows go into the panels too, and its gradient is the sum of both uses. */
+    /* Tied: the token table's rows go into the panels too, and its gradient is the sum of both
+     * uses. */
     make_packed(mk, &net->head_out, s->vocabulary, k);
     net->head_out.master = mk->options->trained ? net->token.real.x : NULL;
     net->head_out.slot = net->token.real.slot;
     mk->list->item[0].weight = &net->head_out;
     if (s->head_bias) {
         net->head_out.bias = make_array(mk, 1, s->vocabulary);
-        list(mk, (b4c_parameter){ .role = B4C_ROLE_HEAD_BIAS, .kind = B4C_KIND_BIAS, .rows = 1, .cols = s->vocabulary,
+        list(mk, (b4c_parameter){ .role = B4C_ROLE_HEAD_BIAS,
+                                  .kind = B4C_KIND_BIAS,
+                                  .rows = 1,
+                                  .cols = s->vocabulary,
                                   .array = &net->head_out.bias });
     }
 }
@@ -249,7 +287,8 @@ static void make_all(maker *mk)
     b4c_network *net = mk->net;
     const b4c_spec *s = &net->spec;
     make_table(mk, &net->token, B4C_ROLE_TOKEN, s->vocabulary, s->embedding_width);
-    if (s->segments) make_table(mk, &net->segment, B4C_ROLE_SEGMENT, s->segments, s->embedding_width);
+    if (s->segments)
+        make_table(mk, &net->segment, B4C_ROLE_SEGMENT, s->segments, s->embedding_width);
     if (s->embedding_width != s->width)
         make_dense(mk, &net->project, B4C_ROLE_PROJECT, s->width, s->embedding_width, s->ffn_bias);
     make_stack(mk, &net->encoder, s->layers, false);
@@ -258,16 +297,21 @@ static void make_all(maker *mk)
     if (s->positions == B4C_POSITION_ROTARY) make_rotary(mk);
     if (s->positions == B4C_POSITION_NEZHA) {
         net->relative = take_reals(mk, 2 * s->relative_max + 1, s->head_size);
-        if (!mk->failed) fill_sinusoids(net->relative, 2 * s->relative_max + 1, s->head_size, false);
+        if (!mk->failed)
+            fill_sinusoids(net->relative, 2 * s->relative_max + 1, s->head_size, false);
     }
     if (net->has_pooler) make_dense(mk, &net->pooler, B4C_ROLE_POOLER, s->width, s->width, true);
     if (net->has_head && !mk->failed) make_head(mk);
 }
 
-int b4c_network_init(b4c_network *net, const b4c_spec *spec, const b4c_network_options *options, b4c_parameters *out, b4c_error *err)
+int b4c_network_init(b4c_network *net, const b4c_spec *spec, const b4c_network_options *options,
+                     b4c_parameters *out, b4c_error *err)
 {
     assert(options->dtype != B4C_AUTO && !(options->trained && options->dtype != B4C_F32));
-    *net = (b4c_network){ .spec = *spec, .dtype = options->dtype, .has_pooler = options->pooler, .has_head = options->head,
+    *net = (b4c_network){ .spec = *spec,
+                          .dtype = options->dtype,
+                          .has_pooler = options->pooler,
+                          .has_head = options->head,
                           .trained = options->trained };
     b4c_parameters own = { 0 };
     maker mk = { .net = net, .options = options, .list = &own };
@@ -275,7 +319,8 @@ int b4c_network_init(b4c_network *net, const b4c_spec *spec, const b4c_network_o
     if (mk.failed) {
         b4c_parameters_done(&own);
         b4c_network_done(net);
-        return b4c_fail(err, B4C_E_MEMORY, "no memory for the weights of '%s' (%d layers, hidden size %d, %d tokens)",
+        return b4c_fail(err, B4C_E_MEMORY,
+                        "no memory for the weights of '%s' (%d layers, hidden size %d, %d tokens)",
                         spec->architecture, spec->layers, spec->width, spec->vocabulary);
     }
     if (out) *out = own;
@@ -287,8 +332,10 @@ static void stack_done(b4c_stack *st)
 {
     for (int i = 0; st->block && i < st->blocks; i++) {
         b4c_block *b = &st->block[i];
-        b4c_weight *weights[] = { &b->self.qkv, &b->self.out, &b->cross.qkv, &b->cross.kv, &b->cross.out, &b->up, &b->gate, &b->down };
-        for (size_t j = 0; j < sizeof weights / sizeof *weights; j++) b4c_packed_done(&weights[j]->packed);
+        b4c_weight *weights[] = { &b->self.qkv,  &b->self.out, &b->cross.qkv, &b->cross.kv,
+                                  &b->cross.out, &b->up,       &b->gate,      &b->down };
+        for (size_t j = 0; j < sizeof weights / sizeof *weights; j++)
+            b4c_packed_done(&weights[j]->packed);
     }
 }
 
@@ -328,7 +375,8 @@ void b4c_parameter_write(const b4c_parameter *p, int first, int rows, const b4c_
     if (p->array) memcpy(p->array->x + (size_t)p->at + (size_t)first * cols, x, n * sizeof *x);
     if (p->weight) {
         b4c_packed_fill(&p->weight->packed, p->at + first, rows, x, cols);
-        if (p->weight->master && !p->table) memcpy(p->weight->master + (size_t)(p->at + first) * cols, x, n * sizeof *x);
+        if (p->weight->master && !p->table)
+            memcpy(p->weight->master + (size_t)(p->at + first) * cols, x, n * sizeof *x);
     }
 }
 
@@ -337,8 +385,8 @@ void b4c_weight_repack(b4c_weight *w)
     b4c_packed_fill(&w->packed, 0, w->packed.n, w->master, (size_t)w->packed.k);
 }
 
-int b4c_network_random(b4c_network *net, const b4c_spec *spec, const b4c_network_options *options, double spread, uint64_t seed,
-                       b4c_parameters *out, b4c_error *err)
+int b4c_network_random(b4c_network *net, const b4c_spec *spec, const b4c_network_options *options,
+                       double spread, uint64_t seed, b4c_parameters *out, b4c_error *err)
 {
     b4c_parameters l;
     B4C_TRY(b4c_network_init(net, spec, options, &l, err));
@@ -349,11 +397,14 @@ int b4c_network_random(b4c_network *net, const b4c_spec *spec, const b4c_network
     for (int i = 0; row && i < l.n; i++) {
         const b4c_parameter *p = &l.item[i];
         const double mean = p->kind == B4C_KIND_GAIN ? 1 : 0;
-        const double scale = p->kind == B4C_KIND_MATRIX ? spread / sqrt(p->cols) : p->kind == B4C_KIND_TABLE ? 0.5 * spread : 0.1;
+        const double scale = p->kind == B4C_KIND_MATRIX ? spread / sqrt(p->cols)
+                           : p->kind == B4C_KIND_TABLE  ? 0.5 * spread
+                                                        : 0.1;
         b4c_rng rng;
         b4c_rng_init(&rng, seed, (uint64_t)i, 0);
         for (int r = 0; r < p->rows; r++) {
-            for (int c = 0; c < p->cols; c++) row[c] = (b4c_real)(mean + scale * (double)b4c_rng_normal(&rng));
+            for (int c = 0; c < p->cols; c++)
+                row[c] = (b4c_real)(mean + scale * (double)b4c_rng_normal(&rng));
             b4c_parameter_write(p, r, 1, row);
         }
     }

@@ -1,11 +1,12 @@
 /* network.h - the weights of a spec, and the list of its parameters.
  *
- * The one idea: everything that walks over weights (loading, counting, random initialisation, later saving and optimising) walks
- * over one list of parameters, made from the spec. A parameter knows what it is (role, stack, layer), its shape in the hub's
- * orientation [out, in], and the place in the network that it fills. Query, key and value are three parameters of one packed weight.
+ * The one idea: everything that walks over weights (loading, counting, random initialisation, later
+ * saving and optimising) walks over one list of parameters, made from the spec. A parameter knows
+ * what it is (role, stack, layer), its shape in the hub's orientation [out, in], and the place in
+ * the network that it fills. Query, key and value are three parameters of one packed weight.
  *
- *     ids ─► token + segment + position ─► norm ─► projection ─► block × layers ─► final norm ─► rows
- *                                                                                   rows ─► head ─► logits
+ *     ids ─► token + segment + position ─► norm ─► projection ─► block × layers ─► final norm ─►
+ *     rows ─► head ─► logits
  */
 #ifndef B4C_MODEL_NETWORK_H
 #define B4C_MODEL_NETWORK_H
@@ -13,7 +14,8 @@
 #include "tape/ops.h"
 
 typedef struct b4c_attention_weights {
-    b4c_weight qkv;          /* self: query, key, value side by side [(heads + 2 kv_heads) d, width]; cross: query alone */
+    b4c_weight qkv;          /* query, key, value side by side [(heads + 2 kv_heads) d, width];
+                              * cross: query alone */
     b4c_weight kv;           /* cross only: key, value of the memory */
     b4c_weight out;          /* [width, heads d] */
     b4c_norm norm;
@@ -47,25 +49,25 @@ typedef struct b4c_network {
     b4c_weight pooler;
     b4c_weight head_dense;           /* HEAD_TRANSFORM */
     b4c_norm head_norm;
-    b4c_weight head_out;             /* [vocabulary, embedding width or width]; bias where the spec has one */
+    b4c_weight head_out;             /* [vocabulary, embedding width or width] */
     b4c_rotary rotary;               /* ROTARY: tables up to max_positions */
     b4c_real *relative;              /* NEZHA: [2 * relative_max + 1, head_size] */
     int64_t parameters;
-    size_t bytes;                    /* memory that the weights take, tables in mapped files included */
+    size_t bytes;                    /* that the weights take, tables in mapped files included */
     b4c_piece *piece;                /* what it owns besides panels */
     int pieces;
     bool trained;
 } b4c_network;
 
-/* ---- parameters ----------------------------------------------------------------------------------- */
+/* ---- parameters ------------------------------------------------------------------------------ */
 
 typedef enum b4c_role {
     B4C_ROLE_TOKEN, B4C_ROLE_SEGMENT, B4C_ROLE_POSITION, B4C_ROLE_EMBEDDING_NORM, B4C_ROLE_PROJECT,
     B4C_ROLE_QUERY, B4C_ROLE_KEY, B4C_ROLE_VALUE, B4C_ROLE_OUT, B4C_ROLE_SELF_NORM,
-    B4C_ROLE_CROSS_QUERY, B4C_ROLE_CROSS_KEY, B4C_ROLE_CROSS_VALUE, B4C_ROLE_CROSS_OUT, B4C_ROLE_CROSS_NORM,
-    B4C_ROLE_UP, B4C_ROLE_GATE, B4C_ROLE_DOWN, B4C_ROLE_FFN_NORM,
-    B4C_ROLE_BUCKETS, B4C_ROLE_FINAL_NORM,
-    B4C_ROLE_POOLER, B4C_ROLE_HEAD_DENSE, B4C_ROLE_HEAD_NORM, B4C_ROLE_HEAD_OUT, B4C_ROLE_HEAD_BIAS,
+    B4C_ROLE_CROSS_QUERY, B4C_ROLE_CROSS_KEY, B4C_ROLE_CROSS_VALUE, B4C_ROLE_CROSS_OUT,
+    B4C_ROLE_CROSS_NORM, B4C_ROLE_UP, B4C_ROLE_GATE, B4C_ROLE_DOWN, B4C_ROLE_FFN_NORM,
+    B4C_ROLE_BUCKETS, B4C_ROLE_FINAL_NORM, B4C_ROLE_POOLER, B4C_ROLE_HEAD_DENSE,
+    B4C_ROLE_HEAD_NORM, B4C_ROLE_HEAD_OUT, B4C_ROLE_HEAD_BIAS,
     B4C_ROLES
 } b4c_role;
 
@@ -84,7 +86,7 @@ typedef struct b4c_parameter {
 
 typedef struct b4c_parameters { b4c_parameter *item; int n, room; bool failed; } b4c_parameters;
 
-/* ---- a network's life ------------------------------------------------------------------------------ */
+/* ---- a network's life ------------------------------------------------------------------------ */
 
 typedef struct b4c_network_options {
     b4c_dtype dtype;         /* F32, BF16, I8 */
@@ -93,21 +95,24 @@ typedef struct b4c_network_options {
     bool tables_apart;       /* the caller will point token.real at memory of its own */
 } b4c_network_options;
 
-/* Everything allocated and zero (gains too); computed tables filled. Lists the parameters in `list` (b4c_parameters_done frees it),
- * which may be NULL. On failure the network is empty. */
-int  b4c_network_init(b4c_network *, const b4c_spec *, const b4c_network_options *, b4c_parameters *list, b4c_error *);
+/* Everything allocated and zero (gains too); computed tables filled. Lists the parameters in `list`
+ * (b4c_parameters_done frees it), which may be NULL. On failure the network is empty. */
+int b4c_network_init(b4c_network *, const b4c_spec *, const b4c_network_options *,
+                     b4c_parameters *list, b4c_error *);
 void b4c_network_done(b4c_network *);
 void b4c_parameters_done(b4c_parameters *);
 
 /* 64-byte aligned zeroed memory that dies with the network. NULL: none left. */
 void *b4c_network_take(b4c_network *, size_t bytes);
 
-/* Write `rows` rows of a parameter from row `first` on: into tables, panels (and masters), arrays. x [rows, cols] of the parameter. */
+/* Write `rows` rows of a parameter from row `first` on: into tables, panels (and masters), arrays.
+ * x [rows, cols] of the parameter. */
 void b4c_parameter_write(const b4c_parameter *, int first, int rows, const b4c_real *x);
 
-/* The same with random weights: matrices normal with standard deviation `spread` / sqrt(in), gains near 1, biases and tables near 0. */
-int  b4c_network_random(b4c_network *, const b4c_spec *, const b4c_network_options *, double spread, uint64_t seed, b4c_parameters *list,
-                        b4c_error *);
+/* The same with random weights: matrices normal with standard deviation `spread` / sqrt(in), gains
+ * near 1, biases and tables near 0. */
+int b4c_network_random(b4c_network *, const b4c_spec *, const b4c_network_options *, double spread,
+                       uint64_t seed, b4c_parameters *list, b4c_error *);
 /* Panels from masters, after training changed them. */
 void b4c_weight_repack(b4c_weight *);
 #endif

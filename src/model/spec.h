@@ -1,8 +1,8 @@
 /* spec.h - an architecture as data.
  *
- * BERT, RoFormer, NEZHA, ALBERT, GPT, T5, BART and LLaMA differ in the choices below and in nothing else; one block (block.c) runs
- * them all. Adding an architecture is a row in config.c and a table of names in names.c. What would need a new `if` in the block
- * needs a new field here first.
+ * BERT, RoFormer, NEZHA, ALBERT, GPT, T5, BART and LLaMA differ in the choices below and in nothing
+ * else; one block (block.c) runs them all. Adding an architecture is a row in config.c and a table
+ * of names in names.c. What would need a new `if` in the block needs a new field here first.
  */
 #ifndef B4C_MODEL_SPEC_H
 #define B4C_MODEL_SPEC_H
@@ -25,10 +25,11 @@ typedef enum b4c_head_kind {
 typedef struct b4c_spec {
     const char *architecture;                  /* "bert", "roformer", ...; static */
 
-    int vocabulary, embedding_width, width;    /* embedding_width != width: factorised, with a projection */
+    int vocabulary, width;
+    int embedding_width;                       /* other than width: factorised, with a projection */
     int heads, kv_heads, head_size, inner;     /* head_size is not always width / heads */
     int layers;                                /* of the encoder, or of the only stack */
-    int decoder_layers;                        /* of a second stack that looks at the first; 0: none */
+    int decoder_layers;                        /* of a second stack that sees the first; 0: none */
     int segments;                              /* rows of the segment table; 0: none */
     bool shared_layers;                        /* all layers are one (ALBERT) */
     double embedding_scale;
@@ -36,11 +37,12 @@ typedef struct b4c_spec {
     b4c_position_kind positions;
     int max_positions;                         /* longest sequence; 0: no limit */
     int position_offset;                       /* LEARNED, SINUSOIDAL: BART's 2 */
-    bool position_halves;                      /* ROTARY: i turns with i + d/2; SINUSOIDAL: sines, then cosines. Else neighbours */
+    bool position_halves;                      /* ROTARY: i turns with i + d/2; SINUSOIDAL: sines,
+                                                * then cosines. Else neighbours */
     bool rotate_values;                        /* ROTARY: values too */
     double rotary_base;
-    int buckets, bucket_distance;              /* BUCKETS: how many, and the distance from which they are one */
-    bool cross_bias;                           /* BUCKETS: the decoder's scores count in cross-attention too (T5 PEGASUS) */
+    int buckets, bucket_distance;              /* BUCKETS, and the distance where they become one */
+    bool cross_bias;                           /* the decoder's BUCKETS in cross-attention too */
     int relative_max;                          /* NEZHA: distances are clipped to this */
 
     b4c_norm_kind norm;
@@ -53,7 +55,7 @@ typedef struct b4c_spec {
     bool gated;                                /* act(gate(x)) * up(x), else act(up(x)) */
     bool scaled;                               /* scores divided by sqrt(head_size) */
     bool qkv_bias, out_bias, ffn_bias;         /* out: of the product after attention */
-    bool causal;                               /* the only stack is a decoder: its natural mask is causal */
+    bool causal;                               /* the only stack is a decoder */
 
     bool pooler;                               /* the family knows a pooler; a file may lack it */
     b4c_head_kind head;

@@ -1,7 +1,8 @@
 /* stack.c - embedding, a stack of blocks, and the heads.
  *
- * The idea: the memory of a stack is two streams and one block's scratch, however many layers there are: each layer's result moves
- * down over its input's. And when only some rows are wanted at the end ([CLS], masks), the last layer is asked for those alone.
+ * The idea: the memory of a stack is two streams and one block's scratch, however many layers there
+ * are: each layer's result moves down over its input's. And when only some rows are wanted at the
+ * end ([CLS], masks), the last layer is asked for those alone.
  */
 #include "model/forward.h"
 
@@ -22,8 +23,8 @@ static const int32_t *zeros(b4c_tape *t, int n)
     return z;
 }
 
-b4c_tensor b4c_input(b4c_tape *t, const b4c_network *net, const b4c_stack *st, const int32_t *ids, const int32_t *segments,
-                     const b4c_plan *plan, b4c_dropping drop)
+b4c_tensor b4c_input(b4c_tape *t, const b4c_network *net, const b4c_stack *st, const int32_t *ids,
+                     const int32_t *segments, const b4c_plan *plan, b4c_dropping drop)
 {
     const b4c_spec *s = &net->spec;
     const b4c_table *tables[3] = { &net->token };
@@ -43,7 +44,8 @@ b4c_tensor b4c_input(b4c_tape *t, const b4c_network *net, const b4c_stack *st, c
     b4c_tensor x = b4c_embed(t, tables, rows, at_once, plan->n_rows, (b4c_real)s->embedding_scale);
     if (at_once < n) x = b4c_sum(t, x, b4c_embed(t, tables + 1, rows + 1, n - 1, plan->n_rows, 1));
     const bool project = s->embedding_width != s->width;
-    if (s->embedding_norm) x = b4c_normalize(t, x, none, &st->embedding_norm, NULL, project ? B4C_OPERAND : B4C_BOTH);
+    if (s->embedding_norm)
+        x = b4c_normalize(t, x, none, &st->embedding_norm, NULL, project ? B4C_OPERAND : B4C_BOTH);
     if (drop.p > 0) x = b4c_dropped(t, x, &drop, st == &net->decoder);
     return project ? b4c_linear(t, x, &net->project, B4C_ACT_NONE, B4C_ROWS) : x;
 }
@@ -76,9 +78,11 @@ static b4c_plan narrowed(b4c_tape *t, const b4c_plan *p, const int *only, int n)
     return q;
 }
 
-b4c_tensor b4c_stack_run(b4c_tape *t, const b4c_network *net, const b4c_stack *st, b4c_tensor x, const b4c_stack_call *call)
+b4c_tensor b4c_stack_run(b4c_tape *t, const b4c_network *net, const b4c_stack *st, b4c_tensor x,
+                         const b4c_stack_call *call)
 {
-    const b4c_plan *last = &call->plans[(st->layers - 1) % call->n_plans], *last_cross = call->cross;
+    const b4c_plan *last = &call->plans[(st->layers - 1) % call->n_plans],
+                   *last_cross = call->cross;
     b4c_plan asked, cross;
     if (t->failed) return none;
     if (call->only) {
@@ -91,10 +95,15 @@ b4c_tensor b4c_stack_run(b4c_tape *t, const b4c_network *net, const b4c_stack *s
     for (int l = 0; l < st->layers && !t->failed; l++) {
         const bool at_end = l == st->layers - 1;
         const b4c_plan *self = &call->plans[l % call->n_plans];
-        const b4c_block_call c = { .stack = st, .run = call, .layer = l, .self = self,
-                                   .asked = at_end && call->only ? &asked : self, .cross = at_end ? last_cross : call->cross };
+        const b4c_block_call c = { .stack = st,
+                                   .run = call,
+                                   .layer = l,
+                                   .self = self,
+                                   .asked = at_end && call->only ? &asked : self,
+                                   .cross = at_end ? last_cross : call->cross };
         x = b4c_block_run(t, net, x, &c);
-        if (at_end && net->spec.final_norm) x = b4c_normalize(t, x, none, &st->final_norm, NULL, B4C_ROWS);
+        if (at_end && net->spec.final_norm)
+            x = b4c_normalize(t, x, none, &st->final_norm, NULL, B4C_ROWS);
         x = b4c_scope_close(t, scope, x);
         b4c_look(t, "hidden", l + 1, x);
         if (l == 0 && call->first) {

@@ -63,9 +63,12 @@ static json_t *config_of(const char *folder, const b4c_store *store, b4c_error *
     return b4c_config_guess(store, folder, err);
 }
 
-int golden_model_load(golden_model *m, const char *folder, b4c_dtype dtype, bool need_head, b4c_error *err)
+int golden_model_load(golden_model *m, const char *folder, b4c_dtype dtype, bool need_head,
+                      b4c_error *err)
 {
-    const b4c_load_options o = { .dtype = dtype, .need_head = need_head, .check_numbers = true, .threads = 2 };
+    const b4c_load_options o = {
+        .dtype = dtype, .need_head = need_head, .check_numbers = true, .threads = 2
+    };
     b4c_spec spec;
     const char *note;
     *m = (golden_model){ .report = json_object() };
@@ -102,7 +105,8 @@ static float *copied(b4c_tensor x)
     assert_non_null(x.x);
     for (int r = 0; r < x.rows; r++)
         for (int c = 0; c < x.cols; c++)
-            y[(size_t)r * (size_t)x.cols + (size_t)c] = (float)x.x[(size_t)r * (size_t)x.ld + (size_t)c];
+            y[(size_t)r * (size_t)x.cols + (size_t)c] =
+                (float)x.x[(size_t)r * (size_t)x.ld + (size_t)c];
     return y;
 }
 
@@ -112,21 +116,26 @@ static void keep_hidden(void *arg, const char *name, int layer, b4c_tensor x)
     if (strcmp(name, "hidden") == 0) p->hidden[layer] = copied(x);
 }
 
-void golden_run(golden_pass *p, const golden_model *m, const golden *g, int first, int n, const golden_way *way)
+void golden_run(golden_pass *p, const golden_model *m, const golden *g, int first, int n,
+                const golden_way *way)
 {
     const b4c_network *net = &m->net;
     int row = 0;
     b4c_tape t;
     for (int i = 0; i < first; i++) row += g->lengths[i];
-    *p = (golden_pass){ .layers = net->spec.layers, .width = net->spec.width, .vocabulary = net->spec.vocabulary };
+    *p = (golden_pass){ .layers = net->spec.layers,
+                        .width = net->spec.width,
+                        .vocabulary = net->spec.vocabulary };
     for (int i = 0; i < n; i++) p->rows += g->lengths[first + i];
-    assert_int_equal(b4c_tape_init(&t, way->kernels, way->pool, net->dtype, (size_t)1 << 30, way->recording), 0);
+    assert_int_equal(
+        b4c_tape_init(&t, way->kernels, way->pool, net->dtype, (size_t)1 << 30, way->recording), 0);
     t.look = keep_hidden;
     t.look_arg = p;
     const int32_t *segments = g->segments ? g->segments + row : NULL;
     const b4c_plan plan = b4c_plan_make(&t, way->mask, g->lengths + first, n, segments);
     const b4c_stack_call call = { .plans = &plan, .n_plans = 1 };
-    b4c_tensor x = b4c_input(&t, net, &net->encoder, g->ids + row, segments, &plan, (b4c_dropping){ 0 });
+    b4c_tensor x = b4c_input(&t, net, &net->encoder, g->ids + row, segments, &plan,
+                             (b4c_dropping){ 0 });
     x = b4c_stack_run(&t, net, &net->encoder, x, &call);
     if (net->has_head) p->logits = copied(b4c_logits(&t, net, x));
     if (net->has_pooler) {

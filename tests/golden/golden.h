@@ -1,7 +1,8 @@
 /* golden.h - what the reference frameworks computed, and the same by us.
  *
- * models/NAME/io.safetensors holds packed inputs (ids, segments, lengths) and outputs; every sequence
- * was run alone there. A pass is the same input through a network of ours, all sequences in one batch.
+ * models/NAME/io.safetensors holds packed inputs (ids, segments, lengths) and outputs; every
+ * sequence was run alone there. A pass is the same input through a network of ours, all sequences
+ * in one batch.
  */
 #ifndef B4C_TEST_GOLDEN_H
 #define B4C_TEST_GOLDEN_H
@@ -25,7 +26,12 @@ void golden_close(golden *);
 float *golden_tensor(const golden *, const char *name, size_t *n);
 
 /* A network with the store that it may read from. */
-typedef struct golden_model { b4c_network net; b4c_store store; json_t *report; b4c_loaded loaded; } golden_model;
+typedef struct golden_model {
+    b4c_network net;
+    b4c_store store;
+    json_t *report;
+    b4c_loaded loaded;
+} golden_model;
 
 /* The model in `folder`, or an error. need_head: with its logits. */
 int  golden_model_load(golden_model *, const char *folder, b4c_dtype, bool need_head, b4c_error *);
@@ -49,6 +55,7 @@ typedef struct golden_way {
 } golden_way;
 
 /* Sequences `first` .. first + n - 1 of the input in one batch. */
-void golden_run(golden_pass *, const golden_model *, const golden *, int first, int n, const golden_way *);
+void golden_run(golden_pass *, const golden_model *, const golden *, int first, int n,
+                const golden_way *);
 void golden_pass_free(golden_pass *);
 #endif

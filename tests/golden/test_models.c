@@ -1,8 +1,10 @@
-/* test_models.c - encoders against the reference frameworks, on every instruction set of this machine.
+/* test_models.c - encoders against the reference frameworks, on every instruction set of this
+ * machine.
  *
- * References: transformers 5.12 and 5.24 on torch 2.14 and 2.15 (RoFormer-V2, NEZHA: with their modules
- * put in), run in float32. Tolerance: 2e-5 of a tensor's largest value, some ten times what two float32
- * programs differ by on these models, and hundreds of times less than a wrong epsilon or GELU would.
+ * References: transformers 5.12 and 5.24 on torch 2.14 and 2.15 (RoFormer-V2, NEZHA: with their
+ * modules put in), run in float32. Tolerance: 2e-5 of a tensor's largest value, some ten times what
+ * two float32 programs differ by on these models, and hundreds of times less than a wrong epsilon
+ * or GELU would.
  */
 #include "golden/golden.h"
 #include "kernels/kernels_common.h"
@@ -10,9 +12,13 @@
 
 #define F32_TOLERANCE 2e-5
 
-static const struct { const char *name; bool head; } models[] = {
-    { "bert", true },   { "bert-noprefix", false }, { "roformer", true }, { "roformer-factorised", true },
-    { "albert", true }, { "nezha", true },          { "roformer-v2", true }, { "bert-lm", true }, { "nezha-gpt", true },
+static const struct { const char *name; bool head;
+} models[] = {
+    { "bert", true },        { "bert-noprefix", false },
+    { "roformer", true },    { "roformer-factorised", true },
+    { "albert", true },      { "nezha", true },
+    { "roformer-v2", true }, { "bert-lm", true },
+    { "nezha-gpt", true },
 };
 
 static const struct { const char *prefix; b4c_mask mask; } masks[] = {
@@ -20,7 +26,8 @@ static const struct { const char *prefix; b4c_mask mask; } masks[] = {
 };
 
 /* Compare with tensor PREFIX + NAME if the golden file has it. 1: compared, 0: it has none. */
-static int compare(const golden *g, const char *prefix, const char *name, const float *got, const char *what)
+static int compare(const golden *g, const char *prefix, const char *name, const float *got,
+                   const char *what)
 {
     char full[64];
     size_t n, at;
@@ -29,7 +36,8 @@ static int compare(const golden *g, const char *prefix, const char *name, const 
     if (!want) return 0;
     assert_non_null(got);
     const double d = distance_f32(got, want, n, &at);
-    if (!(d <= F32_TOLERANCE)) fail_msg("%s %s: off by %g at %zu: %g, wanted %g", what, full, d, at, got[at], want[at]);
+    if (!(d <= F32_TOLERANCE))
+        fail_msg("%s %s: off by %g at %zu: %g, wanted %g", what, full, d, at, got[at], want[at]);
     free(want);
     return 1;
 }
@@ -47,7 +55,8 @@ static int compare_model(const char *name, bool head, const b4c_kernels *kernels
     for (size_t i = 0; i < COUNT(masks); i++) {
         golden_pass p;
         if (masks[i].mask == B4C_MASK_PREFIX && !g.segments) continue;
-        golden_run(&p, &m, &g, 0, g.n_seq, &(golden_way){ .kernels = kernels, .mask = masks[i].mask });
+        golden_run(&p, &m, &g, 0, g.n_seq,
+                   &(golden_way){ .kernels = kernels, .mask = masks[i].mask });
         for (int l = 0; l <= p.layers; l++) {
             snprintf(tensor, sizeof tensor, "hidden.%d", l);
             compared += compare(&g, masks[i].prefix, tensor, p.hidden[l], what);
@@ -72,7 +81,7 @@ static void hidden_states_logits_and_pooled_vectors_are_the_references(void **st
             assert_true(compare_model(models[i].name, models[i].head, k) >= models[i].head + 4);
 }
 
-/* ---- fewer bits ----------------------------------------------------------------------------- */
+/* ---- fewer bits ------------------------------------------------------------------------------ */
 
 static int best(const float *x, int n)
 {
@@ -82,9 +91,10 @@ static int best(const float *x, int n)
     return at;
 }
 
-/* What rounding does to these models, whose weights are large on purpose: the lowest cosine of a row of the
- * last layer to float32's, and the share of rows whose best token is another. */
-static void compare_dtype(const char *name, const b4c_kernels *kernels, b4c_dtype dtype, double lowest, double others)
+/* What rounding does to these models, whose weights are large on purpose: the lowest cosine of a
+ * row of the last layer to float32's, and the share of rows whose best token is another. */
+static void compare_dtype(const char *name, const b4c_kernels *kernels, b4c_dtype dtype,
+                          double lowest, double others)
 {
     char folder[256];
     golden g;
@@ -101,13 +111,16 @@ static void compare_dtype(const char *name, const b4c_kernels *kernels, b4c_dtyp
     int differ = 0;
     for (int r = 0; r < want.rows; r++) {
         const size_t h = (size_t)r * (size_t)want.width, v = (size_t)r * (size_t)want.vocabulary;
-        const double c = cosine_f32(want.hidden[want.layers] + h, got.hidden[got.layers] + h, (size_t)want.width);
+        const double c = cosine_f32(want.hidden[want.layers] + h, got.hidden[got.layers] + h,
+                                    (size_t)want.width);
         if (c < worst) worst = c;
         differ += best(want.logits + v, want.vocabulary) != best(got.logits + v, want.vocabulary);
     }
-    printf("%s %s %s: lowest cosine %.5f, another best token in %d of %d rows\n", name, kernels->name, b4c_dtype_name(dtype),
-           worst, differ, want.rows);
-    if (worst < lowest) fail_msg("%s %s %s: cosine %g, wanted %g", name, kernels->name, b4c_dtype_name(dtype), worst, lowest);
+    printf("%s %s %s: lowest cosine %.5f, another best token in %d of %d rows\n", name,
+           kernels->name, b4c_dtype_name(dtype), worst, differ, want.rows);
+    if (worst < lowest)
+        fail_msg("%s %s %s: cosine %g, wanted %g", name, kernels->name, b4c_dtype_name(dtype),
+                 worst, lowest);
     assert_true(differ <= others * want.rows);
     golden_pass_free(&want);
     golden_pass_free(&got);

@@ -5,7 +5,8 @@
 #include "kernels/kernels_common.h"
 #include "support/test.h"
 
-static const char *const models[] = { "bert", "roformer", "roformer-factorised", "albert", "nezha" };
+static const char *const models[] = { "bert", "roformer", "roformer-factorised", "albert",
+                                      "nezha" };
 static const b4c_dtype dtypes[] = { B4C_F32, B4C_BF16, B4C_I8 };
 
 /* For each model, type and table: body(model, kernels). */
@@ -30,7 +31,8 @@ static golden random_input(const golden_model *m, int n, int most, uint64_t seed
     golden g = { .n_seq = n, .lengths = malloc((size_t)n * sizeof *g.lengths) };
     b4c_rng rng;
     b4c_rng_init(&rng, seed, 0, 0);
-    for (int i = 0; i < n; i++) g.n_rows += g.lengths[i] = 1 + (int)b4c_rng_below(&rng, (uint32_t)most);
+    for (int i = 0; i < n; i++)
+        g.n_rows += g.lengths[i] = 1 + (int)b4c_rng_below(&rng, (uint32_t)most);
     g.ids = malloc((size_t)g.n_rows * sizeof *g.ids);
     g.segments = malloc((size_t)g.n_rows * sizeof *g.segments);
     for (int i = 0, row = 0; i < n; i++)
@@ -41,18 +43,22 @@ static golden random_input(const golden_model *m, int n, int most, uint64_t seed
     return g;
 }
 
-static void check_rows(const golden_pass *whole, int at, const golden_pass *part, const char *what, const golden_model *m,
-                       const b4c_kernels *k)
+static void check_rows(const golden_pass *whole, int at, const golden_pass *part, const char *what,
+                       const golden_model *m, const b4c_kernels *k)
 {
     const size_t w = (size_t)whole->width, v = (size_t)whole->vocabulary;
     for (int l = 0; l <= whole->layers; l++)
-        if (memcmp(whole->hidden[l] + (size_t)at * w, part->hidden[l], (size_t)part->rows * w * sizeof(float)) != 0)
-            fail_msg("%s: %s, %s, %s: layer %d differs", what, m->net.spec.architecture, b4c_dtype_name(m->net.dtype), k->name, l);
-    if (memcmp(whole->logits + (size_t)at * v, part->logits, (size_t)part->rows * v * sizeof(float)) != 0)
-        fail_msg("%s: %s, %s, %s: logits differ", what, m->net.spec.architecture, b4c_dtype_name(m->net.dtype), k->name);
+        if (memcmp(whole->hidden[l] + (size_t)at * w, part->hidden[l],
+                   (size_t)part->rows * w * sizeof(float)) != 0)
+            fail_msg("%s: %s, %s, %s: layer %d differs", what, m->net.spec.architecture,
+                     b4c_dtype_name(m->net.dtype), k->name, l);
+    if (memcmp(whole->logits + (size_t)at * v, part->logits,
+               (size_t)part->rows * v * sizeof(float)) != 0)
+        fail_msg("%s: %s, %s, %s: logits differ", what, m->net.spec.architecture,
+                 b4c_dtype_name(m->net.dtype), k->name);
 }
 
-/* ---- law 1 ---------------------------------------------------------------------------------- */
+/* ---- law 1 ----------------------------------------------------------------------------------- */
 
 static void alone_and_together(const golden_model *m, const b4c_kernels *k)
 {
@@ -100,7 +106,7 @@ static void threads_change_no_bit(void **state)
     everywhere(with_pools);
 }
 
-/* ---- law 3 ---------------------------------------------------------------------------------- */
+/* ---- law 3 ----------------------------------------------------------------------------------- */
 
 static void recorded(const golden_model *m, const b4c_kernels *k)
 {
@@ -120,11 +126,11 @@ static void recording_changes_no_bit(void **state)
     everywhere(recorded);
 }
 
-/* ---- law 2 ---------------------------------------------------------------------------------- */
+/* ---- law 2 ----------------------------------------------------------------------------------- */
 
 /* Rows of the last layer for lengths[s] new tokens of each slot s. */
-static float *step(b4c_tape *t, const golden_model *m, b4c_cache *c, b4c_mask mask, const int32_t *ids,
-                   const int32_t *segments, const int *lengths, int n)
+static float *step(b4c_tape *t, const golden_model *m, b4c_cache *c, b4c_mask mask,
+                   const int32_t *ids, const int32_t *segments, const int *lengths, int n)
 {
     static const int slots[8] = { 0, 1, 2, 3, 4, 5, 6, 7 };
     const b4c_network *net = &m->net;
@@ -140,7 +146,8 @@ static float *step(b4c_tape *t, const golden_model *m, b4c_cache *c, b4c_mask ma
     return y;
 }
 
-/* Sources read at once, then each target token by itself, three sequences of unequal length side by side. */
+/* Sources read at once, then each target token by itself, three sequences of unequal length side by
+ * side. */
 static void step_by_step(const golden_model *m, const b4c_kernels *k)
 {
     enum { N = 3 };
@@ -149,7 +156,10 @@ static void step_by_step(const golden_model *m, const b4c_kernels *k)
     golden_close(&g);
     b4c_rng rng;
     b4c_rng_init(&rng, 21, 0, 0);
-    g = (golden){ .n_seq = N, .n_rows = 27, .lengths = malloc(sizeof all), .ids = malloc(27 * sizeof(int32_t)),
+    g = (golden){ .n_seq = N,
+                  .n_rows = 27,
+                  .lengths = malloc(sizeof all),
+                  .ids = malloc(27 * sizeof(int32_t)),
                   .segments = malloc(27 * sizeof(int32_t)) };
     memcpy(g.lengths, all, sizeof all);
     for (int s = 0, row = 0; s < N; s++)
@@ -176,13 +186,16 @@ static void step_by_step(const golden_model *m, const b4c_kernels *k)
             memcpy(segments + rows, g.segments + at + begin, (size_t)lengths[s] * sizeof *segments);
             rows += lengths[s];
         }
-        float *got = step(&t, m, &cache, from ? B4C_MASK_CAUSAL : B4C_MASK_FULL, ids, segments, lengths, N), *row = got;
+        float *got = step(&t, m, &cache, from ? B4C_MASK_CAUSAL : B4C_MASK_FULL, ids, segments,
+                          lengths, N),
+              *row = got;
         at = 0;
         for (int s = 0; s < N; at += all[s++]) {
             const int begin = at + (from ? source[s] + steps - 1 : 0);
-            if (memcmp(row, want.hidden[want.layers] + (size_t)begin * w, (size_t)lengths[s] * w * sizeof *row) != 0)
-                fail_msg("%s, %s, %s: step %d of sequence %d differs", m->net.spec.architecture, b4c_dtype_name(m->net.dtype),
-                         k->name, steps, s);
+            if (memcmp(row, want.hidden[want.layers] + (size_t)begin * w,
+                       (size_t)lengths[s] * w * sizeof *row) != 0)
+                fail_msg("%s, %s, %s: step %d of sequence %d differs", m->net.spec.architecture,
+                         b4c_dtype_name(m->net.dtype), k->name, steps, s);
             row += (size_t)lengths[s] * w;
         }
         free(got);
@@ -199,7 +212,7 @@ static void step_by_step_is_all_at_once(void **state)
     everywhere(step_by_step);
 }
 
-/* ---- some rows ------------------------------------------------------------------------------ */
+/* ---- some rows ------------------------------------------------------------------------------- */
 
 static void some_rows(const golden_model *m, const b4c_kernels *k)
 {
@@ -213,16 +226,20 @@ static void some_rows(const golden_model *m, const b4c_kernels *k)
     int only[64], n = 0;
     for (int i = 0; i < g.n_rows && n < 64; i += 1 + i % 3) only[n++] = i;
     b4c_tensor first;
-    const b4c_stack_call call = { .plans = &plan, .n_plans = 1, .only = only, .n_only = n, .first = &first };
+    const b4c_stack_call call = {
+        .plans = &plan, .n_plans = 1, .only = only, .n_only = n, .first = &first
+    };
     b4c_tensor x = b4c_input(&t, net, &net->encoder, g.ids, g.segments, &plan, (b4c_dropping){ 0 });
     x = b4c_stack_run(&t, net, &net->encoder, x, &call);
     assert_false(t.failed);
     assert_int_equal(x.rows, n);
     const size_t w = (size_t)want.width;
     for (int i = 0; i < n; i++)
-        assert_memory_equal(x.x + (size_t)i * (size_t)x.ld, want.hidden[want.layers] + (size_t)only[i] * w, w * sizeof(float));
+        assert_memory_equal(x.x + (size_t)i * (size_t)x.ld,
+                            want.hidden[want.layers] + (size_t)only[i] * w, w * sizeof(float));
     for (int i = 0; i < g.n_rows; i++)
-        assert_memory_equal(first.x + (size_t)i * (size_t)first.ld, want.hidden[1] + (size_t)i * w, w * sizeof(float));
+        assert_memory_equal(first.x + (size_t)i * (size_t)first.ld, want.hidden[1] + (size_t)i * w,
+                            w * sizeof(float));
     b4c_tape_done(&t);
     golden_pass_free(&want);
     golden_close(&g);
@@ -234,7 +251,7 @@ static void a_row_asked_for_alone_is_the_same(void **state)
     everywhere(some_rows);
 }
 
-/* ---- what is seen --------------------------------------------------------------------------- */
+/* ---- what is seen ---------------------------------------------------------------------------- */
 
 static bool sees(b4c_mask mask, int prefix, int i, int j)
 {
@@ -247,15 +264,19 @@ static bool sees(b4c_mask mask, int prefix, int i, int j)
     return false;
 }
 
-/* Change one token after another: the rows that become others are exactly those that may see it. These masks
- * are transitive, so it holds through all layers. */
+/* Change one token after another: the rows that become others are exactly those that may see it.
+ * These masks are transitive, so it holds through all layers. */
 static void perturb(const golden_model *m, const b4c_kernels *k)
 {
     enum { LENGTH = 9, PREFIX = 4 };
-    static const b4c_mask all[] = { B4C_MASK_FULL, B4C_MASK_CAUSAL, B4C_MASK_ANTI, B4C_MASK_PREFIX };
+    static const b4c_mask all[] = { B4C_MASK_FULL, B4C_MASK_CAUSAL, B4C_MASK_ANTI,
+                                    B4C_MASK_PREFIX };
     int length = LENGTH;
-    int32_t ids[LENGTH] = { 5, 9, 2, 14, 3, 30, 7, 8, 11 }, segments[LENGTH] = { 0, 0, 0, 0, 1, 1, 1, 1, 1 };
-    golden g = { .n_seq = 1, .n_rows = LENGTH, .lengths = &length, .ids = ids, .segments = segments };
+    int32_t ids[LENGTH] = { 5, 9, 2, 14, 3, 30, 7, 8, 11 },
+            segments[LENGTH] = { 0, 0, 0, 0, 1, 1, 1, 1, 1 };
+    golden g = {
+        .n_seq = 1, .n_rows = LENGTH, .lengths = &length, .ids = ids, .segments = segments
+    };
     for (size_t a = 0; a < COUNT(all); a++) {
         const golden_way way = { .kernels = k, .mask = all[a] };
         golden_pass before, after;
@@ -266,11 +287,13 @@ static void perturb(const golden_model *m, const b4c_kernels *k)
             golden_run(&after, m, &g, 0, 1, &way);
             ids[j] -= 50;
             for (int i = 0; i < LENGTH; i++) {
-                const float *x = before.hidden[before.layers] + (size_t)i * w, *y = after.hidden[after.layers] + (size_t)i * w;
+                const float *x = before.hidden[before.layers] + (size_t)i * w,
+                            *y = after.hidden[after.layers] + (size_t)i * w;
                 const bool moved = memcmp(x, y, w * sizeof *x) != 0;
                 if (moved != sees(all[a], PREFIX, i, j))
-                    fail_msg("%s, %s, %s: mask %d: token %d %s row %d", m->net.spec.architecture, b4c_dtype_name(m->net.dtype),
-                             k->name, (int)all[a], j, moved ? "moves" : "does not move", i);
+                    fail_msg("%s, %s, %s: mask %d: token %d %s row %d", m->net.spec.architecture,
+                             b4c_dtype_name(m->net.dtype), k->name, (int)all[a], j,
+                             moved ? "moves" : "does not move", i);
             }
             golden_pass_free(&after);
         }
@@ -285,10 +308,12 @@ static void a_token_moves_the_rows_that_see_it_and_no_others(void **state)
 }
 
 /* The last of these rows is that of a network of one layer, whose heads see by `sets`. */
-static void one_layer(const b4c_network *net, const int32_t *ids, int n, const uint8_t *sets, float *y)
+static void one_layer(const b4c_network *net, const int32_t *ids, int n, const uint8_t *sets,
+                      float *y)
 {
     b4c_tape t;
-    assert_int_equal(b4c_tape_init(&t, b4c_kernels_get(), NULL, B4C_F32, (size_t)64 << 20, false), 0);
+    assert_int_equal(b4c_tape_init(&t, b4c_kernels_get(), NULL, B4C_F32, (size_t)64 << 20, false),
+                     0);
     const b4c_plan plan = b4c_plan_mix(&t, B4C_MASK_CAUSAL, B4C_MASK_ANTI, sets, &n, 1);
     const b4c_stack_call call = { .plans = &plan, .n_plans = 1 };
     b4c_tensor x = b4c_input(&t, net, &net->encoder, ids, NULL, &plan, (b4c_dropping){ 0 });
@@ -299,22 +324,43 @@ static void one_layer(const b4c_network *net, const int32_t *ids, int n, const u
 }
 
 static const b4c_spec small = {
-    .architecture = "small", .vocabulary = 40, .embedding_width = 24, .width = 24, .heads = 4, .kv_heads = 4, .head_size = 6,
-    .inner = 48, .layers = 1, .embedding_scale = 1, .norm_gain = true, .norm_bias = true, .eps = 1e-12, .embedding_norm = true,
-    .act = B4C_ACT_GELU, .scaled = true, .qkv_bias = true, .out_bias = true, .ffn_bias = true, .tied = true, .output_scale = 1,
+    .architecture = "small",
+    .vocabulary = 40,
+    .embedding_width = 24,
+    .width = 24,
+    .heads = 4,
+    .kv_heads = 4,
+    .head_size = 6,
+    .inner = 48,
+    .layers = 1,
+    .embedding_scale = 1,
+    .norm_gain = true,
+    .norm_bias = true,
+    .eps = 1e-12,
+    .embedding_norm = true,
+    .act = B4C_ACT_GELU,
+    .scaled = true,
+    .qkv_bias = true,
+    .out_bias = true,
+    .ffn_bias = true,
+    .tied = true,
+    .output_scale = 1,
 };
 
 static void heads_of_two_kinds_see_in_two_directions(void **state)
 {
     (void)state;
     enum { N = 7 };
-    static const uint8_t forward[4] = { 0, 0, 0, 0 }, backward[4] = { 1, 1, 1, 1 }, half[4] = { 0, 1, 0, 1 };
+    static const uint8_t forward[4] = { 0, 0, 0, 0 }, backward[4] = { 1, 1, 1, 1 },
+                         half[4] = { 0, 1, 0, 1 };
     static const struct { const uint8_t *sets; bool before, after; } cases[] = {
         { forward, true, false }, { backward, false, true }, { half, true, true },
     };
     b4c_error err = { 0 };
     b4c_network net;
-    assert_ok(b4c_network_random(&net, &small, &(b4c_network_options){ .dtype = B4C_F32 }, 1, 4, NULL, &err), &err);
+    assert_ok(b4c_network_random(&net, &small, &(b4c_network_options){ .dtype = B4C_F32 }, 1, 4,
+                                 NULL, &err),
+              &err);
     int32_t ids[N] = { 3, 8, 1, 30, 22, 9, 5 };
     float x[N * 24], y[N * 24];
     for (size_t c = 0; c < COUNT(cases); c++)
@@ -331,7 +377,8 @@ static void heads_of_two_kinds_see_in_two_directions(void **state)
     b4c_network_done(&net);
 }
 
-/* SPEC 1.7: a two-way network without positions cannot tell the order of words; a one-way network can. */
+/* SPEC 1.7: a two-way network without positions cannot tell the order of words; a one-way network
+ * can. */
 static void order_without_positions_is_seen_one_way_only(void **state)
 {
     (void)state;
@@ -340,7 +387,9 @@ static void order_without_positions_is_seen_one_way_only(void **state)
     golden_model m = { 0 };
     b4c_spec two_layers = small;
     two_layers.layers = 2;
-    assert_ok(b4c_network_random(&m.net, &two_layers, &(b4c_network_options){ .dtype = B4C_F32 }, 1, 4, NULL, &err), &err);
+    assert_ok(b4c_network_random(&m.net, &two_layers, &(b4c_network_options){ .dtype = B4C_F32 }, 1,
+                                 4, NULL, &err),
+              &err);
     int lengths = N;
     int32_t ids[N] = { 3, 8, 1, 30, 22, 9 }, turned[N] = { 22, 9, 30, 1, 3, 8 };
     static const int to[N] = { 4, 5, 3, 2, 0, 1 };

@@ -1,9 +1,9 @@
 /* test_real.c - real models against the vectors of tests/golden/real.
  *
- * Those are BertModel's in float64, rounded (transformers 5.24.0). Tolerance 2e-6 of a unit vector's component:
- * float32 engines differ from float64 by 2.5e-7 at most, a wrong epsilon by 9e-6, the tanh GELU by 4e-4.
- * The environment variable B4C_REAL_MODELS names the folder that holds the models; what is not there is
- * skipped, and said so.
+ * Those are BertModel's in float64, rounded (transformers 5.24.0). Tolerance 2e-6 of a unit
+ * vector's component: float32 engines differ from float64 by 2.5e-7 at most, a wrong epsilon by
+ * 9e-6, the tanh GELU by 4e-4. The environment variable B4C_REAL_MODELS names the folder that holds
+ * the models; what is not there is skipped, and said so.
  */
 #include "base/json.h"
 #include "support/test.h"
@@ -68,7 +68,8 @@ static float *read_vectors(const char *name, int width)
     size_t bytes;
     snprintf(path, sizeof path, "tests/golden/real/%s", name);
     char *data = read_file(path, &bytes);
-    const size_t header = 10 + (size_t)(unsigned char)data[8] + 256 * (size_t)(unsigned char)data[9];
+    const size_t header = 10 + (size_t)(unsigned char)data[8] +
+                          256 * (size_t)(unsigned char)data[9];
     assert_memory_equal(data, "\x93NUMPY\x01", 7);
     assert_int_equal(bytes, header + 200 * (size_t)width * sizeof(float));
     float *x = malloc(200 * (size_t)width * sizeof *x);
@@ -84,8 +85,12 @@ static void compare_ids(const b4c_tokenizer *t, const sentences *s, int max_leng
     const b4c_tokenize_options o = { .max_length = max_length };
     for (int i = 0; i < s->n; i++) {
         const json_t *ids = json_object_get(s->line[i], "ids");
-        assert_ok(b4c_tokenize(t, s->text[i], json_string_length(json_object_get(s->line[i], "text")), NULL, 0, &o, &e, &err), &err);
-        if ((size_t)e.n != json_array_size(ids)) fail_msg("sentence %d has %d tokens, wanted %zu", i, e.n, json_array_size(ids));
+        assert_ok(b4c_tokenize(t, s->text[i],
+                               json_string_length(json_object_get(s->line[i], "text")), NULL, 0, &o,
+                               &e, &err),
+                  &err);
+        if ((size_t)e.n != json_array_size(ids))
+            fail_msg("sentence %d has %d tokens, wanted %zu", i, e.n, json_array_size(ids));
         for (int k = 0; k < e.n; k++)
             if (e.ids[k] != json_integer_value(json_array_get(ids, (size_t)k)))
                 fail_msg("sentence %d, token %d is %d", i, k, (int)e.ids[k]);
@@ -94,8 +99,8 @@ static void compare_ids(const b4c_tokenizer *t, const sentences *s, int max_leng
 }
 
 /* Vectors of the sentences by the model, after its ids were compared. */
-static float *encode(const char *path, b4c_dtype dtype, const sentences *s, int width, int max_length,
-                     const b4c_encode_options *options)
+static float *encode(const char *path, b4c_dtype dtype, const sentences *s, int width,
+                     int max_length, const b4c_encode_options *options)
 {
     b4c_error err = { 0 };
     b4c_model_options mo = B4C_MODEL_DEFAULT;
@@ -110,23 +115,28 @@ static float *encode(const char *path, b4c_dtype dtype, const sentences *s, int 
     assert_int_equal(b4c_encode_width(session, options, &err), width);
     float *x = malloc((size_t)s->n * (size_t)width * sizeof *x);
     size_t *lens = malloc((size_t)s->n * sizeof *lens);
-    for (int i = 0; i < s->n; i++) lens[i] = json_string_length(json_object_get(s->line[i], "text"));
-    assert_ok(b4c_encode(session, (const char *const *)s->text, lens, s->n, options, x, &err), &err);
+    for (int i = 0; i < s->n; i++)
+        lens[i] = json_string_length(json_object_get(s->line[i], "text"));
+    assert_ok(b4c_encode(session, (const char *const *)s->text, lens, s->n, options, x, &err),
+              &err);
     free(lens);
     b4c_session_free(session);
     b4c_model_free(m);
     return x;
 }
 
-static void compare_model(const char *model, const char *lines, const char *vectors, int width, int max_length,
-                          const b4c_encode_options *options)
+static void compare_model(const char *model, const char *lines, const char *vectors, int width,
+                          int max_length, const b4c_encode_options *options)
 {
-    static const struct { b4c_dtype dtype; double lowest, mean; } fewer_bits[] = { { B4C_BF16, 0.9995, 0.9999 },
-                                                                                   { B4C_I8, 0.98, 0.998 } };
+    static const struct {
+        b4c_dtype dtype;
+        double lowest, mean;
+    } fewer_bits[] = { { B4C_BF16, 0.9995, 0.9999 }, { B4C_I8, 0.98, 0.998 } };
     const char *path = model_path(model);
     if (!path) skip();
     sentences s = read_sentences(lines);
-    float *want = read_vectors(vectors, width), *got = encode(path, B4C_F32, &s, width, max_length, options);
+    float *want = read_vectors(vectors, width),
+          *got = encode(path, B4C_F32, &s, width, max_length, options);
     const size_t n = (size_t)s.n * (size_t)width;
     double farthest = 0;
     for (size_t i = 0; i < n; i++) {
@@ -144,7 +154,8 @@ static void compare_model(const char *model, const char *lines, const char *vect
             if (!(c >= lowest)) lowest = c;
             sum += c;
         }
-        printf("%s %s: lowest cosine %.5f, mean %.5f\n", model, b4c_dtype_name(fewer_bits[k].dtype), lowest, sum / s.n);
+        printf("%s %s: lowest cosine %.5f, mean %.5f\n", model, b4c_dtype_name(fewer_bits[k].dtype),
+               lowest, sum / s.n);
         assert_true(lowest >= fewer_bits[k].lowest && sum >= fewer_bits[k].mean * s.n);
         free(got);
     }
@@ -162,7 +173,8 @@ static void bge_small_zh_as_a_lone_onnx_is_itself(void **state)
 {
     (void)state;
     const b4c_encode_options o = { .pooling = B4C_POOL_CLS, .normalize = 1 };
-    compare_model("bge-onnx/bge-small-zh-v1.5.onnx", "sentences.jsonl", "bge-small-zh-v1.5.npy", 512, 512, &o);
+    compare_model("bge-onnx/bge-small-zh-v1.5.onnx", "sentences.jsonl", "bge-small-zh-v1.5.npy",
+                  512, 512, &o);
 }
 
 static void all_minilm_is_itself(void **state)
