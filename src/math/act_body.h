@@ -11,16 +11,16 @@
 
 #ifdef B4C_DOUBLE
 static inline vec v_exp(vec x) { return exp(x); }
+static inline vec v_exp_falling(vec x) { return exp(x); }
 static inline vec v_tanh(vec x) { return tanh(x); }
 static inline vec v_half_erf(vec x) { return 0.5 * erf(x * 0.70710678118654752440); }
 #else
 
 /* e^x. Relative error <= 1.3e-7. Exactly 0 below -87.33 (the result would not be a normal number), so -INFINITY gives 0;
  * exactly 1 at 0; above 88.7 it stays at e^88.7 = 3.3e38, since no user wants the infinity. */
-static inline vec v_exp(vec x)
+static inline vec v_exp_of(vec c, vmask keep)
 {
-    const vec lowest = v_set(-87.33f), one = v_set(1);
-    vec c = v_min(v_set(88.7f), v_max(lowest, x));
+    const vec one = v_set(1);
     vec n = v_round(v_mul(c, v_set(1.44269504f)));
     vec r = v_fma(n, v_set(-0.693359375f), c);                                /* c - n ln 2 in two steps, the first exact */
     r = v_fma(n, v_set(2.12194440e-4f), r);
@@ -31,8 +31,17 @@ static inline vec v_exp(vec x)
     p = v_fma(p, r, v_set(4.999999420e-1f));
     p = v_fma(p, r, one);
     p = v_fma(p, r, one);
-    return v_keep(v_not_less(x, lowest), v_exp2(p, n));
+    return v_keep(keep, v_exp2(p, n));
 }
+
+static inline vec v_exp(vec x)
+{
+    const vec lowest = v_set(-87.33f);
+    return v_exp_of(v_min(v_set(88.7f), v_max(lowest, x)), v_not_less(x, lowest));
+}
+
+/* The same bits for x <= 0, with less to do. */
+static inline vec v_exp_falling(vec x) { return v_exp_of(x, v_not_less(x, v_set(-87.33f))); }
 
 /* tanh x. Relative error <= 5e-7, exactly +-1 from +-9 on (the quotient is 1e-7 too large, so that it is at least 1 there). */
 static inline vec v_tanh(vec x)

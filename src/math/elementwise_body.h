@@ -88,7 +88,7 @@ static b4c_real vector_softmax(b4c_real *x, size_t count)
     b4c_real most = v_top(top);
     if (most == -INFINITY) most = 0;                              /* nothing to see: e^-inf makes every weight 0 */
     const vec shift = v_set(most);
-    EACH_VEC(count, vec e = v_exp(v_sub(elementwise_load(x + j, n), shift));
+    EACH_VEC(count, vec e = v_exp_falling(v_sub(elementwise_load(x + j, n), shift));
              if (n < VEC_LANES) e = v_keep(v_first(n), e);
              sum = v_add(sum, e); elementwise_store(x + j, e, n));
     b4c_real total = v_sum(sum);

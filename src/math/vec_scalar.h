@@ -12,7 +12,7 @@
  *   v_round         nearest integer, ties to even
  *   v_look16(t, z)  t[last four bits of z], z as a bit pattern
  *   v_keep          x where the mask holds, else 0
- *   v_exp2(x, n)    x * 2^n for whole n in -127 .. 128, results below the least normal number are unspecified
+ *   v_exp2(x, n)    x * 2^n for whole n in -127 .. 128; NaN stays NaN; other n, and results below the least normal number: anything
  *   v_rcp           1 / x, to 2 units in the last place
  *   v_sum, v_top    over the lanes in one fixed order (halves folded on halves); v_top for numbers without NaN
  *   v_absmax(a, x)  the larger of a >= 0 and |x| as bit patterns: unlike v_max, a NaN once met stays; v_absmax_top: of all lanes
@@ -74,7 +74,7 @@ static inline vec v_look16(const float *t, vec z)
 static inline vec v_exp2(vec x, vec n)
 {
     union { float f; uint32_t u; } r = { x };
-    r.u += (uint32_t)(n == n ? (int32_t)n : 0) << 23;          /* x is NaN too where n is */
+    r.u += (uint32_t)(n >= -127 && n <= 128 ? (int32_t)n : 0) << 23;       /* NaN and infinities have no whole number */
     return r.f;
 }
 #endif
