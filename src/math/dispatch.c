@@ -8,13 +8,13 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 #ifdef __AVX__
 #error "compile dispatch.c without instruction-set flags: it runs before the processor is known"
 #endif
 #ifdef B4C_X86
 #include <cpuid.h>
 #include <sys/syscall.h>
-#include <unistd.h>
 #endif
 #ifdef B4C_ARM64
 #include <asm/hwcap.h>
@@ -102,9 +102,20 @@ static const b4c_kernels *add_table(const char *name, const b4c_kernels *base, f
     return t;
 }
 
+static size_t second_cache(void)
+{
+    enum { USUAL = 512 << 10 };
+    long bytes = 0;
+#ifdef _SC_LEVEL2_CACHE_SIZE
+    bytes = sysconf(_SC_LEVEL2_CACHE_SIZE);
+#endif
+    return bytes > 0 ? (size_t)bytes : USUAL;
+}
+
 static void choose(void)
 {
     look_at_processor();
+    cpu.l2_bytes = second_cache();
     const b4c_kernels *scalar =
         add_table("scalar", NULL, b4c_fill_gemm_scalar, b4c_fill_vector_scalar);
     (void)scalar;

@@ -12,9 +12,9 @@
  * do the same in the same order, so the result does not depend on the number of rows. int8 sums are
  * exact integers: tiles multiply signed bytes, the vectors for few rows unsigned ones (q + 128).
  *
- * Blocking: rows whose operand fits L2 go together; in them the k of a panel is cut into chunks of
- * 16 steps (32 KiB) that stay in L1 while 8 blocks pass, whose sums wait in scratch. Rows of an
- * operand stream past L1 meanwhile.
+ * Blocking: rows whose operand fits half of L2 go together; in them the k of a panel is cut into
+ * chunks of 16 steps (32 KiB) that stay in L1 while 8 blocks pass, whose sums wait in scratch. Rows
+ * of an operand stream past L1 meanwhile.
  */
 #ifndef __AVX512F__
 #error "gemm_amx.c wants the flags of AVX-512 and AMX"
@@ -46,7 +46,6 @@ enum {
     TOGETHER = 8,               /* blocks that pass over a chunk */
     FEW_BF16 = 2, FEW_I8 = 6,   /* rows up to which vectors are faster than tiles */
 };
-#define L2_BYTES ((long)960 << 10) /* of rows that stay in L2 while all panels pass */
 
 /* ---- tiles ---------------------------------------------------------------------------------- */
 
@@ -365,7 +364,7 @@ static void gemm(const b4c_gemm *g, int begin, int end)
     }
     tile_config(rows < 16 ? rows : 16, rows > 16 && rows < 32 ? rows - 16 : 16);
     const long row_bytes = (long)(g->in.ld / 16);
-    long most = L2_BYTES / row_bytes / BLOCK * BLOCK;
+    long most = (long)b4c_cpu_get()->l2_bytes * 15 / 32 / row_bytes / BLOCK * BLOCK;
     if (most < BLOCK) most = BLOCK;
     const long parts = (rows + most - 1) / most;
     for (long i = 0; i < parts; i++) {

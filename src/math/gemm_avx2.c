@@ -26,7 +26,6 @@ static inline vec v_sums_i8(const int32_t *sum, const int32_t *sum128)
 #include "math/gemm_epilogue.h"
 
 #define PREFETCH(p)      _mm_prefetch(p, _MM_HINT_T0)
-#define BLOCK_BYTES      ((size_t)192 << 10)
 #define LANES            8
 #define LARGE_ROWS       6
 #define LARGE_VECTORS    2

@@ -50,7 +50,6 @@ static inline void store_line_i8(uint8_t *line, const vec x[4], uint8_t flip)
 #include "math/gemm_epilogue.h"
 
 #define PREFETCH(p)      _mm_prefetch(p, _MM_HINT_T0)
-#define BLOCK_BYTES      ((size_t)384 << 10)
 #define LANES            16
 #define LARGE_ROWS       14
 #define LARGE_VECTORS    2

@@ -1,16 +1,15 @@
 /* gemm_blocks.h - the product of one type of weight over operands in rows: tiles (gemm_tile.h),
  * blocks, epilogue. No include guard on purpose: gemm_<isa>.c includes it once a type.
  *
- * Blocking: a block of rows stays in L2 while all panels pass over it; k is never split; the block
- * is cut evenly into tiles. Sums go to a few KiB of scratch that the epilogue turns into results
- * while they are in L1.
+ * Blocking: a block of rows stays in 3/8 of L2 while all panels pass over it; k is never split; the
+ * block is cut evenly into tiles. Sums go to a few KiB of scratch that the epilogue turns into
+ * results while they are in L1.
  *
  * Beside the words of gemm_tile.h the instruction set defines
  *   LARGE_VECTORS, LARGE(X)             the tile for many rows: X(1) .. X(LARGE_ROWS), each with
  *                                       LARGE_VECTORS vectors, a divisor of a panel's
  *   FEW_ROWS, FEW_PANELS(rows), FEW(X)  shapes for few rows: X(rows, panels), with whole panels
  *   FEW_MOST_PANELS                     the most panels of a shape
- *   BLOCK_BYTES                         of the rows of a block
  * and for the type A_PLUS_128 as false where A_LOAD takes the 128 off int8 rows.
  */
 #ifndef A_NEXT
@@ -79,7 +78,8 @@ static void NAME(block)(const b4c_gemm *g, int from, int rows, int begin, int en
 
 static void NAME(gemm)(const b4c_gemm *g, int begin, int end)
 {
-    long rows = g->in.rows, most = (long)(BLOCK_BYTES / ((size_t)g->w->kp * sizeof(A_T)));
+    long rows = g->in.rows, bytes = g->w->kp * (long)sizeof(A_T);
+    long most = (long)b4c_cpu_get()->l2_bytes * 3 / 8 / bytes;
     if (most < LARGE_ROWS) most = LARGE_ROWS;
     long blocks = (rows + most - 1) / most;
     for (long i = 0; i < blocks; i++) {

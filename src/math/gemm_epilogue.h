@@ -60,6 +60,8 @@ B4C_INLINE void epilogue_rows(const epilogue *e, const void *sums, int row, int 
 {
     const size_t step = e->step, step16 = e->step16;
     const float *row_scale = e->row_scale;
+    const int32_t *sum128 = e->sum128;
+    char *const first = e->to;
     const int n = e->n;
     vec bias[EPILOGUE_VECTORS], scale[EPILOGUE_VECTORS];
     UNROLL
@@ -73,14 +75,15 @@ B4C_INLINE void epilogue_rows(const epilogue *e, const void *sums, int row, int 
         for (int j = 0; j < EPILOGUE_VECTORS; j++) {
             int at = i * B4C_PANEL + j * VEC_LANES;
             if (i8) {
-                vec sum = v_sums_i8((const int32_t *)sums + at, e->sum128 + j * VEC_LANES);
+                vec sum = v_sums_i8((const int32_t *)sums + at, sum128 + j * VEC_LANES);
                 y[j] = v_fma(sum, v_mul(v_set(row_scale[row + i]), scale[j]), bias[j]);
             } else {
                 y[j] = v_add(v_load((const b4c_real *)sums + at), bias[j]);
             }
             y[j] = act_apply(act, y[j]);
         }
-        char *to = e->to + (size_t)((row + i) / 16) * step16 + (size_t)((row + i) % 16) * step;
+        const unsigned r = (unsigned)(row + i);
+        char *to = first + r / 16 * step16 + r % 16 * step;
         if (!real) {
             UNROLL
             for (int j = 0; j < EPILOGUE_VECTORS; j++)

@@ -24,7 +24,6 @@ static inline vec v_sums_i8(const int32_t *sum, const int32_t *sum128)
 #include "math/gemm_epilogue.h"
 
 #define PREFETCH(p)      __builtin_prefetch(p)
-#define BLOCK_BYTES      ((size_t)192 << 10)
 #define LANES            4
 #define LARGE_ROWS       6
 #define LARGE_VECTORS    4

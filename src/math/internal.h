@@ -28,6 +28,7 @@ typedef struct b4c_cpu {
     bool amx;                /* tiles, int8, bf16, and permission to use them */
     bool dotprod;            /* aarch64: sdot */
     bool fast_bf16;          /* vdpbf16ps is faster than an fp32 FMA (not on Intel's cores) */
+    size_t l2_bytes;         /* of a core's second cache; how work is cut, never what it gives */
 } b4c_cpu;
 
 const b4c_cpu *b4c_cpu_get(void);
