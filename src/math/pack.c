@@ -78,8 +78,12 @@ static void fill_real(b4c_packed *p, int n, const b4c_real *w)
 static void fill_bf16(b4c_packed *p, int n, const b4c_real *w)
 {
     uint16_t *to = (uint16_t *)p->panels + column(p, n);
-    for (int k = 0; k < p->k; k++)
-        to[(size_t)(k / 2) * PANEL * 2 + (size_t)(k % 2)] = b4c_to_bf16((float)w[k]);
+    int k = 0;
+    for (; k + 2 <= p->k; k += 2, to += PANEL * 2) {
+        const uint16_t pair[2] = { b4c_to_bf16((float)w[k]), b4c_to_bf16((float)w[k + 1]) };
+        memcpy(to, pair, sizeof pair);
+    }
+    if (k < p->k) *to = b4c_to_bf16((float)w[k]);
 }
 
 /* The nearest integer, ties to even, of |x| < 2^22, as the low bits: adding 1.5 * 2^23 leaves no
