@@ -219,6 +219,8 @@ void b4c_request_free(b4c_request *r)
 
 int b4c_request_live(const b4c_request *r) { return r->n_live; }
 int b4c_request_most(const b4c_request *r) { return r->most; }
+int b4c_request_longest(const b4c_request *r) { return r->o.max_new_tokens; }
+int b4c_request_vocabulary(const b4c_request *r) { return r->facts.vocabulary; }
 
 const int32_t *b4c_request_tokens(const b4c_request *r, int i, int *n)
 {

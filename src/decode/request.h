@@ -15,7 +15,6 @@
 #define B4C_DECODE_REQUEST_H
 #include "base/error.h"
 #include "base/rng.h"
-#include "text/tokenizer.h"
 
 /* What a request must know about the model. */
 typedef struct b4c_vocabulary_facts {
@@ -46,9 +45,12 @@ void b4c_request_free(b4c_request *);
 int b4c_request_live(const b4c_request *);
 /* The most that may ever be live at once: what the engine must have slots for. */
 int b4c_request_most(const b4c_request *);
+/* The most tokens that a result may have, and the logits of a row. */
+int b4c_request_longest(const b4c_request *);
+int b4c_request_vocabulary(const b4c_request *);
 /* logits [live, vocabulary], changed in place. moves has room for b4c_request_most. Returns how
  * many are live now (0: done), or a negative code (B4C_E_NUMBER: NaN in logits; B4C_E_MEMORY).
- * Parents do not fall from move to move. */
+ * */
 int b4c_request_step(b4c_request *, float *logits, b4c_move *moves, b4c_error *);
 /* Tokens of live hypothesis i, without the prompt. */
 const int32_t *b4c_request_tokens(const b4c_request *, int i, int *n);

@@ -1,12 +1,13 @@
 /* block.c - the one transformer block.
  *
- *     post-norm (BERT)             x = norm(x + attention(x));         x = norm(x + feed_forward(x))
- *     pre-norm  (GPT-2, T5)        x = x + attention(norm(x));         x = x + feed_forward(norm(x))
+ *     post-norm (BERT)        x = norm(x + attention(x));   x = norm(x + feed_forward(x))
+ *     pre-norm (GPT-2, T5)    x = x + attention(norm(x));   x = x + feed_forward(norm(x))
  *
- * with cross-attention between the two in a decoder. Both are one chain of "sublayer, then join": joining adds the sublayer's
- * result to the stream and makes the next sublayer's input, so residual and norm are always one fused op.
- * Invariant: a row is asked about only through its own query, so a layer may be run for some of its rows (`only`) and gives those
- * the same bits.
+ * with cross-attention between the two in a decoder. Both are one chain of "sublayer, then join":
+ * joining adds the sublayer's result to the stream and makes the next sublayer's input, so residual
+ * and norm are always one fused op.
+ * Invariant: a row is asked about only through its own query, so a layer may be run for some of its
+ * rows (`only`) and gives those the same bits.
  */
 #include "model/forward.h"
 #include <math.h>
@@ -15,14 +16,17 @@ static const b4c_tensor none = { 0 };
 
 b4c_tensor b4c_dropped(b4c_tape *t, b4c_tensor x, const b4c_dropping *d, int place)
 {
-    return d->p > 0 ? b4c_dropout(t, x, (b4c_real)d->p, d->seed, d->step << 16 | (uint64_t)place) : x;
+    return d->p > 0 ? b4c_dropout(t, x, (b4c_real)d->p, d->seed, d->step << 16 | (uint64_t)place)
+                    : x;
 }
 
 /* The stream x and what the next sublayer reads. */
 typedef struct stream { b4c_tensor x, in; } stream;
 
-/* Sublayer result y joins the stream. after: this sublayer's norm; before: the next one's, NULL behind the last. */
-static stream joined(b4c_tape *t, bool pre_norm, stream s, b4c_tensor y, const b4c_norm *after, const b4c_norm *before, b4c_want want)
+/* Sublayer result y joins the stream. after: this sublayer's norm; before: the next one's, NULL
+ * behind the last. */
+static stream joined(b4c_tape *t, bool pre_norm, stream s, b4c_tensor y, const b4c_norm *after,
+                     const b4c_norm *before, b4c_want want)
 {
     stream next;
     if (!pre_norm) {
@@ -55,19 +59,22 @@ static b4c_attend_spec attend_spec(const b4c_network *net, const b4c_stack *st, 
 }
 
 /* Queries, keys and values of x, side by side as one product. */
-static b4c_tensor self_attention(b4c_tape *t, const b4c_network *net, const b4c_attention_weights *w, b4c_tensor x,
+static b4c_tensor self_attention(b4c_tape *t, const b4c_network *net,
+                                 const b4c_attention_weights *w, b4c_tensor x,
                                  const b4c_block_call *c)
 {
     const b4c_spec *s = &net->spec;
     const int q_cols = s->heads * s->head_size, kv_cols = s->kv_heads * s->head_size;
     const size_t scope = b4c_scope_open(t);
     const b4c_tensor qkv = b4c_linear(t, x, &w->qkv, B4C_ACT_NONE, B4C_ROWS);
-    b4c_tensor q = b4c_columns(qkv, 0, q_cols), k = b4c_columns(qkv, q_cols, kv_cols), v = b4c_columns(qkv, q_cols + kv_cols, kv_cols);
+    b4c_tensor q = b4c_columns(qkv, 0, q_cols), k = b4c_columns(qkv, q_cols, kv_cols);
+    b4c_tensor v = b4c_columns(qkv, q_cols + kv_cols, kv_cols);
     if (c->asked != c->self) q = b4c_gather(t, q, c->run->only, c->run->n_only);
     if (s->positions == B4C_POSITION_ROTARY) {
         q = b4c_rotated(t, q, s->heads, s->head_size, c->asked->pos, &net->rotary);
         k = b4c_rotated(t, k, s->kv_heads, s->head_size, c->self->pos, &net->rotary);
-        if (s->rotate_values) v = b4c_rotated(t, v, s->kv_heads, s->head_size, c->self->pos, &net->rotary);
+        if (s->rotate_values)
+            v = b4c_rotated(t, v, s->kv_heads, s->head_size, c->self->pos, &net->rotary);
     }
     if (c->run->cache && !t->failed) b4c_cache_keep(c->run->cache, c->layer, c->self, &k, &v);
     const b4c_attend_spec a = attend_spec(net, c->stack, false);
@@ -75,15 +82,23 @@ static b4c_tensor self_attention(b4c_tape *t, const b4c_network *net, const b4c_
     return b4c_scope_close(t, scope, b4c_linear(t, y, &w->out, B4C_ACT_NONE, B4C_ROWS));
 }
 
-static b4c_tensor cross_attention(b4c_tape *t, const b4c_network *net, const b4c_attention_weights *w, b4c_tensor x,
+static b4c_tensor cross_attention(b4c_tape *t, const b4c_network *net,
+                                  const b4c_attention_weights *w, b4c_tensor x,
                                   const b4c_block_call *c)
 {
     const int kv_cols = net->spec.kv_heads * net->spec.head_size;
     const size_t scope = b4c_scope_open(t);
     const b4c_tensor q = b4c_linear(t, x, &w->qkv, B4C_ACT_NONE, B4C_ROWS);
-    const b4c_tensor kv = b4c_linear(t, c->run->memory, &w->kv, B4C_ACT_NONE, B4C_ROWS);
+    b4c_tensor k, v;
+    if (c->run->sources) {
+        b4c_cache_layer(c->run->sources, c->layer, &k, &v);
+    } else {
+        const b4c_tensor kv = b4c_linear(t, c->run->memory, &w->kv, B4C_ACT_NONE, B4C_ROWS);
+        k = b4c_columns(kv, 0, kv_cols);
+        v = b4c_columns(kv, kv_cols, kv_cols);
+    }
     const b4c_attend_spec a = attend_spec(net, c->stack, true);
-    const b4c_tensor y = b4c_attend(t, q, b4c_columns(kv, 0, kv_cols), b4c_columns(kv, kv_cols, kv_cols), c->cross, &a, B4C_OPERAND);
+    const b4c_tensor y = b4c_attend(t, q, k, v, c->cross, &a, B4C_OPERAND);
     return b4c_scope_close(t, scope, b4c_linear(t, y, &w->out, B4C_ACT_NONE, B4C_ROWS));
 }
 
@@ -92,7 +107,8 @@ static b4c_tensor feed_forward(b4c_tape *t, const b4c_spec *s, const b4c_block *
     const size_t scope = b4c_scope_open(t);
     b4c_tensor h;
     if (s->gated)
-        h = b4c_product(t, b4c_linear(t, x, &b->gate, s->act, B4C_ROWS), b4c_linear(t, x, &b->up, B4C_ACT_NONE, B4C_ROWS), B4C_OPERAND);
+        h = b4c_product(t, b4c_linear(t, x, &b->gate, s->act, B4C_ROWS),
+                        b4c_linear(t, x, &b->up, B4C_ACT_NONE, B4C_ROWS), B4C_OPERAND);
     else
         h = b4c_linear(t, x, &b->up, s->act, B4C_OPERAND);
     return b4c_scope_close(t, scope, b4c_linear(t, h, &b->down, B4C_ACT_NONE, B4C_ROWS));
@@ -107,16 +123,20 @@ b4c_tensor b4c_block_run(b4c_tape *t, const b4c_network *net, b4c_tensor x, cons
     const bool last = c->layer == c->stack->layers - 1;
     const size_t scope = b4c_scope_open(t);
 
-    stream st = { x, s->pre_norm ? b4c_normalize(t, x, none, &b->self.norm, NULL, B4C_OPERAND) : x };
+    stream st = { x, x };
+    if (s->pre_norm) st.in = b4c_normalize(t, x, none, &b->self.norm, NULL, B4C_OPERAND);
     b4c_tensor y = self_attention(t, net, &b->self, st.in, c);
     if (c->asked != c->self) st.x = b4c_gather(t, x, c->run->only, c->run->n_only);
-    st = joined(t, s->pre_norm, st, b4c_dropped(t, y, drop, place), &b->self.norm, c->cross ? &b->cross.norm : &b->norm, B4C_BOTH);
+    st = joined(t, s->pre_norm, st, b4c_dropped(t, y, drop, place), &b->self.norm,
+                c->cross ? &b->cross.norm : &b->norm, B4C_BOTH);
     if (c->cross) {
         y = cross_attention(t, net, &b->cross, st.in, c);
-        st = joined(t, s->pre_norm, st, b4c_dropped(t, y, drop, place + 1), &b->cross.norm, &b->norm, B4C_BOTH);
+        st = joined(t, s->pre_norm, st, b4c_dropped(t, y, drop, place + 1), &b->cross.norm,
+                    &b->norm, B4C_BOTH);
     }
     b4c_look(t, "attended", c->layer, st.in);
     y = feed_forward(t, s, b, st.in);
-    st = joined(t, s->pre_norm, st, b4c_dropped(t, y, drop, place + 2), &b->norm, NULL, last ? B4C_ROWS : B4C_BOTH);
+    st = joined(t, s->pre_norm, st, b4c_dropped(t, y, drop, place + 2), &b->norm, NULL,
+                last ? B4C_ROWS : B4C_BOTH);
     return b4c_scope_close(t, scope, st.x);
 }

@@ -20,6 +20,7 @@ typedef struct b4c_stack_call {
     b4c_cache *cache;                /* keys and values of earlier calls, and these after them; NULL: the batch's own. Not recording */
     b4c_tensor memory;               /* decoder: the encoder's rows, and who sees which of them; cross NULL: no cross-attention */
     const b4c_plan *cross;
+    const b4c_cache *sources;        /* keys and values of the memory, already made (b4c_cache_source); NULL: from memory */
     const int *only;                 /* rising rows that the last layer is wanted for, or NULL: all. The result has n_only rows */
     int n_only;
     b4c_tensor *first;               /* receives the first layer's rows; NULL: not wanted */

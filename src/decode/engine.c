@@ -1,0 +1,380 @@
+/* engine.c - see engine.h. */
+#include "decode/engine.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { DEFAULT_CACHE = 1 << 30 };
+
+/* A job that is being worked at: slot[i] holds live hypothesis i. */
+typedef struct active {
+    int job, source; /* source: slot of its source, or -1 */
+    bool fresh;      /* its prompt has not been read */
+    int live;
+    int *slot; /* [most] */
+} active;
+
+typedef struct engine {
+    const b4c_network *net;
+    b4c_tape *tape;
+    const b4c_engine_options *o;
+    b4c_job *job;
+    int n_jobs, next_job;
+    const b4c_stack *stack; /* the one that writes */
+    b4c_cache cache, sources;
+    int *free_slot, n_free, *free_source, n_free_source;
+    active *active;
+    int n_active, room_active;
+    b4c_move *moves;
+    int *spare;     /* [most] */
+    int vocabulary; /* logits a row */
+} engine;
+
+static bool two_stacks(const engine *e) { return e->o->reading == B4C_READ_SEQ2SEQ; }
+
+/* Rows that a job's own slot begins with. */
+static int first_rows(const engine *e, const b4c_job *j)
+{
+    return two_stacks(e) ? e->o->n_start : j->n;
+}
+
+/* ---- room --------------------------------------------------------------------------------------
+ */
+
+static int check_jobs(const engine *e, b4c_error *err)
+{
+    const int limit = e->net->spec.max_positions;
+    for (int i = 0; i < e->n_jobs; i++) {
+        const b4c_job *j = &e->job[i];
+        const bool full = limit && !two_stacks(e) && j->n >= limit;
+        if (full || (limit && j->n > limit))
+            return b4c_fail(
+                err, B4C_E_ARG,
+                "generation: text %d: found %d tokens, the model reads at most %d; shorten it",
+                i + 1, j->n, two_stacks(e) ? limit : limit - 1);
+    }
+    return 0;
+}
+
+/* Rows of a slot that the longest job may fill. */
+static int longest(const engine *e, int (*limit_of)(const b4c_request *))
+{
+    int most = 0;
+    for (int i = 0; i < e->n_jobs; i++) {
+        const int n = first_rows(e, &e->job[i]) + limit_of(e->job[i].request);
+        if (n > most) most = n;
+    }
+    const int limit = e->net->spec.max_positions;
+    return limit && most > limit ? limit : most;
+}
+
+static int slots_for(const engine *e, int layers, int room, size_t budget, long wanted, int least)
+{
+    const size_t row = (size_t)layers * (size_t)(e->net->spec.kv_heads * e->net->spec.head_size) *
+                       2 * sizeof(b4c_real);
+    const size_t fit = budget / (row * (size_t)room);
+    const long n = fit < (size_t)wanted ? (long)fit : wanted;
+    return (int)(n < least ? least : n);
+}
+
+static int make_room(engine *e, b4c_error *err)
+{
+    const size_t budget = e->o->cache_bytes ? e->o->cache_bytes : DEFAULT_CACHE;
+    int most = 1, source = 1;
+    long all = 0;
+    for (int i = 0; i < e->n_jobs; i++) {
+        const int m = b4c_request_most(e->job[i].request);
+        if (m > most) most = m;
+        if (e->job[i].n > source) source = e->job[i].n;
+        all += m;
+    }
+    const int room = longest(e, b4c_request_longest),
+              slots = slots_for(e, e->stack->layers, room, budget, all, most);
+    B4C_TRY(b4c_cache_init(&e->cache, e->net, e->stack, slots, room, err));
+    int sources = 0;
+    if (two_stacks(e)) {
+        sources = slots_for(e, e->stack->layers, source, budget, e->n_jobs, 1);
+        B4C_TRY(b4c_cache_init(&e->sources, e->net, e->stack, sources, source, err));
+    }
+    e->room_active = slots;
+    e->free_slot = malloc((size_t)slots * sizeof *e->free_slot);
+    e->free_source = malloc(((size_t)sources + 1) * sizeof *e->free_source);
+    e->active = calloc((size_t)slots, sizeof *e->active);
+    e->moves = malloc((size_t)most * sizeof *e->moves);
+    e->spare = malloc((size_t)most * sizeof *e->spare);
+    bool ok = e->free_slot && e->free_source && e->active && e->moves && e->spare;
+    for (int i = 0; ok && i < slots; i++) {
+        e->active[i].slot = malloc((size_t)most * sizeof *e->active[i].slot);
+        ok = e->active[i].slot != NULL;
+        e->free_slot[e->n_free++] = slots - 1 - i;
+    }
+    for (int i = 0; ok && i < sources; i++) e->free_source[e->n_free_source++] = sources - 1 - i;
+    return ok ? 0 : b4c_fail(err, B4C_E_MEMORY, "generation: no memory for %d sequences", slots);
+}
+
+static void done(engine *e)
+{
+    for (int i = 0; e->active && i < e->room_active; i++) free(e->active[i].slot);
+    free(e->free_slot);
+    free(e->free_source);
+    free(e->active);
+    free(e->moves);
+    free(e->spare);
+    b4c_cache_done(&e->cache);
+    b4c_cache_done(&e->sources);
+}
+
+static int take_slot(engine *e)
+{
+    const int slot = e->free_slot[--e->n_free];
+    e->cache.length[slot] = 0;
+    return slot;
+}
+
+/* ---- coming and going ---------------------------------------------------------------------------
+ */
+
+/* Slots that active jobs may still ask for. */
+static int promised(const engine *e)
+{
+    int n = 0;
+    for (int i = 0; i < e->n_active; i++)
+        n += b4c_request_most(e->job[e->active[i].job].request) - e->active[i].live;
+    return n;
+}
+
+static void leave(engine *e, int i)
+{
+    active *a = &e->active[i];
+    for (int k = 0; k < a->live; k++) e->free_slot[e->n_free++] = a->slot[k];
+    if (a->source >= 0) e->free_source[e->n_free_source++] = a->source;
+    const active gone = *a;
+    e->n_active--;
+    memmove(a, a + 1, (size_t)(e->n_active - i) * sizeof *a);
+    e->active[e->n_active] = gone; /* keeps its memory for the next one */
+}
+
+/* The encoder's rows of newly admitted sources, and what the decoder's cross-attention makes of
+ * them. */
+static int read_sources(engine *e, int first, b4c_error *err)
+{
+    b4c_tape *t = e->tape;
+    const int n = e->n_active - first;
+    b4c_tape_reset(t);
+    int rows = 0;
+    int *lengths = b4c_take(t, (size_t)n * sizeof *lengths),
+        *slot = b4c_take(t, (size_t)n * sizeof *slot);
+    for (int i = 0; i < n && !t->failed; i++)
+        rows += lengths[i] = e->job[e->active[first + i].job].n;
+    int32_t *ids = b4c_take(t, (size_t)rows * sizeof *ids);
+    for (int i = 0, at = 0; i < n && !t->failed; at += lengths[i++]) {
+        memcpy(ids + at, e->job[e->active[first + i].job].ids, (size_t)lengths[i] * sizeof *ids);
+        slot[i] = e->active[first + i].source;
+    }
+    if (!t->failed) {
+        const b4c_plan plan = b4c_plan_make(t, B4C_MASK_FULL, lengths, n, NULL);
+        const b4c_stack_call call = { .plans = &plan, .n_plans = 1 };
+        b4c_tensor x = b4c_input(t, e->net, &e->net->encoder, ids, NULL, &plan,
+                                 (b4c_dropping){ 0 });
+        x = b4c_stack_run(t, e->net, &e->net->encoder, x, &call);
+        if (!t->failed) b4c_cache_source(t, &e->sources, e->net, x, slot, lengths, n);
+    }
+    return t->failed ? b4c_fail(err, B4C_E_MEMORY,
+                                "generation: no memory to read %d sources of %d tokens", n, rows)
+                     : 0;
+}
+
+static int admit(engine *e, b4c_error *err)
+{
+    const int first = e->n_active;
+    int rows = 0;
+    while (e->next_job < e->n_jobs && e->n_active < e->room_active && rows < 2048) {
+        b4c_job *j = &e->job[e->next_job];
+        if (!b4c_request_live(j->request)) { /* nothing to do */
+            e->next_job++;
+            continue;
+        }
+        if (e->n_free - promised(e) < b4c_request_most(j->request) ||
+            (two_stacks(e) && !e->n_free_source))
+            break;
+        active *a = &e->active[e->n_active++];
+        a->job = e->next_job++;
+        a->fresh = true;
+        a->live = 1;
+        a->slot[0] = take_slot(e);
+        a->source = two_stacks(e) ? e->free_source[--e->n_free_source] : -1;
+        rows += j->n;
+    }
+    return two_stacks(e) && e->n_active > first ? read_sources(e, first, err) : 0;
+}
+
+/* The first of `n` moves with this parent, or -1. */
+static int first_child(const b4c_move *moves, int n, int parent)
+{
+    for (int i = 0; i < n; i++)
+        if (moves[i].parent == parent) return i;
+    return -1;
+}
+
+/* Slots follow the moves: a parent's first child goes on in its slot, others get copies, and slots
+ * without children are free again: they are freed first, so that the copies find room. */
+static void follow(engine *e, active *a, int live)
+{
+    for (int p = 0; p < a->live; p++) {
+        e->spare[p] = a->slot[p];
+        if (first_child(e->moves, live, p) < 0) e->free_slot[e->n_free++] = a->slot[p];
+    }
+    for (int i = 0; i < live; i++) {
+        const int parent = e->spare[e->moves[i].parent];
+        if (first_child(e->moves, live, e->moves[i].parent) == i) {
+            a->slot[i] = parent;
+        } else {
+            a->slot[i] = take_slot(e);
+            b4c_cache_copy(&e->cache, parent, a->slot[i]);
+        }
+    }
+    a->live = live;
+}
+
+/* ---- a step
+ * --------------------------------------------------------------------------------------- */
+
+typedef struct batch {
+    int n_seq, rows, *slot, *length, *only, *source;
+    int32_t *ids, *segments;
+} batch;
+
+static int rows_of(const engine *e, const active *a)
+{
+    return a->fresh ? first_rows(e, &e->job[a->job]) : a->live;
+}
+
+static bool gather(engine *e, batch *b)
+{
+    b4c_tape *t = e->tape;
+    *b = (batch){ 0 };
+    for (int i = 0; i < e->n_active; i++) {
+        b->n_seq += e->active[i].live;
+        b->rows += rows_of(e, &e->active[i]);
+    }
+    const size_t n = (size_t)b->n_seq, rows = (size_t)b->rows;
+    b->slot = b4c_take(t, n * sizeof *b->slot);
+    b->length = b4c_take(t, n * sizeof *b->length);
+    b->only = b4c_take(t, n * sizeof *b->only);
+    b->source = b4c_take(t, n * sizeof *b->source);
+    b->ids = b4c_take(t, rows * sizeof *b->ids);
+    b->segments = b4c_take(t, rows * sizeof *b->segments);
+    if (t->failed) return false;
+    int s = 0, row = 0;
+    for (int i = 0; i < e->n_active; i++) {
+        const active *a = &e->active[i];
+        const b4c_job *j = &e->job[a->job];
+        for (int h = 0; h < a->live; h++, s++) {
+            b->slot[s] = a->slot[h];
+            b->source[s] = a->source;
+            b->length[s] = a->fresh ? rows_of(e, a) : 1;
+            if (a->fresh) {
+                memcpy(b->ids + row, two_stacks(e) ? e->o->start : j->ids,
+                       (size_t)b->length[s] * sizeof *b->ids);
+            } else {
+                int n_ids;
+                const int32_t *ids = b4c_request_tokens(j->request, h, &n_ids);
+                b->ids[row] = ids[n_ids - 1];
+            }
+            for (int k = 0; k < b->length[s]; k++) {
+                const bool stated = a->fresh && !two_stacks(e) && j->segments;
+                b->segments[row + k] = stated ? j->segments[k] : a->fresh ? 0 : j->segment;
+            }
+            row += b->length[s];
+            b->only[s] = row - 1;
+        }
+    }
+    return true;
+}
+
+/* One pass: logits [n_seq, head rows] of every live hypothesis's last row. */
+static b4c_tensor pass(engine *e, const batch *b)
+{
+    b4c_tape *t = e->tape;
+    /* A prefix model's source sees all of itself; a single new row sees the same either way. */
+    const b4c_mask mask = e->o->reading == B4C_READ_PREFIX ? B4C_MASK_FULL : B4C_MASK_CAUSAL;
+    const b4c_plan plan = b4c_cache_plan(t, &e->cache, mask, b->slot, b->length, b->n_seq);
+    b4c_plan cross;
+    b4c_stack_call call = {
+        .plans = &plan, .n_plans = 1, .cache = &e->cache, .only = b->only, .n_only = b->n_seq
+    };
+    if (t->failed) return (b4c_tensor){ 0 };
+    if (two_stacks(e)) {
+        cross = b4c_cache_source_plan(t, &e->sources, &plan, b->source);
+        call.cross = &cross;
+        call.sources = &e->sources;
+    }
+    const int32_t *segments = e->net->spec.segments > 1 ? b->segments : NULL;
+    b4c_tensor x = b4c_input(t, e->net, e->stack, b->ids, segments, &plan, (b4c_dropping){ 0 });
+    x = b4c_stack_run(t, e->net, e->stack, x, &call);
+    return b4c_logits(t, e->net, x);
+}
+
+/* Can the job's sequences grow by one more row? */
+static bool has_room(const engine *e, const active *a)
+{
+    for (int h = 0; h < a->live; h++)
+        if (e->cache.length[a->slot[h]] >= e->cache.room) return false;
+    return true;
+}
+
+static int step(engine *e, b4c_watch_fn watch, void *arg, b4c_error *err)
+{
+    batch b;
+    b4c_tape_reset(e->tape);
+    b4c_tensor logits = gather(e, &b) ? pass(e, &b) : (b4c_tensor){ 0 };
+    if (e->tape->failed)
+        return b4c_fail(err, B4C_E_MEMORY, "generation: no memory for a step of %d rows", b.rows);
+    b4c_cache_grow(&e->cache, b.slot, b.length, b.n_seq);
+    float *row = (float *)(void *)logits.x;
+    for (int i = 0; i < e->n_active;) {
+        active *a = &e->active[i];
+        b4c_request *r = e->job[a->job].request;
+        for (int h = 1; h < a->live; h++) /* rows of tokens that exist, side by side */
+            memmove(row + (size_t)h * (size_t)e->vocabulary, row + (size_t)h * (size_t)logits.ld,
+                    (size_t)e->vocabulary * sizeof *row);
+        float *mine = row;
+        row += (size_t)a->live * (size_t)logits.ld;
+        const int live = b4c_request_step(r, mine, e->moves, err);
+        if (live < 0) return b4c_fail_in(err, "text %d", a->job + 1);
+        a->fresh = false;
+        follow(e, a, live);
+        if (live && !has_room(e, a))
+            b4c_request_finish(r, B4C_FINISH_LENGTH);
+        else if (live && watch && watch(arg, a->job))
+            b4c_request_finish(r, B4C_FINISH_STOPPED);
+        if (b4c_request_live(r))
+            i++;
+        else
+            leave(e, i);
+    }
+    return 0;
+}
+
+int b4c_engine_run(const b4c_network *net, b4c_crew *crew, const b4c_engine_options *o,
+                   b4c_job *jobs, int n_jobs, b4c_watch_fn watch, void *arg, b4c_error *err)
+{
+    engine e = {
+        .net = net, .o = o, .job = jobs, .n_jobs = n_jobs, .vocabulary = net->spec.vocabulary
+    };
+    e.stack = o->reading == B4C_READ_SEQ2SEQ ? &net->decoder : &net->encoder;
+    if (n_jobs < 1) return 0;
+    B4C_TRY(check_jobs(&e, err));
+    e.vocabulary = b4c_request_vocabulary(jobs[0].request);
+    e.tape = b4c_crew_joint(crew);
+    int rc = make_room(&e, err);
+    while (rc == 0) {
+        rc = admit(&e, err);
+        if (rc < 0 || !e.n_active) break;
+        rc = step(&e, watch, arg, err);
+    }
+    done(&e);
+    b4c_tape_reset(e.tape);
+    b4c_crew_apart(crew);
+    return rc;
+}
