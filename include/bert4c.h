@@ -174,26 +174,43 @@ B4C_API const char *b4c_pooling_name(b4c_pooling);
 typedef struct b4c_model_options {
     b4c_dtype dtype;
     b4c_dialect dialect;
-    bool need_mlm;           /* load the masked-LM head; its absence is then an error */
+    bool need_head;          /* load the head that gives logits, for filling, generating, scoring; its absence is then an error */
     bool allow_missing;      /* load although tensors are missing: they are zero. For inspection only */
     bool check_numbers;      /* look for NaN and infinity in every tensor (default in the command) */
     bool weights_only;       /* no tokenizer wanted */
+    /* Compute as another family's reference does: "t5-pegasus" for T5 PEGASUS in a hub folder that calls itself mt5: bias in
+     * cross-attention, scaled output, gelu by erf. NULL: what config.json says in "bert4c_as", or the hub's way. */
+    const char *as;
 } b4c_model_options;
-#define B4C_MODEL_DEFAULT ((b4c_model_options){ B4C_AUTO, B4C_DIALECT_AUTO, false, false, true, false })
+#define B4C_MODEL_DEFAULT ((b4c_model_options){ B4C_AUTO, B4C_DIALECT_AUTO, false, false, true, false, NULL })
 
 /* Open a folder in the hub's layout, a TF1 checkpoint's folder or prefix, or one file (.safetensors,
  * pytorch_model.bin, .onnx) with its config.json beside it. options NULL: the default. */
 B4C_API b4c_model *b4c_model_open(const char *path, const b4c_model_options *, b4c_error *);
 B4C_API void b4c_model_free(b4c_model *);
 
+/* How a model reads a text before it writes. */
+typedef enum b4c_reading {
+    B4C_READ_AUTO,           /* by the architecture */
+    B4C_READ_CAUSAL,         /* token by token: GPT, LLaMA, BERT and NEZHA as language models. The text is continued */
+    B4C_READ_PREFIX,         /* UniLM over BERT, RoFormer, NEZHA: the source, [CLS] a [SEP], sees all of itself; then a target follows */
+    B4C_READ_SEQ2SEQ,        /* T5, BART, PEGASUS: an encoder reads, a decoder writes */
+    B4C_READ_MASKED          /* for scoring alone: each token from all others, as a masked LM does */
+} b4c_reading;
+
+B4C_API const char *b4c_reading_name(b4c_reading);
+
 typedef struct b4c_model_info {
-    const char *architecture;  /* "bert", "roformer", "albert", "nezha" */
+    const char *architecture;  /* "bert", "gpt2", "t5", ... */
     const char *layout;        /* "safetensors", "torch", "tf1", "onnx" */
     int layers, width, heads, inner, vocabulary, embedding_width, max_positions /* 0: no limit */;
     b4c_dtype dtype;
     b4c_pooling pooling;       /* AUTO when the files do not say */
     bool normalize;            /* the files ask for unit vectors */
-    bool has_pooler, has_mlm;
+    bool has_pooler, has_mlm;  /* masked-LM head in the files */
+    bool has_head;             /* any head that gives logits */
+    b4c_reading reading;       /* how AUTO reads before it writes */
+    int end, start;            /* first end token, or -1; what the decoder of SEQ2SEQ starts with, or -1 */
     int max_length;            /* tokens: the smallest limit the files state, or 0 */
     int64_t parameters;
     size_t packed_bytes;       /* memory the weights take */
@@ -204,7 +221,7 @@ B4C_API const b4c_tokenizer *b4c_model_tokenizer(const b4c_model *);
 /* What loading found, as JSON: tensors read with shape and type, unexpected ones, missing ones, name
  * mapping, files. Belongs to the model. */
 B4C_API const char *b4c_model_report(const b4c_model *);
-/* Prompt the model's files name so ("query", "document"), or NULL. */
+/* Prompt the model's files name so ("query", "document"), or NULL. name NULL: their default. */
 B4C_API const char *b4c_model_prompt(const b4c_model *, const char *name);
 
 /* ---- session ------------------------------------------------------------------------------ */
@@ -223,7 +240,7 @@ B4C_API void b4c_session_free(b4c_session *);
 typedef struct b4c_encode_options {
     b4c_pooling pooling;
     int normalize;           /* 1 unit length, 0 as they are, -1 what the model's files say (no: 0) */
-    const char *prompt;      /* put before every text; NULL: none */
+    const char *prompt;      /* put before every text; "": none; NULL: the files' default, mostly none */
     int max_length;          /* 0: the model's */
     b4c_truncate truncate;
     int dim;                 /* keep the first dim components (before normalising); 0: all */
@@ -315,10 +332,22 @@ typedef struct b4c_generate_options {
     int n_stop;
     bool logprobs;                        /* log-probability of every token, before temperature and filters */
     int alternatives;                     /* and of this many best tokens at each place */
+    /* the source */
+    b4c_reading reading;
+    int max_source;                       /* tokens of the text that are read, special ones included; 0: what the model holds */
+    b4c_truncate truncate;                /* where a longer one is cut */
+    /* What result 0 of text `text` has become longer by: whole characters, of `bytes` bytes (0: nothing yet; "" at the end of a
+     * step), never taken back. Pieces come with greedy decoding and sampling of one result, with beams only at the end. Another
+     * return than 0 stops that text. NULL: not wanted. */
+    int (*stream)(void *arg, int text, const char *piece, size_t bytes);
+    void *stream_arg;
 } b4c_generate_options;
 #define B4C_GENERATE_DEFAULT                                                                      \
     ((b4c_generate_options){ .max_new_tokens = 128, .n = 1, .beams = 1, .beam_groups = 1, .length_penalty = 1, .min_ends = 1, .temperature = 1, \
                              .top_p = 1, .typical = 1, .repetition_penalty = 1 })
+
+/* The default, changed by what the model's generation_config.json says (beams, sampling, penalties, lengths). */
+B4C_API b4c_generate_options b4c_generate_defaults(const b4c_model *);
 
 typedef struct b4c_result {
     const int32_t *ids;      /* without prompt and start token; an end token is left out */
@@ -330,6 +359,101 @@ typedef struct b4c_result {
     const b4c_candidate *alternative;    /* [n, alternatives], p is a log-probability here */
     b4c_finish finish;
 } b4c_result;
+
+/* What a call wrote. Belongs to the caller: start from {0}, free once at the end. */
+typedef struct b4c_generation {
+    int n;                   /* texts */
+    const int *count;        /* [n] results of each */
+    const b4c_result *const *result;     /* [n], of each [count]: best first (beams), or in order (samples) */
+    int64_t tokens_read, tokens_written; /* of all sources and results */
+    int texts_cut;           /* sources that truncation shortened */
+    int64_t cut;             /* tokens that they lost */
+    int empty;               /* results without a token */
+    int at_limit;            /* results that a length limit ended */
+    int shortened;           /* texts that max_new_tokens would take beyond the positions that the model has: they stop there */
+    struct b4c_generation_own *own;
+} b4c_generation;
+
+/* Continue or answer n texts, all in one continuous batch: finished results leave it, waiting texts enter. lens: bytes, or NULL
+ * for NUL-ended texts. options NULL: b4c_generate_defaults. A result depends on its text, the options and the seed alone: not on
+ * other texts, their order or the number of threads; equal texts get equal samples. Needs a model opened with need_head. */
+B4C_API int b4c_generate(b4c_session *, const char *const *texts, const size_t *lens, int n, const b4c_generate_options *,
+                         b4c_generation *, b4c_error *);
+/* The same from tokens, sequences of lengths [n] end to end, read as they are. segments NULL: zeros. */
+B4C_API int b4c_generate_ids(b4c_session *, const int32_t *ids, const int32_t *segments, const int *lengths, int n,
+                             const b4c_generate_options *, b4c_generation *, b4c_error *);
+B4C_API void b4c_generation_free(b4c_generation *);
+
+/* Other ways to say a text, by SimBERT, RoFormer-Sim and their like (a PREFIX model whose vectors tell likeness): samples, without
+ * repeats and the text itself (also where only blanks differ), encoded by the same model, by falling cosine to the text. */
+typedef struct b4c_paraphrase_options {
+    b4c_generate_options generate;       /* n: samples a text */
+    int keep;                            /* the most candidates given back; 0: all */
+    float floor;                         /* least cosine */
+    b4c_pooling pooling;                 /* AUTO: linear where there is a pooler, else what the files say */
+    const int *mask;                     /* tokens of the source, [CLS] being 0, that are read as [MASK]: freer variants */
+    int n_mask;
+} b4c_paraphrase_options;
+#define B4C_PARAPHRASE_DEFAULT                                                                    \
+    ((b4c_paraphrase_options){ .generate = { .max_new_tokens = 64, .n = 100, .beams = 1, .beam_groups = 1, .length_penalty = 1, \
+                                             .min_ends = 1, .sample = true, .temperature = 1, .top_p = 0.95f, .typical = 1, \
+                                             .repetition_penalty = 1, .reading = B4C_READ_PREFIX },                         \
+                               .keep = 20, .floor = -1 })
+
+typedef struct b4c_paraphrase {
+    const char *text;
+    float cosine;
+    double logprob;
+    b4c_finish finish;
+} b4c_paraphrase;
+
+typedef struct b4c_paraphrases {
+    int n;                   /* texts */
+    const int *count;        /* [n] candidates of each */
+    const b4c_paraphrase *const *candidate;      /* [n], of each [count] */
+    int64_t tokens_read, tokens_written;
+    int texts_cut;
+    int64_t cut;
+    int repeats;             /* samples dropped as repeats, empty or the text itself */
+    int below;               /* candidates under the floor */
+    struct b4c_paraphrases_own *own;
+} b4c_paraphrases;
+
+B4C_API int b4c_paraphrase_texts(b4c_session *, const char *const *texts, const size_t *lens, int n,
+                                 const b4c_paraphrase_options *, b4c_paraphrases *, b4c_error *);
+B4C_API void b4c_paraphrases_free(b4c_paraphrases *);
+
+/* How likely a model finds texts. */
+typedef struct b4c_score_options {
+    b4c_reading reading;     /* AUTO: with sources as the model generates; without, MASKED where it is a masked LM */
+    int end;                 /* the end token counts too: 1, 0; -1: where there is a source */
+    int max_length;          /* tokens of source and text; 0: what the model holds. A longer text is an error */
+} b4c_score_options;
+#define B4C_SCORE_DEFAULT ((b4c_score_options){ B4C_READ_AUTO, -1, 0 })
+
+typedef struct b4c_score {
+    int n;                   /* tokens that count */
+    const int32_t *ids;      /* [n] */
+    const float *token_logprob;          /* [n] */
+    double logprob;          /* their sum; MASKED: the pseudo-log-likelihood (Salazar et al. 2020) */
+    double perplexity;       /* exp(-logprob / n); 0 tokens: NaN */
+} b4c_score;
+
+typedef struct b4c_scores {
+    int n;
+    const b4c_score *score;  /* [n] */
+    b4c_reading reading;     /* as which they were scored */
+    struct b4c_scores_own *own;
+} b4c_scores;
+
+/* texts [n], and the source of each, or NULL. A first token that nothing stands before does not count. */
+B4C_API int b4c_score_texts(b4c_session *, const char *const *sources, const char *const *texts, int n,
+                            const b4c_score_options *, b4c_scores *, b4c_error *);
+/* The same from tokens: text i is ids, of lengths[i], the first given[i] of which are its source (SEQ2SEQ: what the encoder reads)
+ * and do not count. given NULL: zeros. An end token counts if it stands there. MASKED: special tokens ([CLS], [SEP], [PAD]) do not count. */
+B4C_API int b4c_score_ids(b4c_session *, const int32_t *ids, const int *lengths, const int *given, int n,
+                          const b4c_score_options *, b4c_scores *, b4c_error *);
+B4C_API void b4c_scores_free(b4c_scores *);
 
 /* Cosine of two vectors of n components, summed in double; 0 when one of them is all zero. */
 B4C_API double b4c_cosine(const float *a, const float *b, int n);

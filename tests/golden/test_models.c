@@ -145,11 +145,66 @@ static void int8_stays_close(void **state)
             compare_dtype(models[i].name, k, B4C_I8, 0.998, 0.15);
 }
 
+/* ---- layouts --------------------------------------------------------------------------------- */
+
+/* The same weights in other layouts and types; `lowest` 1: the references' hidden states within the
+ * tolerance, else the lowest cosine that rounding to 8 or 16 bits may leave. */
+static const struct { const char *folder, *model; bool head; double lowest; } layouts[] = {
+    { "bin-zip", "bert", true, 1 },           { "bin-legacy", "bert", true, 1 },
+    { "bin-gamma-beta", "bert", true, 1 },    { "bin-strided", "bert", true, 1 },
+    { "bin-half", "bert", true, 0.9999 },     { "bf16", "bert", true, 0.9995 },
+    { "f16", "bert", true, 0.9999 },          { "sharded", "bert", true, 1 },
+    { "padded-and-extra", "bert", true, 1 },  { "onnx-bert", "bert", false, 1 },
+    { "onnx-bert-dynamo", "bert", false, 1 }, { "onnx-bert-external", "bert", false, 1 },
+    { "onnx-bert-fused", "bert", false, 1 },  { "onnx-bert-f16", "bert", false, 0.9999 },
+    { "onnx-bert-mlm", "bert", true, 1 },     { "onnx-bert-int8", "bert", false, 0.99 },
+    { "tf1-bert", "bert", true, 1 },          { "tf1-bert-adam", "bert", true, 1 },
+    { "tf1-bert-sharded", "bert", true, 1 },  { "tf1-bert-sliced", "bert", true, 1 },
+    { "tf1-albert", "albert", true, 1 },      { "tf1-roformer", "roformer", true, 1 },
+    { "tf1-roformer-factorised", "roformer-factorised", true, 1 },
+};
+
+static void compare_layout(const char *name, const char *source, bool head, double lowest)
+{
+    char folder[256];
+    golden g;
+    golden_model m;
+    golden_pass p;
+    size_t n;
+    snprintf(folder, sizeof folder, "tests/golden/formats/%s", name);
+    golden_open(&g, source);
+    golden_model_open(&m, folder, B4C_F32, head);
+    golden_run(&p, &m, &g, 0, g.n_seq, &(golden_way){ .kernels = b4c_kernels_get() });
+    snprintf(folder, sizeof folder, "hidden.%d", p.layers);
+    float *want = golden_tensor(&g, folder, &n);
+    for (int r = 0; r < p.rows && lowest < 1; r++) {
+        const size_t at = (size_t)r * (size_t)p.width;
+        const double c = cosine_f32(p.hidden[p.layers] + at, want + at, (size_t)p.width);
+        if (!(c >= lowest)) fail_msg("%s: cosine of row %d is %g", name, r, c);
+    }
+    free(want);
+    if (lowest == 1) {
+        assert_int_equal(compare(&g, "", folder, p.hidden[p.layers], name), 1);
+        if (head) assert_int_equal(compare(&g, "", "logits", p.logits, name), 1);
+    }
+    golden_pass_free(&p);
+    golden_model_close(&m);
+    golden_close(&g);
+}
+
+static void every_layout_computes_the_same(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < COUNT(layouts); i++)
+        compare_layout(layouts[i].folder, layouts[i].model, layouts[i].head, layouts[i].lowest);
+}
+
 int main(void)
 {
     print_tables();
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(hidden_states_logits_and_pooled_vectors_are_the_references),
+        cmocka_unit_test(every_layout_computes_the_same),
         cmocka_unit_test(bf16_stays_close),
         cmocka_unit_test(int8_stays_close),
     };
