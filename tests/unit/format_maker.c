@@ -355,3 +355,72 @@ void tf1_entry(b4c_buffer *b, int dtype, const int64_t *shape, int rank, int sha
     pb_int(b, 5, n);
     if (data) pb_fixed32(b, 6, tf1_mask(crc32c(data, n)));
 }
+
+/* ---- GGUF ----------------------------------------------------------------------------------- */
+
+void gguf_text(b4c_buffer *b, const char *text)
+{
+    put_number(b, strlen(text), 8);
+    b4c_buffer_text(b, text);
+}
+
+void gguf_number(gguf_maker *g, const char *key, int kind, uint64_t value, int width)
+{
+    gguf_text(&g->pairs, key);
+    put_number(&g->pairs, (uint64_t)kind, 4);
+    put_number(&g->pairs, value, width);
+    g->n++;
+}
+
+void gguf_string(gguf_maker *g, const char *key, const char *value)
+{
+    gguf_text(&g->pairs, key);
+    put_number(&g->pairs, 8, 4);
+    gguf_text(&g->pairs, value);
+    g->n++;
+}
+
+void gguf_array(gguf_maker *g, const char *key, int kind, uint64_t n, const void *bytes,
+                size_t size)
+{
+    gguf_text(&g->pairs, key);
+    put_number(&g->pairs, 9, 4);
+    put_number(&g->pairs, (uint64_t)kind, 4);
+    put_number(&g->pairs, n, 8);
+    b4c_buffer_add(&g->pairs, bytes, size);
+    g->n++;
+}
+
+static void gguf_pad(b4c_buffer *b, size_t alignment)
+{
+    while (b->size % (alignment ? alignment : 32)) put_number(b, 0, 1);
+}
+
+void gguf_tensor(gguf_maker *g, const char *name, int type, const int64_t *extents, int rank,
+                 const void *data, size_t n)
+{
+    gguf_pad(&g->data, g->alignment);
+    gguf_text(&g->tensors, name);
+    put_number(&g->tensors, (uint64_t)rank, 4);
+    for (int i = 0; i < rank; i++) put_number(&g->tensors, (uint64_t)extents[i], 8);
+    put_number(&g->tensors, (uint64_t)type, 4);
+    put_number(&g->tensors, g->data.size, 8);
+    b4c_buffer_add(&g->data, data, n);
+    g->n_tensors++;
+}
+
+void put_gguf(b4c_buffer *b, gguf_maker *g)
+{
+    b4c_buffer_text(b, "GGUF");
+    put_number(b, g->version ? (uint64_t)g->version : 3, 4);
+    put_number(b, (uint64_t)g->n_tensors, 8);
+    put_number(b, (uint64_t)g->n, 8);
+    b4c_buffer_add(b, g->pairs.data, g->pairs.size);
+    b4c_buffer_add(b, g->tensors.data, g->tensors.size);
+    if (g->n_tensors) gguf_pad(b, g->alignment);
+    b4c_buffer_add(b, g->data.data, g->data.size);
+    b4c_buffer_done(&g->pairs);
+    b4c_buffer_done(&g->tensors);
+    b4c_buffer_done(&g->data);
+    *g = (gguf_maker){ 0 };
+}

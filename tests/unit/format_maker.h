@@ -77,4 +77,23 @@ void tf1_header(b4c_buffer *, int shards);
 void tf1_entry(b4c_buffer *, int dtype, const int64_t *shape, int rank, int shard, uint64_t offset,
                const void *data, size_t n);
 uint32_t tf1_mask(uint32_t crc);
+
+/* ---- GGUF ----------------------------------------------------------------------------------- */
+
+typedef struct gguf_maker {
+    b4c_buffer pairs, tensors, data;
+    int version, n, n_tensors; /* version 0: 3 */
+    size_t alignment;          /* 0: 32 */
+} gguf_maker;
+void gguf_text(b4c_buffer *, const char *);
+void gguf_number(gguf_maker *, const char *key, int kind, uint64_t value, int width);
+void gguf_string(gguf_maker *, const char *key, const char *value);
+/* n elements that are already bytes. */
+void gguf_array(gguf_maker *, const char *key, int kind, uint64_t n, const void *bytes,
+                size_t size);
+/* Extents as the file has them, the fastest first. Data are padded to the alignment. */
+void gguf_tensor(gguf_maker *, const char *name, int type, const int64_t *extents, int rank,
+                 const void *data, size_t n);
+/* The whole file; empties the maker. The last tensor is not padded. */
+void put_gguf(b4c_buffer *, gguf_maker *);
 #endif

@@ -8,6 +8,7 @@
  */
 #include "model/format/reader.h"
 
+#include "base/gguf.h"
 #include "base/json.h"
 #include <dirent.h>
 #include <stdio.h>
@@ -23,6 +24,7 @@ static const struct layout {
     { "safetensors", b4c_safetensors_is, b4c_safetensors_read },
     { "torch", b4c_torch_is, b4c_torch_read },
     { "tf1", b4c_tf1_is, b4c_tf1_read },
+    { "gguf", b4c_gguf_is, b4c_gguf_read },
     { "onnx", b4c_onnx_is, b4c_onnx_read }, /* last: a protobuf has no mark */
 };
 
@@ -32,7 +34,6 @@ static const struct {
 } others[] = {
     { "\x89HDF\r\n\x1a\n", "an HDF5 file (Keras weights), which this version does not read",
       B4C_E_UNSUPPORTED },
-    { "GGUF", "a GGUF file, which this version does not read", B4C_E_UNSUPPORTED },
     { "\x93NUMPY", "an array of NumPy, not a checkpoint", B4C_E_FORMAT },
     { "version https://git-lfs",
       "a Git LFS pointer: fetch the file that it stands for (git lfs pull)", B4C_E_FORMAT },
@@ -51,8 +52,7 @@ static int unknown(const char *path, b4c_span bytes, b4c_error *err)
         snprintf(first + 3 * i, 4, " %02x", bytes.data[i]);
     return b4c_fail(err, B4C_E_FORMAT,
                     "%s: begins with bytes%s: not safetensors, not PyTorch's zip or pickle, not a "
-                    "TF1 index, not ONNX; "
-                    "it is cut, damaged or no checkpoint",
+                    "TF1 index, not GGUF, not ONNX; it is cut, damaged or no checkpoint",
                     path, first);
 }
 
@@ -229,6 +229,15 @@ static char *checkpoint_index(const char *folder)
     return found;
 }
 
+/* NAME-NNNNN-of-NNNNN.gguf, but not the first: it comes with that. */
+static bool is_later_part(const char *name)
+{
+    const char *end = strstr(name, "-of-");
+    unsigned part;
+    return end && end - name >= 6 && b4c_span_ends(b4c_span_of(name), ".gguf") &&
+           sscanf(end - 6, "-%5u-of-", &part) == 1 && part > 1;
+}
+
 /* The only file of the folder that ends so, as a path into *found; NULL when there is none. */
 static int only_file(const char *folder, const char *suffix, char **found, b4c_error *err)
 {
@@ -240,6 +249,7 @@ static int only_file(const char *folder, const char *suffix, char **found, b4c_e
     for (struct dirent *entry; rc == 0 && (entry = readdir(dir));) {
         const size_t n = strlen(entry->d_name), m = strlen(suffix);
         if (n <= m || strcmp(entry->d_name + n - m, suffix) != 0) continue;
+        if (is_later_part(entry->d_name)) continue;
         if (first) {
             const bool order = strcmp(first, entry->d_name) < 0;
             rc = b4c_fail(err, B4C_E_ARG,
@@ -261,7 +271,7 @@ static int open_folder(b4c_store *s, const char *folder, b4c_error *err)
     static const char *const names[] = { "model.safetensors", "model.safetensors.index.json",
                                          "pytorch_model.bin", "pytorch_model.bin.index.json",
                                          "model.onnx",        "onnx/model.onnx" };
-    static const char *const only[] = { ".index", ".safetensors", ".onnx" };
+    static const char *const only[] = { ".index", ".safetensors", ".gguf", ".onnx" };
     char *path = NULL;
     int rc = 0;
     for (size_t i = 0; !path && i < sizeof names / sizeof *names; i++) {
@@ -277,8 +287,7 @@ static int open_folder(b4c_store *s, const char *folder, b4c_error *err)
     if (rc == 0 && !path)
         rc = b4c_fail(err, B4C_E_MISSING,
                       "%s: no weights in the folder; wanted model.safetensors, pytorch_model.bin "
-                      "(or their .index.json), "
-                      "model.onnx, or a TF1 checkpoint (*.index)",
+                      "(or their .index.json), model.onnx, *.gguf, or a TF1 checkpoint (*.index)",
                       folder);
     if (rc == 0) rc = open_file(s, path, err);
     free(path);

@@ -8,6 +8,8 @@
 #include "model/format/reader.h"
 
 #include "model/format/crc32c.h"
+#include "model/format/gguf_quants.h"
+#include "model/format/half.h"
 #include "model/format/own.h"
 #include <assert.h>
 
@@ -18,22 +20,6 @@
 #define TILE 16
 
 /* ---- one run -------------------------------------------------------------------------------- */
-
-/* IEEE half: selection instead of branches, and no denormal float on the way, so that flushing
- * modes do not matter. */
-static inline float half_float(uint16_t h)
-{
-    const uint32_t sign = (uint32_t)(h & 0x8000) << 16, rest = h & 0x7fffu;
-    const float tiny = (float)(int)rest * 0x1p-24f; /* exponent 0 */
-    uint32_t bits, tiny_bits;
-    memcpy(&tiny_bits, &tiny, 4);
-    bits = (rest << 13) +
-           (rest >= 0x7c00 ? (uint32_t)(255 - 31) << 23 : (uint32_t)(127 - 15) << 23);
-    bits = (rest < 0x0400 ? tiny_bits : bits) | sign;
-    float f;
-    memcpy(&f, &bits, 4);
-    return f;
-}
 
 static inline float bfloat_float(uint16_t b)
 {
@@ -62,7 +48,7 @@ static inline float bfloat_float(uint16_t b)
     }
 RUN(run_f32, float, x)
 RUN(run_f64, double, (float)x)
-RUN(run_f16, uint16_t, half_float(x))
+RUN(run_f16, uint16_t, b4c_from_half(x))
 RUN(run_bf16, uint16_t, bfloat_float(x))
 RUN(run_i8, int8_t, (float)x)
 RUN(run_u8, uint8_t, (float)x)
@@ -83,6 +69,7 @@ static const run_fn runs[] = {
 
 float b4c_stored_element(const b4c_stored *t, size_t i)
 {
+    assert(b4c_stored_block(t->type) == 1);
     float value;
     runs[t->type](t->data + i * b4c_stored_width(t->type), 1, &value, 1);
     return value;
@@ -164,23 +151,31 @@ static int check_sum(const b4c_store *s, int tensor, b4c_error *err)
     return 0;
 }
 
-int b4c_store_read(const b4c_store *s, int tensor, int64_t first, int64_t rows, float *out,
-                   b4c_error *err)
+static int check_readable(const b4c_store *s, const b4c_stored *t, b4c_error *err)
 {
-    assert(tensor >= 0 && tensor < s->n);
-    const b4c_stored *t = &s->tensor[tensor];
-    const int64_t row = b4c_stored_row(t), all = b4c_stored_rows(t);
-    assert(first >= 0 && rows >= 0 && first <= all && rows <= all - first);
+    const b4c_span name = b4c_span_of(t->name);
     if (t->type == B4C_STORED_OTHER)
-        return b4c_fail_tensor(s, t->file, b4c_span_of(t->name), err, B4C_E_UNSUPPORTED,
-                               "its element type is not one that bert4c reads (floats of 16 to 64 "
-                               "bits, integers, bool)");
-    B4C_TRY(check_sum(s, tensor, err));
-    if (row == 0 || rows == 0) return 0;
+        return b4c_fail_tensor(s, t->file, name, err, B4C_E_UNSUPPORTED,
+                               "its element type%s%s is not one that bert4c reads (floats of 16 to "
+                               "64 bits, integers, bool, ggml's Q and IQ4 types)",
+                               t->foreign ? " " : "", t->foreign ? t->foreign : "");
+    if (b4c_stored_block(t->type) > 1 && !is_packed(t))
+        return b4c_fail_tensor(s, t->file, name, err, B4C_E_UNSUPPORTED,
+                               "is quantised along its rows and cannot be read turned");
+    return 0;
+}
+
+/* Rows as they are stored. */
+static void read_rows(const b4c_stored *t, int64_t first, int64_t rows, float *out)
+{
+    const int64_t row = b4c_stored_row(t), block = b4c_stored_block(t->type);
     if (is_packed(t)) {
-        const unsigned char *from = t->data + (size_t)(first * row) * b4c_stored_width(t->type);
+        const unsigned char *from = t->data +
+                                    first * row / block * (int64_t)b4c_stored_width(t->type);
         if (t->type == B4C_STORED_F32)
             memcpy(out, from, (size_t)(rows * row) * sizeof *out);
+        else if (block > 1)
+            b4c_blocks_read(t->type, from, out, rows * row / block);
         else
             runs[t->type](from, 1, out, rows * row);
     } else if (t->rank == 2 && t->stride[0] == 1) {
@@ -188,6 +183,39 @@ int b4c_store_read(const b4c_store *s, int tensor, int64_t first, int64_t rows, 
     } else {
         read_strided(t, first, rows, out);
     }
+}
+
+/* The row where the hub's row r is stored. */
+static int64_t paired_row(const b4c_stored *t, int64_t r)
+{
+    const int64_t half = t->paired / 2, i = r % t->paired, head = r - i;
+    return head + (i < half ? 2 * i : 2 * (i - half) + 1);
+}
+
+static void read_paired(const b4c_stored *t, int64_t first, int64_t rows, float *out)
+{
+    const int64_t row = b4c_stored_row(t);
+    if (t->rank == 1)
+        for (int64_t i = 0; i < row; i++)
+            out[i] = b4c_stored_element(t, (size_t)(paired_row(t, i) * t->stride[0]));
+    else
+        for (int64_t r = 0; r < rows; r++) read_rows(t, paired_row(t, first + r), 1, out + r * row);
+}
+
+int b4c_store_read(const b4c_store *s, int tensor, int64_t first, int64_t rows, float *out,
+                   b4c_error *err)
+{
+    assert(tensor >= 0 && tensor < s->n);
+    const b4c_stored *t = &s->tensor[tensor];
+    const int64_t row = b4c_stored_row(t), all = b4c_stored_rows(t);
+    assert(first >= 0 && rows >= 0 && first <= all && rows <= all - first);
+    B4C_TRY(check_readable(s, t, err));
+    B4C_TRY(check_sum(s, tensor, err));
+    if (row == 0 || rows == 0) return 0;
+    if (t->paired)
+        read_paired(t, first, rows, out);
+    else
+        read_rows(t, first, rows, out);
     if (t->n_quant == 0) return 0;
     for (int64_t r = 0; r < rows; r++, out += row) {
         const int64_t q = t->n_quant == 1 ? 0 : first + r;

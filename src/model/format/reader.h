@@ -20,14 +20,12 @@ void b4c_chunk_free(b4c_chunk **list);
 
 /* ---- tensors -------------------------------------------------------------------------------- */
 
-/* Bytes of an element; 0 for OTHER. */
-size_t b4c_stored_width(b4c_stored_type);
 /* Elements of a shape into *count. False when the product of the axes (empty ones counted as 1)
  * passes 2^56, so that bytes and strides never overflow, or when an axis is negative. */
 bool b4c_shape_count(const int64_t *shape, int rank, uint64_t *count);
 /* Row-major strides for the shape. */
 void b4c_stored_pack(b4c_stored *);
-/* Element i of a packed tensor with a known type; no checksum is compared. */
+/* Element i of a packed tensor of a plain type; no checksum is compared. */
 float b4c_stored_element(const b4c_stored *, size_t i);
 /* "[3, 4]" into text; returns text. */
 const char *b4c_shape_text(char text[200], const int64_t *shape, int rank);
@@ -65,4 +63,6 @@ bool b4c_onnx_is(b4c_span);
 int b4c_onnx_read(b4c_store *, int file, b4c_error *);
 bool b4c_tf1_is(b4c_span); /* an index file */
 int b4c_tf1_read(b4c_store *, int file, b4c_error *);
+/* b4c_gguf_is (base/gguf.h) looks. Each of split files says what the whole is. */
+int b4c_gguf_read(b4c_store *, int file, b4c_error *);
 #endif

@@ -23,18 +23,26 @@
 
 static const struct {
     const char *name;
-    size_t width;
+    size_t width; /* bytes of a block */
+    int block;    /* elements of one */
 } types[] = {
-    [B4C_STORED_F32] = { "f32", 4 },     [B4C_STORED_F64] = { "f64", 8 },
-    [B4C_STORED_F16] = { "f16", 2 },     [B4C_STORED_BF16] = { "bf16", 2 },
-    [B4C_STORED_I8] = { "i8", 1 },       [B4C_STORED_U8] = { "u8", 1 },
-    [B4C_STORED_I16] = { "i16", 2 },     [B4C_STORED_I32] = { "i32", 4 },
-    [B4C_STORED_I64] = { "i64", 8 },     [B4C_STORED_BOOL] = { "bool", 1 },
-    [B4C_STORED_OTHER] = { "other", 0 },
+    [B4C_STORED_F32] = { "f32", 4, 1 },         [B4C_STORED_F64] = { "f64", 8, 1 },
+    [B4C_STORED_F16] = { "f16", 2, 1 },         [B4C_STORED_BF16] = { "bf16", 2, 1 },
+    [B4C_STORED_I8] = { "i8", 1, 1 },           [B4C_STORED_U8] = { "u8", 1, 1 },
+    [B4C_STORED_I16] = { "i16", 2, 1 },         [B4C_STORED_I32] = { "i32", 4, 1 },
+    [B4C_STORED_I64] = { "i64", 8, 1 },         [B4C_STORED_BOOL] = { "bool", 1, 1 },
+    [B4C_STORED_Q4_0] = { "q4_0", 18, 32 },     [B4C_STORED_Q4_1] = { "q4_1", 20, 32 },
+    [B4C_STORED_Q5_0] = { "q5_0", 22, 32 },     [B4C_STORED_Q5_1] = { "q5_1", 24, 32 },
+    [B4C_STORED_Q8_0] = { "q8_0", 34, 32 },     [B4C_STORED_Q2_K] = { "q2_k", 84, 256 },
+    [B4C_STORED_Q3_K] = { "q3_k", 110, 256 },   [B4C_STORED_Q4_K] = { "q4_k", 144, 256 },
+    [B4C_STORED_Q5_K] = { "q5_k", 176, 256 },   [B4C_STORED_Q6_K] = { "q6_k", 210, 256 },
+    [B4C_STORED_IQ4_NL] = { "iq4_nl", 18, 32 }, [B4C_STORED_IQ4_XS] = { "iq4_xs", 136, 256 },
+    [B4C_STORED_OTHER] = { "other", 0, 1 },
 };
 
 const char *b4c_stored_type_name(b4c_stored_type type) { return types[type].name; }
 size_t b4c_stored_width(b4c_stored_type type) { return types[type].width; }
+int b4c_stored_block(b4c_stored_type type) { return types[type].block; }
 
 bool b4c_shape_count(const int64_t *shape, int rank, uint64_t *count)
 {
@@ -171,6 +179,7 @@ void b4c_store_close(b4c_store *s)
     if (s->own) {
         b4c_chunk_free(&s->own->chunk);
         free(s->own->checked);
+        b4c_gguf_done(&s->own->gguf);
         free(s->own);
     }
     for (int i = 0; i < s->n_files; i++) {
@@ -217,7 +226,7 @@ static int check_range(const b4c_store *s, const b4c_stored *t, b4c_span name, b
                                    "stride %lld of axis %d leads out of memory",
                                    (long long)t->stride[i], i);
     }
-    if (last >= t->bytes / b4c_stored_width(t->type))
+    if (last >= t->bytes / b4c_stored_width(t->type) * (uint64_t)b4c_stored_block(t->type))
         return b4c_fail_tensor(
             s, t->file, name, err, B4C_E_FORMAT,
             "shape %s of %s reaches element %llu, but it has %zu bytes; the file is cut or damaged",
@@ -279,6 +288,25 @@ int b4c_store_find(const b4c_store *s, const char *name)
     const b4c_stored key = { .name = name },
                      *found = bsearch(&key, s->tensor, (size_t)s->n, sizeof key, by_name);
     return found ? (int)(found - s->tensor) : -1;
+}
+
+const b4c_gguf *b4c_store_gguf(const b4c_store *s)
+{
+    return s->own && s->own->gguf.where ? &s->own->gguf : NULL;
+}
+
+int b4c_store_unpair(b4c_store *s, int tensor, int head, b4c_error *err)
+{
+    b4c_stored *t = &s->tensor[tensor];
+    char text[200];
+    if (head < 2 || head % 2 || t->rank == 0 || t->shape[0] % head ||
+        (t->rank == 1 && b4c_stored_block(t->type) > 1))
+        return b4c_fail_tensor(s, t->file, b4c_span_of(t->name), err, B4C_E_SHAPE,
+                               "is %s of %s, wanted heads of %d, an even number",
+                               b4c_shape_text(text, t->shape, t->rank),
+                               b4c_stored_type_name(t->type), head);
+    t->paired = head;
+    return 0;
 }
 
 void b4c_store_forget(const b4c_store *s, int tensor)

@@ -15,6 +15,10 @@
 typedef enum b4c_stored_type {
     B4C_STORED_F32, B4C_STORED_F64, B4C_STORED_F16, B4C_STORED_BF16,
     B4C_STORED_I8, B4C_STORED_U8, B4C_STORED_I16, B4C_STORED_I32, B4C_STORED_I64, B4C_STORED_BOOL,
+    /* blocks of a row's neighbours under common scales, as ggml packs them: gguf_quants.h */
+    B4C_STORED_Q4_0, B4C_STORED_Q4_1, B4C_STORED_Q5_0, B4C_STORED_Q5_1, B4C_STORED_Q8_0,
+    B4C_STORED_Q2_K, B4C_STORED_Q3_K, B4C_STORED_Q4_K, B4C_STORED_Q5_K, B4C_STORED_Q6_K,
+    B4C_STORED_IQ4_NL, B4C_STORED_IQ4_XS,
     B4C_STORED_OTHER                  /* listed, never readable */
 } b4c_stored_type;
 
@@ -33,6 +37,8 @@ typedef struct b4c_stored {
     const float *quant_scale;         /* [n_quant] */
     const int32_t *quant_zero;        /* [n_quant] */
     int n_quant;                      /* 0: plain */
+    int paired;                       /* b4c_store_unpair's head, or 0 */
+    const char *foreign;              /* OTHER: what the file calls its type, or NULL */
     bool has_checksum;                /* TF1: CRC-32C of data[0 .. bytes) */
     uint32_t checksum;
     int file;                         /* index into the store's files, for messages */
@@ -48,7 +54,9 @@ typedef struct b4c_onnx_facts {
 } b4c_onnx_facts;
 
 typedef struct b4c_store {
-    const char *layout;               /* "safetensors", "torch", "tf1", "onnx" */
+    /* "safetensors", "torch", "tf1", "keras" (TF1 names out of an object graph), "hdf5" (the same
+     * out of Keras' HDF5), "gguf", "onnx" */
+    const char *layout;
     int n;
     b4c_stored *tensor;               /* sorted by name */
     int n_files;
@@ -63,7 +71,8 @@ typedef struct b4c_store {
  * first of these that is there: model.safetensors, model.safetensors.index.json,
  * pytorch_model.bin, pytorch_model.bin.index.json, model.onnx, onnx/model.onnx, the TF1
  * checkpoint that the file `checkpoint` names, the only *.index, the only *.safetensors, the
- * only *.onnx. A file's content decides what it is, not its name.
+ * only *.gguf (split ones count by their first part), the only *.onnx. A file's content decides
+ * what it is, not its name.
  *
  * Everything is checked: sizes with overflow, ranges within the file, overlaps where the layout
  * has none, duplicate names, a checksum of every block of a TF1 index. Memory beyond the mapping
@@ -73,6 +82,8 @@ int b4c_store_open(b4c_store *, const char *path, b4c_error *);
 /* Takes a zeroed or closed store too. */
 void b4c_store_close(b4c_store *);
 int b4c_store_find(const b4c_store *, const char *name); /* index or -1 */
+/* Metadata of a GGUF model, which is its configuration and its tokenizer; NULL in other layouts. */
+const struct b4c_gguf *b4c_store_gguf(const b4c_store *);
 
 /* Elements as float, row-major over shape: rows [first, first + rows). A row is all axes but the
  * first; a tensor of rank 0 or 1 is one row. out has rows * b4c_stored_row() places. 64-bit
@@ -84,6 +95,15 @@ int b4c_store_read(const b4c_store *, int tensor, int64_t first, int64_t rows, f
 /* Rows as b4c_store_read counts them, and elements in one. */
 int64_t b4c_stored_rows(const b4c_stored *);
 int64_t b4c_stored_row(const b4c_stored *);
+/* Blocks of numbers: elements in one (1 for plain types), and its bytes. A row of a tensor in
+ * blocks is whole blocks, row after row from `data` on, for those who keep them as they are. */
+int b4c_stored_block(b4c_stored_type);
+size_t b4c_stored_width(b4c_stored_type); /* 0 for OTHER */
+/* GGUF's llama keeps queries and keys for rotary positions by neighbours: row i and row half + i of
+ * each head stand side by side, at 2i and 2i + 1. After this call b4c_store_read gives that
+ * tensor's rows (a vector's elements) in the hub's order; `data` stays. Before threads read.
+ * B4C_E_SHAPE: its rows are not heads of `head`, an even number. */
+int b4c_store_unpair(b4c_store *, int tensor, int head, b4c_error *);
 /* Pages of this tensor will not be needed again. */
 void b4c_store_forget(const b4c_store *, int tensor);
 const char *b4c_stored_type_name(b4c_stored_type);
