@@ -1,268 +1,115 @@
-/* attention_body.h - attention of one sequence, head by head. Included after a vec_<isa>.h, act_body.h and row_body.h.
+/* attention_body.h - attention of one sequence, head by head. Included after a vec_<isa>.h,
+ * act_body.h and row_body.h.
  *
- * The one idea: both products are the same tile of fused multiply-adds, ROWS queries x COLS columns in registers. The keys of a head are
- * turned once into panels of COLS keys, so that scores are  queries [ROWS, d] x panel [d, COLS];  the values need no turning:
- * results are  weights [ROWS, keys] x values [keys, COLS of d].  In between, ROWS rows of scores wait in the nearest cache;
- * the matrix of all queries against all keys never exists unless `weights` is asked for.
+ * The one idea: both products are the same tile (attention_tile_body.h), ROWS queries x COLS
+ * columns in registers. The keys of a head are turned once into panels of COLS keys: scores are
+ * queries [ROWS, d] x panel [d, COLS], results are weights [ROWS, keys] x values [keys, d].
+ * In between, ROWS rows of scores wait in the nearest cache; the matrix of all queries against all
+ * keys never exists unless `weights` is asked for. Where bf16 products are faster and the job
+ * allows them, queries, keys, weights and values are rounded to bf16 on their way into the tile;
+ * sums and exponentials stay as they are.
  *
- * Orders of sums, which make a query's result the same to the bit alone, in any batch, beside other queries, and with its keys in the
- * batch or in a cache:
- *  - a score is one sum over the head's components, first to last;
- *  - the sum of e^(score - largest) keeps key j in lane j mod COLS, j counted from the sequence's first key, then folds the lanes;
- *  - a component of the result is one sum over the keys, first to last; it is divided by the sum of weights at the end.
- * A tile walks over all keys that one of its queries sees. What a query does not see weighs 0 there, and adding 0 changes no sum, unless a
- * hidden value is infinite or NaN: such a result is made again from the visible keys alone.
+ * Orders of sums, which make a query's result the same to the bit alone, in any batch, beside other
+ * queries, and with its keys in the batch or in a cache:
+ *  - a score is one sum over the head's components, first to last (bf16: two a step);
+ *  - the sum of weights keeps key j in lane j mod VEC_LANES (softmax_body.h);
+ *  - a component of the result is one sum over the keys, first to last (bf16: keys 2j and 2j + 1 a
+ *    step); the sum of weights divides it at the end.
+ * A tile walks over all keys that one of its queries sees. What a query does not see weighs 0 there,
+ * and adding 0 changes no sum, unless a hidden value is infinite or NaN: such a result is made
+ * again from the visible keys alone.
  */
 #ifndef B4C_MATH_ATTENTION_BODY_H
 #define B4C_MATH_ATTENTION_BODY_H
+#include "math/attention_tile_body.h"
 #include "math/internal.h"
+#include "math/softmax_body.h"
 #include <assert.h>
 #include <limits.h>
 
-enum { COLS = 2 * VEC_LANES, ROWS = (VEC_REGISTERS - 4) / 2, MOST_ROWS = 14 };
+/* At most ROWS queries from `row` on. One of them sees lo .. hi-1 in all; these keys lie in the
+ * vectors from first up to last-1. Some blocks make a strip, which takes each step together: the
+ * fewer steps, the fewer waits for the last sums of one. */
+enum { STRIP_BLOCKS = 4, STRIP_ROWS = STRIP_BLOCKS * ROWS, STRIP_BYTES = 16 << 10 };
+typedef struct attention_block {
+    int row, rows, lo, hi, first, last;
+    int at;                  /* its first row within the strip */
+    bool ragged;             /* some of them do not see all of lo .. hi-1 */
+} attention_block;
 
-/* ---- the tile ------------------------------------------------------------------------------------------ */
-
-/* c [rows, cols] = a [rows, steps] b [steps, cols], each row times factor[row] (NULL: 1), sums starting from c itself (`add`) or from 0.
- * `to` non-NULL: the result goes to that operand instead, at row to_row and column to_col. */
-typedef struct attention_product {
-    const b4c_real *a, *b;
-    size_t a_ld, b_ld;
-    int steps, cols;
-    b4c_real *c;
-    size_t c_ld;
-    const b4c_real *factor;
-    bool add;
-    const b4c_operand *to;
-    int to_row, to_col;
-} attention_product;
-
-/* A tile's columns: two whole vectors, one, or some of two. */
-typedef enum tile_kind { TILE_TWO, TILE_ONE, TILE_SOME } tile_kind;
-
-B4C_INLINE void attention_tile(const int rows, const tile_kind kind, const attention_product *p, int first, int col)
-{
-    const b4c_real *a = p->a + (size_t)first * p->a_ld, *b = p->b + col;
-    b4c_real *c = p->c + (size_t)first * p->c_ld + col;
-    const int n0 = kind == TILE_SOME ? row_left(p->cols - col, 0) : VEC_LANES;
-    const int n1 = kind == TILE_SOME ? row_left(p->cols - col, VEC_LANES) : kind == TILE_TWO ? VEC_LANES : 0;
-    vec s[MOST_ROWS][2];
-    B4C_UNROLL
-    for (int i = 0; i < rows; i++) s[i][0] = s[i][1] = v_set(0);
-    if (p->add) {
-        B4C_UNROLL
-        for (int i = 0; i < rows; i++) {
-            s[i][0] = v_load_n(c + (size_t)i * p->c_ld, n0);
-            if (n1 > 0) s[i][1] = v_load_n(c + (size_t)i * p->c_ld + VEC_LANES, n1);
-        }
-    }
-    for (int k = 0; k < p->steps; k++, b += p->b_ld) {
-        vec b0 = kind == TILE_SOME ? v_load_n(b, n0) : v_load(b), b1 = v_set(0);
-        if (n1 > 0) b1 = kind == TILE_SOME ? v_load_n(b + VEC_LANES, n1) : v_load(b + VEC_LANES);
-        B4C_UNROLL
-        for (int i = 0; i < rows; i++) {
-            vec x = v_set(a[(size_t)i * p->a_ld + (size_t)k]);
-            s[i][0] = v_fma(x, b0, s[i][0]);
-            if (kind != TILE_ONE) s[i][1] = v_fma(x, b1, s[i][1]);
-        }
-    }
-    if (p->factor) {
-        B4C_UNROLL
-        for (int i = 0; i < rows; i++) {
-            vec f = v_set(p->factor[first + i]);
-            s[i][0] = v_mul(s[i][0], f);
-            s[i][1] = v_mul(s[i][1], f);
-        }
-    }
-    if (p->to && kind != TILE_SOME) {
-        const int at = p->to_col + col;                           /* a multiple of VEC_LANES, as 32 is: vectors stay within lines */
-        B4C_UNROLL
-        for (int i = 0; i < rows; i++) {
-            row_lines to = row_of(p->to, p->to_row + first + i);
-            v_store_bf16_n(row_bf16_line(to, at / 32) + at % 32, s[i][0], VEC_LANES);
-            if (n1 > 0) v_store_bf16_n(row_bf16_line(to, (at + VEC_LANES) / 32) + (at + VEC_LANES) % 32, s[i][1], VEC_LANES);
-        }
-        return;
-    }
-    B4C_UNROLL
-    for (int i = 0; i < rows; i++, c += p->c_ld) {
-        if (kind == TILE_SOME) {
-            v_store_n(c, s[i][0], n0);
-            if (n1 > 0) v_store_n(c + VEC_LANES, s[i][1], n1);
-        } else {
-            v_store(c, s[i][0]);
-            if (n1 > 0) v_store(c + VEC_LANES, s[i][1]);
-        }
-    }
-}
-
-#define EACH_ROWS(CASE) CASE(1) CASE(2) CASE(3) CASE(4) CASE(5) CASE(6) CASE(7) CASE(8) CASE(9) CASE(10) CASE(11) CASE(12) CASE(13) CASE(14)
-
-static void attention_multiply(const attention_product *p, int rows)
-{
-    for (int col = 0; col < p->cols; col += COLS) {
-#define TWO(n) case n: if (n <= ROWS) attention_tile(n, TILE_TWO, p, 0, col); break;
-#define ONE(n) case n: if (n <= ROWS) attention_tile(n, TILE_ONE, p, 0, col); break;
-        if (p->cols - col >= COLS) {
-            switch (rows) { EACH_ROWS(TWO) }
-        } else if (p->cols - col == VEC_LANES) {
-            switch (rows) { EACH_ROWS(ONE) }
-        } else {
-            for (int i = 0; i < rows; i++) attention_tile(1, TILE_SOME, p, i, col);
-        }
-#undef TWO
-#undef ONE
-    }
-}
-
-/* ---- memory for one thread ------------------------------------------------------------------------------- */
+/* ---- memory for one thread -------------------------------------------------------------------------- */
 
 typedef struct attention_room {
-    b4c_real *keys;          /* [panels][d][COLS] of one head */
-    b4c_real *weights;       /* [ROWS][ld] scores, then weights before their division */
+    attention_block *block;  /* [2][blocks] of either interval set */
+    b4c_real *keys;          /* the panels of one head, of numbers or of pairs */
+    b4c_real *weights;       /* [strip][ld] scores, then weights before their division */
     b4c_real *extra;         /* [ld] what the distance adds to the scores of one query */
     b4c_real *out;           /* [ROWS][d] results that do not go to rows of numbers */
+    uint16_t *q_pairs;       /* [ROWS][d] */
+    uint16_t *w_pairs;       /* [strip][ld] */
+    uint16_t *v_pairs;       /* [keys / 2][d][2] */
     b4c_real *rel_keys;      /* NEZHA: the table as keys, [panels][d][COLS] */
-    b4c_real *rel_scores;    /* [ROWS][rel_ld] of the queries against the table */
-    b4c_real *rel_weights;   /* [ROWS][rel_ld] weights by distance */
+    b4c_real *rel_scores;    /* [strip][rel_ld] of the queries against the table */
+    b4c_real *rel_weights;   /* [strip][rel_ld] weights by distance */
     size_t ld, rel_ld;
+    int blocks, strip;       /* of the job; in a strip */
+    bool pairs;
     size_t bytes;
 } attention_room;
 
 static inline int rel_rows(const b4c_attention *job) { return job->rel ? 2 * job->rel_max + 1 : 0; }
 
+static bool attention_in_pairs(const b4c_attention *job)
+{
+#ifdef VEC_PAIRS
+    return job->bf16 && !job->rel && job->head_size % VEC_LANES == 0 && b4c_cpu_get()->fast_bf16;
+#else
+    (void)job;
+    return false;
+#endif
+}
+
 /* The parts of a scratch block; base NULL: only sizes are meant. */
 static attention_room attention_divide(const b4c_attention *job, void *base)
 {
-    const size_t d = (size_t)job->head_size;
-    const size_t keys = b4c_round_up((size_t)job->k_rows, COLS), rel = b4c_round_up((size_t)rel_rows(job), COLS);
-    attention_room r = { .ld = keys + 16, .rel_ld = rel };        /* + 16: rows a power of two apart would share few sets of the cache */
-    struct { b4c_real **part; size_t count; } parts[] = {
-        { &r.keys, keys * d },     { &r.weights, ROWS * r.ld },      { &r.extra, r.ld },           { &r.out, ROWS * d },
-        { &r.rel_keys, rel * d },  { &r.rel_scores, ROWS * rel },    { &r.rel_weights, ROWS * rel },
+    const size_t d = (size_t)job->head_size, real = sizeof(b4c_real);
+    const size_t keys = b4c_round_up((size_t)job->k_rows, COLS);
+    const size_t rel = b4c_round_up((size_t)rel_rows(job), COLS);
+    attention_room r = { .rel_ld = rel, .pairs = attention_in_pairs(job) };
+    r.ld = keys + 16;        /* rows a power of two apart would share few sets of the cache */
+    r.blocks = (job->q_rows + ROWS - 1) / ROWS;
+    const size_t fit = STRIP_BYTES / (ROWS * r.ld * real);
+    r.strip = fit < 1 ? 1 : fit > STRIP_BLOCKS ? STRIP_BLOCKS : (int)fit;
+    const size_t rows = (size_t)r.strip * ROWS;
+    const size_t half = r.pairs ? sizeof(uint16_t) : 0;
+    struct { void *part; size_t bytes; } parts[] = {
+        { &r.block, 2 * (size_t)r.blocks * sizeof *r.block },
+        { &r.keys, keys * d * (r.pairs ? half : real) },
+        { &r.weights, rows * r.ld * real },
+        { &r.extra, r.ld * real },
+        { &r.out, ROWS * d * real },
+        { &r.q_pairs, ROWS * d * half },
+        { &r.w_pairs, rows * r.ld * half },
+        { &r.v_pairs, keys * d * half },
+        { &r.rel_keys, rel * d * real },
+        { &r.rel_scores, rows * rel * real },
+        { &r.rel_weights, rows * rel * real },
     };
-    size_t misaligned = (uintptr_t)base % 64;
-    r.bytes = misaligned ? 64 - misaligned : 0;
+    r.bytes = base ? b4c_round_up((uintptr_t)base, 64) - (uintptr_t)base : 0;
     for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
-        if (base) *parts[i].part = (b4c_real *)(void *)((char *)base + r.bytes);
-        r.bytes += b4c_round_up(parts[i].count * sizeof(b4c_real), 64);
+        void *at = base ? (char *)base + r.bytes : NULL;
+        memcpy(parts[i].part, &at, sizeof at);
+        r.bytes += b4c_round_up(parts[i].bytes, 64);
     }
     return r;
 }
 
-static size_t vector_attention_scratch(const b4c_attention *job) { return attention_divide(job, NULL).bytes + 64; }
-
-/* Rows from .. upto-1 of k as columns of their panels. The rest of their vectors is zero; a vector without any of them is never read. */
-static void attention_turn(const b4c_real *k, size_t ld, int d, int from, int upto, b4c_real *panels)
+static size_t vector_attention_scratch(const b4c_attention *job)
 {
-    for (int j = from / VEC_LANES * VEC_LANES; j < upto; j += VEC_LANES) {
-        b4c_real *to = panels + (size_t)(j / COLS) * (size_t)d * COLS + j % COLS;
-        const b4c_real *rows = k + (size_t)j * ld;
-        for (int c = 0; c < d; c += VEC_LANES) {
-            const int n = row_left(d, c);
-            vec r[VEC_LANES];
-            if (j >= from && j + VEC_LANES <= upto && n == VEC_LANES) {
-                B4C_UNROLL
-                for (int i = 0; i < VEC_LANES; i++) r[i] = v_load(rows + (size_t)i * ld + c);
-            } else {
-                for (int i = 0; i < VEC_LANES; i++)
-                    r[i] = j + i >= from && j + i < upto ? v_load_n(rows + (size_t)i * ld + c, n) : v_set(0);
-            }
-            v_transpose(r);
-            if (n == VEC_LANES) {
-                B4C_UNROLL
-                for (int i = 0; i < VEC_LANES; i++) v_store(to + (size_t)(c + i) * COLS, r[i]);
-            } else {
-                for (int i = 0; i < n; i++) v_store(to + (size_t)(c + i) * COLS, r[i]);
-            }
-        }
-    }
+    return attention_divide(job, NULL).bytes + 64;
 }
 
-/* ---- scores that hang on the distance -------------------------------------------------------------------- */
-
-/* extra[j] = (or +=) table[reach + (j - pos clipped to -reach .. reach)] for j in from .. upto-1. */
-static void distance_spread(const b4c_real *table, int reach, int pos, int from, int upto, b4c_real *extra, bool add)
-{
-    for (int j = from; j < upto; j++) {
-        int distance = j - pos < -reach ? -reach : j - pos > reach ? reach : j - pos;
-        extra[j] = (add ? extra[j] : 0) + table[reach + distance];
-    }
-}
-
-/* The way back: by_distance[...] = sum of the weights at that distance, keys in order. */
-static void distance_collect(const b4c_real *weights, int reach, int pos, int from, int upto, b4c_real *by_distance)
-{
-    for (int j = 0; j < 2 * reach + 1; j++) by_distance[j] = 0;
-    for (int j = from; j < upto; j++) {
-        int distance = j - pos < -reach ? -reach : j - pos > reach ? reach : j - pos;
-        by_distance[reach + distance] += weights[j];
-    }
-}
-
-/* ---- from scores to weights ------------------------------------------------------------------------------- */
-
-/* out[i] = the largest, or the sum, of the lanes of r[i]. Many at once: a turned block folds lane by lane without any shuffle. */
-static void attention_fold(const vec *r, int rows, bool largest, b4c_real *out)
-{
-    for (int i = 0; i < rows; i += VEC_LANES) {
-        vec t[VEC_LANES];
-        for (int j = 0; j < VEC_LANES; j++) t[j] = r[i + j < rows ? i + j : i];
-        v_transpose(t);
-        B4C_UNROLL
-        for (int n = VEC_LANES / 2; n > 0; n /= 2) {
-            B4C_UNROLL
-            for (int j = 0; j < n; j++) t[j] = largest ? v_max(t[j], t[j + n]) : v_add(t[j], t[j + n]);
-        }
-        v_store_n(out + i, t[0], row_left(rows, i));
-    }
-}
-
-/* The whole vectors in which a row sees keys. */
-typedef struct attention_span { int from, upto, begin, end; } attention_span;
-
-static inline attention_span attention_span_of(int from, int upto)
-{
-    return (attention_span){ from, upto, from / VEC_LANES * VEC_LANES,
-                             from < upto ? (int)b4c_round_up((size_t)upto, VEC_LANES) : from / VEC_LANES * VEC_LANES };
-}
-
-/* row[j] = scale * row[j] + extra[j], hidden keys at -infinity. Returns the largest of each lane. */
-B4C_INLINE vec attention_scores(b4c_real *row, attention_span s, vec scale, const b4c_real *extra)
-{
-    vec top = v_set(-INFINITY);
-    for (int j = s.begin; j < s.end; j += VEC_LANES) {
-        vec x = extra ? v_fma(v_load(row + j), scale, v_load(extra + j)) : v_mul(v_load(row + j), scale);
-        if (j < s.from || j + VEC_LANES > s.upto)
-            x = v_select(v_between(s.from > j ? s.from - j : 0, row_left(s.upto, j)), x, v_set(-INFINITY));
-        v_store(row + j, x);
-        top = v_max(top, x);
-    }
-    return top;
-}
-
-/* row[j] = e^(row[j] - shift), and 0 elsewhere in first .. last-1. Returns the sum of each lane: of even and of odd vectors, then of both. */
-B4C_INLINE vec attention_weights(b4c_real *row, attention_span s, int first, int last, vec shift)
-{
-    vec even = v_set(0), odd = v_set(0);
-    for (int j = s.begin; j < s.end; j += VEC_LANES) {
-        vec e = v_exp_falling(v_sub(v_load(row + j), shift)), sum = v_add(even, e);
-        v_store(row + j, e);
-        even = odd;
-        odd = sum;
-    }
-    for (int j = first; j < s.begin; j += VEC_LANES) v_store(row + j, v_set(0));
-    for (int j = s.end; j < last; j += VEC_LANES) v_store(row + j, v_set(0));
-    return v_add(even, odd);
-}
-
-/* What the caller asked to see: weights of one query over all keys. */
-static void attention_show(const b4c_real *row, int k_rows, int from, int upto, b4c_real inverse, b4c_real *shown)
-{
-    for (int j = 0; j < k_rows; j++) shown[j] = j >= from && j < upto ? row[j] * inverse : 0;
-}
-
-/* ---- a block of queries against the keys of one head -------------------------------------------------------- */
+/* ---- a block of queries against the keys of one head -------------------------------------------------- */
 
 typedef struct attention_head {
     const b4c_attention *job;
@@ -270,35 +117,32 @@ typedef struct attention_head {
     int head;
     const b4c_real *q, *v;   /* columns of this head, of the sequence's first row */
     const int *from, *upto;  /* [q_rows] */
+    int low, high;           /* keys that any query of the job sees */
+    b4c_real inverse[STRIP_ROWS];   /* 1 / sum of weights, 0 for a query that sees nothing */
 } attention_head;
 
-/* At most ROWS queries from `row` on. One of them sees lo .. hi-1 in all; these keys lie in the vectors from first up to last-1. */
-typedef struct attention_block {
-    int row, rows, lo, hi, first, last;
-    bool ragged;             /* some of them do not see all of lo .. hi-1 */
-    attention_span span[ROWS];
-    b4c_real inverse[ROWS];  /* 1 / sum of the weights, 0 for a query that sees nothing */
-} attention_block;
-
-static void attention_look(const attention_head *t, attention_block *b)
+static void attention_look(attention_block *b, const int *from, const int *upto)
 {
-    const int *from = t->from + b->row, *upto = t->upto + b->row;
-    b->lo = INT_MAX;
-    b->hi = 0;
-    for (int i = 0; i < b->rows; i++) {
-        if (from[i] >= upto[i]) continue;
-        if (from[i] < b->lo) b->lo = from[i];
-        if (upto[i] > b->hi) b->hi = upto[i];
+    int lo = INT_MAX, hi = 0, highest = 0, lowest = INT_MAX;
+    for (int i = b->row; i < b->row + b->rows; i++) {
+        if (from[i] < upto[i] && from[i] < lo) lo = from[i];
+        if (from[i] < upto[i] && upto[i] > hi) hi = upto[i];
+        if (from[i] > highest) highest = from[i];
+        if (upto[i] < lowest) lowest = upto[i];
     }
-    if (b->lo > b->hi) b->lo = b->hi = 0;
-    b->first = b->lo / VEC_LANES * VEC_LANES;
-    b->last = (int)b4c_round_up((size_t)b->hi, VEC_LANES);
-    b->ragged = false;
-    for (int i = 0; i < b->rows; i++) {
-        const bool blind = from[i] >= upto[i];
-        b->span[i] = attention_span_of(blind ? b->lo : from[i], blind ? b->lo : upto[i]);
-        b->ragged |= b->span[i].from != b->lo || b->span[i].upto != b->hi;
-    }
+    if (lo > hi) lo = hi = 0;
+    b->lo = lo;
+    b->hi = hi;
+    b->first = lo / VEC_LANES * VEC_LANES;
+    b->last = (int)b4c_round_up((size_t)hi, VEC_LANES);
+    b->ragged = highest != lo || lowest != hi;
+}
+
+/* Query i of a block; nothing to see is an empty interval inside the block's keys. */
+static inline softmax_span attention_see(const attention_head *t, const attention_block *b, int i)
+{
+    const int from = t->from[b->row + i], upto = t->upto[b->row + i];
+    return from < upto ? softmax_span_of(from, upto) : softmax_span_of(b->lo, b->lo);
 }
 
 /* Queries times keys, and times NEZHA's table. */
@@ -307,88 +151,159 @@ static void attention_products(const attention_head *t, const attention_block *b
     const b4c_attention *job = t->job;
     const attention_room *room = &t->room;
     const int d = job->head_size;
-    attention_product p = { .a = t->q + (size_t)b->row * (size_t)job->q_ld, .a_ld = (size_t)job->q_ld, .b_ld = COLS, .steps = d };
-    p.c_ld = room->ld;
+    const size_t q_ld = (size_t)job->q_ld, panel = (size_t)d * COLS;
+    attention_product p = { .a = t->q + (size_t)b->row * q_ld, .a_ld = q_ld, .b_ld = COLS,
+                            .steps = d, .c_ld = room->ld };
+    if (room->pairs) {
+        for (int i = 0; i < b->rows; i++)
+            for (int c = 0; c < d; c += VEC_LANES)
+                v_store_bf16_n(room->q_pairs + i * d + c, v_load(p.a + (size_t)i * q_ld + c),
+                               VEC_LANES);
+        p.a_pairs = room->q_pairs;
+        p.a_ld = (size_t)d;
+        p.b_ld = 2 * COLS;
+        p.steps = d / 2;
+    }
     for (int j = b->first; j < b->last; j += p.cols) {
-        p.cols = j % COLS || j + COLS > b->last ? VEC_LANES : COLS;
-        p.b = room->keys + (size_t)(j / COLS) * (size_t)d * COLS + j % COLS;
-        p.c = room->weights + j;
+        const size_t half = (size_t)(j % COLS), at = (size_t)(j / COLS) * panel;
+        p.cols = half > 0 || j + COLS > b->last ? VEC_LANES : COLS;
+        p.c = room->weights + (size_t)b->at * room->ld + j;
+        if (room->pairs) p.b_pairs = (const uint16_t *)(void *)room->keys + at + 2 * half;
+        else p.b = room->keys + at + half;
         attention_multiply(&p, b->rows);
     }
+    if (!job->rel || b->lo == b->hi) return;
     b4c_real scale[ROWS];
     for (int i = 0; i < ROWS; i++) scale[i] = job->scale;
     p.factor = scale;
     p.cols = COLS;
     p.c_ld = room->rel_ld;
-    for (int j = 0; j < rel_rows(job) && b->lo < b->hi; j += COLS) {
+    for (int j = 0; j < rel_rows(job); j += COLS) {
         p.b = room->rel_keys + (size_t)j * (size_t)d;
-        p.c = room->rel_scores + j;
+        p.c = room->rel_scores + (size_t)b->at * room->rel_ld + j;
         attention_multiply(&p, b->rows);
     }
 }
 
-/* What the distance adds to the scores of the block's query i: room.extra, or NULL for nothing. */
+/* What the distance adds to the scores of query i: room.extra, or NULL for nothing. */
 static const b4c_real *attention_extra(const attention_head *t, const attention_block *b, int i)
 {
     const b4c_attention *job = t->job;
-    const attention_span s = b->span[i];
     b4c_real *extra = t->room.extra;
     if (!job->bias && !job->rel) return NULL;
+    const softmax_span s = attention_see(t, b, i);
     const int pos = job->pos[b->row + i];
-    if (job->bias)
-        distance_spread(job->bias + (size_t)t->head * (size_t)(2 * job->span + 1), job->span, pos, s.from, s.upto, extra, false);
-    if (job->rel)
-        distance_spread(t->room.rel_scores + (size_t)i * t->room.rel_ld, job->rel_max, pos, s.from, s.upto, extra, job->bias != NULL);
+    if (job->bias) {
+        const b4c_real *table = job->bias + (size_t)t->head * (size_t)(2 * job->span + 1);
+        distance_spread(table, job->span, pos, s.from, s.upto, extra, false);
+    }
+    if (job->rel) {
+        const b4c_real *table = t->room.rel_scores + (size_t)(b->at + i) * t->room.rel_ld;
+        distance_spread(table, job->rel_max, pos, s.from, s.upto, extra, job->bias != NULL);
+    }
     return extra;
 }
 
-/* Scores in room.weights become weights, not yet divided by their sums. */
-static void attention_weigh(const attention_head *t, attention_block *b)
+/* What the caller asked to see of query i, and NEZHA's weights by distance. */
+static void attention_show(const attention_head *t, const attention_block *b, int i)
 {
     const b4c_attention *job = t->job;
-    const size_t ld = t->room.ld;
-    const vec scale = v_set(job->scale);
-    b4c_real *w = t->room.weights, top[ROWS], sum[ROWS];
-    vec lanes[ROWS];
-    for (int i = 0; i < b->rows; i++) lanes[i] = attention_scores(w + (size_t)i * ld, b->span[i], scale, attention_extra(t, b, i));
-    attention_fold(lanes, b->rows, true, top);
-    for (int i = 0; i < b->rows; i++) {                           /* -infinity, where nothing is to be seen, must stay as far from the shift */
-        const vec shift = v_max(v_set((b4c_real)-3e38), v_set(top[i]));
-        lanes[i] = attention_weights(w + (size_t)i * ld, b->span[i], b->first, b->last, shift);
+    const softmax_span s = attention_see(t, b, i);
+    const b4c_real *w = t->room.weights + (size_t)(b->at + i) * t->room.ld;
+    if (job->rel)
+        distance_collect(w, job->rel_max, job->pos[b->row + i], s.from, s.upto,
+                         t->room.rel_weights + (size_t)(b->at + i) * t->room.rel_ld);
+    if (!job->weights) return;
+    const size_t row = (size_t)t->head * (size_t)job->q_rows + (size_t)(b->row + i);
+    b4c_real *shown = job->weights + row * (size_t)job->k_rows;
+    for (int j = 0; j < job->k_rows; j++)
+        shown[j] = j >= s.from && j < s.upto ? w[j] * t->inverse[b->at + i] : 0;
+}
+
+/* Scores in room.weights, of a strip of n blocks, become weights not yet divided by their sums. */
+static void attention_weigh(attention_head *t, const attention_block *blocks, int n)
+{
+    const attention_room *room = &t->room;
+    const vec scale = v_set(t->job->scale), lowest = v_set((b4c_real)-3e38);
+    const int rows = blocks[n - 1].at + blocks[n - 1].rows;
+    b4c_real fold[STRIP_ROWS];
+    vec lanes[STRIP_ROWS];
+    for (const attention_block *b = blocks; b < blocks + n; b++)
+        for (int i = 0; i < b->rows; i++) {
+            b4c_real *w = room->weights + (size_t)(b->at + i) * room->ld;
+            lanes[b->at + i] =
+                softmax_scores(w, attention_see(t, b, i), scale, attention_extra(t, b, i));
+        }
+    softmax_fold(lanes, rows, true, fold);
+    for (const attention_block *b = blocks; b < blocks + n; b++)
+        for (int i = 0; i < b->rows; i++) {
+            const size_t at = (size_t)(b->at + i) * room->ld;
+            uint16_t *half = room->pairs ? room->w_pairs + at : NULL;
+            const vec shift = v_max(lowest, v_set(fold[b->at + i]));   /* -infinity stays as far */
+            lanes[b->at + i] = softmax_weights(room->weights + at, half, attention_see(t, b, i),
+                                               b->first, b->last, shift);
+        }
+    softmax_fold(lanes, rows, false, fold);
+    for (int i = 0; i < rows; i += VEC_LANES) {            /* a sum is 0, at least 1, or NaN */
+        const int left = row_left(rows, i);
+        const vec x = v_load_n(fold + i, left);
+        v_store_n(t->inverse + i, v_keep(v_not_less(x, v_set(0.5f)), v_div(v_set(1), x)), left);
     }
-    attention_fold(lanes, b->rows, false, sum);
-    for (int i = 0; i < b->rows; i += VEC_LANES) {                /* the largest weighs 1, so a sum is 0 or at least 1, or NaN */
-        const int n = row_left(b->rows, i);
-        vec x = v_load_n(sum + i, n);
-        v_store_n(b->inverse + i, v_keep(v_not_less(x, v_set(0.5f)), v_div(v_set(1), x)), n);
+    if (!t->job->rel && !t->job->weights) return;
+    for (const attention_block *b = blocks; b < blocks + n; b++)
+        for (int i = 0; i < b->rows; i++) attention_show(t, b, i);
+}
+
+/* Values in pairs, of the keys from .. upto-1 alone. */
+static void attention_values(const attention_head *t, int from, int upto)
+{
+#ifdef VEC_PAIRS
+    if (t->room.pairs)
+        attention_pair(t->v, (size_t)t->job->v_ld, t->job->head_size, from, upto, t->room.v_pairs);
+#else
+    (void)t, (void)from, (void)upto;
+#endif
+}
+
+/* The product of weights and the values lo .. hi-1, for the strip's row i and those below. */
+static void attention_weighted(const attention_head *t, attention_product *p, int i, int lo, int hi)
+{
+    const attention_room *room = &t->room;
+    const int d = t->job->head_size;
+    if (room->pairs) {
+        lo = lo / 2 * 2;
+        p->a_pairs = room->w_pairs + (size_t)i * room->ld + lo;
+        p->b_pairs = room->v_pairs + (size_t)lo * (size_t)d;
+        p->b_ld = 2 * (size_t)d;
+        p->steps = (hi - lo + 1) / 2;
+    } else {
+        p->a = room->weights + (size_t)i * room->ld + lo;
+        p->b = t->v + (size_t)lo * (size_t)t->job->v_ld;
+        p->b_ld = (size_t)t->job->v_ld;
+        p->steps = hi - lo;
     }
-    for (int i = 0; i < b->rows; i++) {
-        const attention_span s = b->span[i];
-        if (job->rel)
-            distance_collect(w + (size_t)i * ld, job->rel_max, job->pos[b->row + i], s.from, s.upto,
-                             t->room.rel_weights + (size_t)i * t->room.rel_ld);
-        if (job->weights)
-            attention_show(w + (size_t)i * ld, job->k_rows, s.from, s.upto, b->inverse[i],
-                           job->weights + ((size_t)t->head * (size_t)job->q_rows + (size_t)(b->row + i)) * (size_t)job->k_rows);
-    }
+    p->a_ld = room->ld;
 }
 
 /* Rows beside hidden values that came out as NaN or infinity, once more from what they see. */
-static void attention_mend(const attention_head *t, const attention_block *b, const attention_product *all)
+static void attention_mend(const attention_head *t, const attention_block *b, attention_product p)
 {
-    for (int i = 0; i < b->rows; i++) {
-        attention_product p = *all;
-        p.c += (size_t)i * p.c_ld;
+    bool mended = false;
+    for (int i = 0; i < b->rows; i++, p.c += p.c_ld) {
         vec odd = v_set(0);
-        for (int j = 0; j < p.cols; j += VEC_LANES) odd = v_fma(v_load_n(p.c + j, row_left(p.cols, j)), v_set(0), odd);
+        for (int j = 0; j < p.cols; j += VEC_LANES)
+            odd = v_fma(v_load_n(p.c + j, row_left(p.cols, j)), v_set(0), odd);
         const b4c_real x = v_sum(odd);
         if (x == x) continue;
-        p.a = t->room.weights + (size_t)i * t->room.ld + b->span[i].from;
-        p.b = t->v + (size_t)b->span[i].from * p.b_ld;
-        p.steps = b->span[i].upto - b->span[i].from;
-        if (p.factor) p.factor += i;
-        attention_multiply(&p, 1);
+        const softmax_span s = attention_see(t, b, i);
+        attention_product alone = p;
+        if (p.factor) alone.factor = p.factor + i;
+        attention_values(t, s.from, s.upto);
+        attention_weighted(t, &alone, b->at + i, s.from, s.upto);
+        attention_multiply(&alone, 1);
+        mended = true;
     }
+    if (mended) attention_values(t, t->low, t->high);
 }
 
 /* Results in another form than numbers, from room.out. */
@@ -422,81 +337,87 @@ static void attention_results(const attention_head *t, const attention_block *b)
 {
     const b4c_attention *job = t->job;
     const attention_room *room = &t->room;
-    const int d = job->head_size;
+    const int d = job->head_size, row = job->out_row + b->row;
     const bool numbers = job->out.form == B4C_FORM_REAL;
-    const bool lines = !numbers && !b->ragged && !job->rel && d % VEC_LANES == 0;      /* straight to the operand */
-    attention_product p = {
-        .a = room->weights + b->lo, .a_ld = room->ld, .b = t->v + (size_t)b->lo * (size_t)job->v_ld, .b_ld = (size_t)job->v_ld,
-        .steps = b->hi - b->lo, .cols = d, .c = room->out, .c_ld = (size_t)d, .factor = job->rel ? NULL : b->inverse,
-    };
-    if (lines) {
+    const bool straight = !numbers && !b->ragged && !job->rel && d % VEC_LANES == 0;
+    attention_product p = { .cols = d, .c = room->out, .c_ld = (size_t)d,
+                            .factor = job->rel ? NULL : t->inverse + b->at };
+    if (straight) {
         p.to = &job->out;
-        p.to_row = job->out_row + b->row;
+        p.to_row = row;
         p.to_col = t->head * d;
     } else if (numbers) {
-        p.c = (b4c_real *)job->out.data + (size_t)(job->out_row + b->row) * job->out.ld + (size_t)t->head * (size_t)d;
+        p.c = (b4c_real *)job->out.data + (size_t)row * job->out.ld + (size_t)t->head * (size_t)d;
         p.c_ld = job->out.ld;
     }
+    attention_weighted(t, &p, b->at, b->lo, b->hi);
     attention_multiply(&p, b->rows);
-    if (b->ragged) attention_mend(t, b, &p);
+    if (b->ragged) attention_mend(t, b, p);
     if (job->rel) {
-        p.a = room->rel_weights;
+        p.a = room->rel_weights + (size_t)b->at * room->rel_ld;
         p.a_ld = room->rel_ld;
         p.b = job->rel;
         p.b_ld = (size_t)d;
         p.steps = rel_rows(job);
-        p.factor = b->inverse;
+        p.factor = t->inverse + b->at;
         p.add = true;
         attention_multiply(&p, b->rows);
     }
     if (numbers) return;
-    if (!lines) attention_convert(t, b);
+    if (!straight) attention_convert(t, b);
     if (t->head == job->heads - 1) attention_pad(job, b);
 }
 
-/* Keys that any query of the job sees, in either set. */
-static void attention_reach(const b4c_attention *job, int *from, int *upto)
+/* Divide the queries evenly (small tiles wait for their own sums), and see what they see. */
+static void attention_plan(attention_head *t)
 {
-    *from = INT_MAX;
-    *upto = 0;
-    for (int set = 0; set < 2; set++) {
-        const int *f = set ? job->from2 : job->from, *u = set ? job->upto2 : job->upto;
-        for (int i = 0; f && i < job->q_rows; i++) {
-            if (f[i] >= u[i]) continue;
-            assert(f[i] >= 0 && u[i] <= job->k_rows);
-            if (f[i] < *from) *from = f[i];
-            if (u[i] > *upto) *upto = u[i];
+    const b4c_attention *job = t->job;
+    const int blocks = t->room.blocks;
+    t->low = INT_MAX;
+    t->high = 0;
+    for (int set = 0; set < (job->head_set ? 2 : 1); set++)
+        for (int i = 0; i < blocks; i++) {
+            attention_block *b = &t->room.block[set * blocks + i];
+            b->row = (int)((long)job->q_rows * i / blocks);
+            b->rows = (int)((long)job->q_rows * (i + 1) / blocks) - b->row;
+            b->at = i % t->room.strip == 0 ? 0 : b[-1].at + b[-1].rows;
+            attention_look(b, set ? job->from2 : job->from, set ? job->upto2 : job->upto);
+            assert(b->lo >= 0 && b->hi <= job->k_rows);
+            if (b->lo < b->hi && b->lo < t->low) t->low = b->lo;
+            if (b->hi > t->high) t->high = b->hi;
         }
-    }
-    if (*from > *upto) *from = *upto = 0;
+    if (t->low > t->high) t->low = t->high = 0;
 }
 
 static void vector_attention(const b4c_attention *job, int begin, int end, void *scratch)
 {
     const int d = job->head_size, group = job->heads / job->kv_heads;
     attention_head t = { .job = job, .room = attention_divide(job, scratch) };
-    int from, upto, turned = -1;
-    assert(job->heads % job->kv_heads == 0 && job->out.form != B4C_FORM_I8 && job->out.form != B4C_FORM_TILE_I8);
-    attention_reach(job, &from, &upto);
-    if (job->rel) attention_turn(job->rel, (size_t)d, d, 0, rel_rows(job), t.room.rel_keys);
+    int turned = -1;
+    assert(job->heads % job->kv_heads == 0 && !form_is_i8(job->out.form));
+    attention_plan(&t);
+    if (job->rel)
+        attention_turn(job->rel, (size_t)d, d, 0, rel_rows(job), t.room.rel_keys, false);
     for (int h = begin; h < end; h++) {
-        const int kv = h / group;
+        const size_t kv = (size_t)(h / group) * (size_t)d;
         const bool second = job->head_set && job->head_set[h];
         t.head = h;
         t.q = job->q + (size_t)h * (size_t)d;
-        t.v = job->v + (size_t)kv * (size_t)d;
+        t.v = job->v + kv;
         t.from = second ? job->from2 : job->from;
         t.upto = second ? job->upto2 : job->upto;
-        if (kv != turned) attention_turn(job->k + (size_t)kv * (size_t)d, (size_t)job->k_ld, d, from, upto, t.room.keys);
-        turned = kv;
-        const int tiles = (job->q_rows + ROWS - 1) / ROWS;
-        for (int i = 0; i < tiles; i++) {                         /* cut evenly: small tiles wait for their own sums */
-            attention_block b = { .row = (int)((long)job->q_rows * i / tiles) };
-            b.rows = (int)((long)job->q_rows * (i + 1) / tiles) - b.row;
-            attention_look(&t, &b);
-            attention_products(&t, &b);
-            attention_weigh(&t, &b);
-            attention_results(&t, &b);
+        if (h / group != turned) {
+            attention_turn(job->k + kv, (size_t)job->k_ld, d, t.low, t.high, t.room.keys,
+                           t.room.pairs);
+            attention_values(&t, t.low, t.high);
+            turned = h / group;
+        }
+        const attention_block *blocks = t.room.block + (second ? t.room.blocks : 0);
+        for (int i = 0, n; i < t.room.blocks; i += n, blocks += n) {
+            n = t.room.blocks - i < t.room.strip ? t.room.blocks - i : t.room.strip;
+            for (int k = 0; k < n; k++) attention_products(&t, &blocks[k]);
+            attention_weigh(&t, blocks, n);
+            for (int k = 0; k < n; k++) attention_results(&t, &blocks[k]);
         }
     }
 }

@@ -67,6 +67,7 @@ typedef struct b4c_attention {
     int span;
     const b4c_real *rel;         /* NEZHA: [2*rel_max+1, d], row rel_max + clip(j - pos); or NULL */
     int rel_max;
+    bool bf16;                   /* products may round their factors to bf16 where that is faster: weights are no f32 */
     b4c_operand out;             /* rows of this sequence start at row out_row: REAL (ld elements), BF16, TILE_BF16 */
     int out_row;
     b4c_real *weights;           /* [heads, q_rows, k_rows] attention weights to show or to save for back, hidden ones 0; or NULL */

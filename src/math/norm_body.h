@@ -43,67 +43,108 @@ B4C_INLINE b4c_real norm_sum(const norm_row *r, const bool squares, b4c_real mea
     return v_sum(v_add(v_add(s[0], s[1]), v_add(s[2], s[3])));
 }
 
-/* Elements j .. j+n-1, zeros in lanes beyond. */
-B4C_INLINE vec norm_result(const b4c_norm_job *job, const norm_row *r, vec mean, vec rstd, int j, int n)
+/* What the walks after the sums share: one row, and where its results go. */
+typedef struct norm_out {
+    const b4c_norm_job *job;
+    norm_row from;
+    vec mean, rstd;
+    b4c_real *y;             /* or NULL */
+    row_lines to;
+} norm_out;
+
+B4C_INLINE vec norm_load(const b4c_real *p, int j, int n)
 {
-    vec y = v_mul(v_sub(norm_value(r, j, n), mean), rstd);
-    vec gain = !job->gain ? v_set(1) : n == VEC_LANES ? v_load(job->gain + j) : v_load_n(job->gain + j, n);
-    if (!job->bias) y = v_mul(y, gain);
-    else y = v_fma(y, gain, n == VEC_LANES ? v_load(job->bias + j) : v_load_n(job->bias + j, n));
+    return n == VEC_LANES ? v_load(p + j) : v_load_n(p + j, n);
+}
+
+/* Elements j .. j+n-1, zeros in lanes beyond. */
+B4C_INLINE vec norm_result(const norm_out *o, int j, int n)
+{
+    const b4c_norm_job *job = o->job;
+    vec y = v_mul(v_sub(norm_value(&o->from, j, n), o->mean), o->rstd);
+    vec gain = job->gain ? norm_load(job->gain, j, n) : v_set(1);
+    y = job->bias ? v_fma(y, gain, norm_load(job->bias, j, n)) : v_mul(y, gain);
     return n == VEC_LANES ? y : v_keep(v_first(n), y);
 }
 
 /* What an int8 row takes of them. */
 B4C_INLINE vec norm_evened(const b4c_norm_job *job, vec v, int j, int n)
 {
-    if (!job->even) return v;
-    return v_mul(v, n == VEC_LANES ? v_load(job->even + j) : v_load_n(job->even + j, n));
+    return job->even ? v_mul(v, norm_load(job->even, j, n)) : v;
+}
+
+B4C_INLINE vec norm_write(const norm_out *o, const bool bf16, const bool i8, int j, int n, vec top)
+{
+    const vec v = norm_result(o, j, n);
+    if (o->y && n == VEC_LANES) v_store(o->y + j, v);
+    else if (o->y) v_store_n(o->y + j, v, n);
+    if (bf16) v_store_bf16_n(row_bf16_line(o->to, j / 32) + j % 32, v, VEC_LANES);
+    return i8 ? v_absmax(top, norm_evened(o->job, v, j, n)) : top;
+}
+
+/* Rows and bf16; returns the largest of each lane when int8 is wanted. */
+B4C_INLINE vec norm_walk(const norm_out *o, const bool bf16, const bool i8)
+{
+    const int w = o->from.w, whole = w / VEC_LANES * VEC_LANES;
+    vec top = v_set(0);
+    for (int j = 0; j < whole; j += VEC_LANES) top = norm_write(o, bf16, i8, j, VEC_LANES, top);
+    if (whole < w) top = norm_write(o, bf16, i8, whole, w - whole, top);
+    for (int j = (int)b4c_round_up((size_t)w, VEC_LANES); bf16 && j < 32 * o->to.lines; j += VEC_LANES)
+        v_store_bf16_n(row_bf16_line(o->to, j / 32) + j % 32, v_set(0), VEC_LANES);
+    return top;
+}
+
+static void norm_walk_rows(const norm_out *o) { norm_walk(o, false, false); }
+static void norm_walk_bf16(const norm_out *o) { norm_walk(o, true, false); }
+
+static float norm_walk_i8(const norm_out *o)
+{
+    const b4c_norm_job *job = o->job;
+    const int w = o->from.w, whole = w / VEC_LANES * VEC_LANES;
+    const float top = (float)v_absmax_top(norm_walk(o, false, true));
+    const row_i8 q = row_i8_begin(top, o->to, row_flip(job->out.form));
+    int j = 0;
+    for (; j < whole && o->y; j += VEC_LANES)
+        row_i8_put(&q, j, norm_evened(job, v_load(o->y + j), j, VEC_LANES));
+    for (; j < 64 * o->to.lines; j += VEC_LANES) {        /* without rows the results are made again */
+        const int n = row_left(w, j);
+        const vec v = o->y ? v_load_n(o->y + j, n) : norm_result(o, j, n);
+        row_i8_put(&q, j, norm_evened(job, v, j, n));
+    }
+    return q.scale;
 }
 
 static void norm_one(const b4c_norm_job *job, int row)
 {
     const int w = job->cols;
     const size_t at = (size_t)row * (size_t)w;
-    norm_row r = { job->x + (size_t)row * (size_t)job->x_ld,
-                   job->residual ? job->residual + (size_t)row * (size_t)job->residual_ld : NULL, w };
+    norm_row r = { .a = job->x + (size_t)row * (size_t)job->x_ld, .w = w };
+    if (job->residual) r.b = job->residual + (size_t)row * (size_t)job->residual_ld;
     b4c_real *y = job->y ? job->y + at : NULL, *sum = job->sum ? job->sum + at : NULL;
-    b4c_real *keep = sum ? sum : r.b ? y : NULL;                  /* where x + residual waits for the later walks, if anywhere */
+    b4c_real *keep = sum ? sum : r.b ? y : NULL;          /* where x + residual waits, if anywhere */
 
     b4c_real mean = 0, squares;
     if (job->kind == B4C_NORM_LAYER) {
         mean = norm_sum(&r, false, 0, keep) / (b4c_real)w;
-        if (keep) { r.a = keep; r.b = NULL; }
+        if (keep) r = (norm_row){ .a = keep, .w = w };
         squares = norm_sum(&r, true, mean, NULL);
     } else {
         squares = norm_sum(&r, true, 0, keep);
-        if (keep) { r.a = keep; r.b = NULL; }
+        if (keep) r = (norm_row){ .a = keep, .w = w };
     }
-    b4c_real rstd = (b4c_real)(1 / sqrt((double)squares / w + (double)job->eps));
+    const b4c_real rstd = (b4c_real)(1 / sqrt((double)squares / w + (double)job->eps));
     if (job->mean) job->mean[row] = mean;
     if (job->rstd) job->rstd[row] = rstd;
 
-    const vec m = v_set(mean), inverse = v_set(rstd);
-    const bool wants_i8 = form_is_i8(job->out.form);
-    const bool wants_bf16 = job->out.form == B4C_FORM_BF16 || job->out.form == B4C_FORM_TILE_BF16;
-    row_lines to = wants_i8 || wants_bf16 ? row_of(&job->out, row) : (row_lines){ 0 };
-    vec largest = v_set(0);
-    for (int j = 0; j < (wants_bf16 ? 32 * to.lines : w); j += VEC_LANES) {
-        int n = row_left(w, j);
-        vec v = norm_result(job, &r, m, inverse, j, n);
-        if (y && n == VEC_LANES) v_store(y + j, v);
-        else if (y) v_store_n(y + j, v, n);
-        if (wants_bf16) v_store_bf16_n(row_bf16_line(to, j / 32) + j % 32, v, VEC_LANES);
-        if (wants_i8) largest = v_absmax(largest, norm_evened(job, v, j, n));
+    norm_out o = { .job = job, .from = r, .mean = v_set(mean), .rstd = v_set(rstd), .y = y };
+    const b4c_form form = job->out.form;
+    if (form == B4C_FORM_NONE || form == B4C_FORM_REAL) {
+        norm_walk_rows(&o);
+        return;
     }
-    if (!wants_i8) return;
-    row_i8 q = row_i8_begin((float)v_absmax_top(largest), to, row_flip(job->out.form));
-    for (int j = 0; j < 64 * to.lines; j += VEC_LANES) {
-        int n = row_left(w, j);
-        /* Where no rows are wanted, the result is made once more. */
-        vec v = y ? v_load_n(y + j, n) : norm_result(job, &r, m, inverse, j, n);
-        row_i8_put(&q, j, norm_evened(job, v, j, n));
-    }
-    job->out.scale[row] = q.scale;
+    o.to = row_of(&job->out, row);
+    if (form_is_i8(form)) job->out.scale[row] = norm_walk_i8(&o);
+    else norm_walk_bf16(&o);
 }
 
 static void vector_norm(const b4c_norm_job *job, int begin, int end)

@@ -74,7 +74,7 @@ static inline vec v_load_twice_n(const float *p, int n)
 }
 static inline vec v_negate_even(vec x) { return _mm256_xor_ps(x, _mm256_castsi256_ps(_mm256_set1_epi64x(0x80000000ll))); }
 
-static inline void v_transpose(vec r[VEC_LANES])
+B4C_INLINE void v_transpose(vec r[VEC_LANES])
 {
     vec t[8];
     B4C_UNROLL

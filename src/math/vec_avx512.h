@@ -71,7 +71,7 @@ static inline vec v_load_twice_n(const float *p, int n)
 }
 static inline vec v_negate_even(vec x) { return _mm512_xor_ps(x, _mm512_castsi512_ps(_mm512_set1_epi64(0x80000000ll))); }
 
-static inline void v_transpose(vec r[VEC_LANES])
+B4C_INLINE void v_transpose(vec r[VEC_LANES])
 {
     vec t[16];
     B4C_UNROLL
@@ -146,4 +146,30 @@ static inline vec v_load_i8_n(const uint8_t *p, uint8_t flip, int n)
     __m128i q = _mm_maskz_loadu_epi8(v_first(n), p);
     return _mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(_mm_xor_si128(q, _mm_set1_epi8((char)flip))));
 }
+
+#ifdef B4C_VEC_BF16
+/* VEC_PAIRS: two bf16 numbers in every lane, and sums of their products. */
+#define VEC_PAIRS
+typedef __m512i vpair;
+
+static inline vpair v_load_pairs(const uint16_t *p) { return _mm512_loadu_si512(p); }
+static inline void v_store_pairs(uint16_t *p, vpair x) { _mm512_storeu_si512(p, x); }
+static inline vpair v_set_pair(const uint16_t *p)            /* p[0] and p[1] in every lane */
+{
+    int x;
+    memcpy(&x, p, sizeof x);
+    return _mm512_set1_epi32(x);
+}
+static inline vpair v_pairs_of(vec a, vec b)                 /* lane i: a[i], b[i] */
+{
+    const __m512i order = _mm512_setr_epi32(
+        0x00100000, 0x00110001, 0x00120002, 0x00130003, 0x00140004, 0x00150005, 0x00160006, 0x00170007,
+        0x00180008, 0x00190009, 0x001a000a, 0x001b000b, 0x001c000c, 0x001d000d, 0x001e000e, 0x001f000f);
+    return _mm512_permutexvar_epi16(order, (__m512i)_mm512_cvtne2ps_pbh(b, a));
+}
+static inline vec v_dot_pairs(vec sum, vpair a, vpair b)     /* sum + a[0] b[0] + a[1] b[1] */
+{
+    return _mm512_dpbf16_ps(sum, (__m512bh)a, (__m512bh)b);
+}
+#endif
 #endif

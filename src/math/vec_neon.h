@@ -84,7 +84,7 @@ static inline vec v_negate_even(vec x)
     return vreinterpretq_f32_u64(veorq_u64(vreinterpretq_u64_f32(x), vdupq_n_u64(0x80000000u)));
 }
 
-static inline void v_transpose(vec r[VEC_LANES])
+B4C_INLINE void v_transpose(vec r[VEC_LANES])
 {
     float64x2_t a = vreinterpretq_f64_f32(vtrn1q_f32(r[0], r[1])), b = vreinterpretq_f64_f32(vtrn2q_f32(r[0], r[1]));
     float64x2_t c = vreinterpretq_f64_f32(vtrn1q_f32(r[2], r[3])), d = vreinterpretq_f64_f32(vtrn2q_f32(r[2], r[3]));

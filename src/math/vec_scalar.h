@@ -60,7 +60,7 @@ static inline vec v_select(vmask m, vec a, vec b) { return m ? a : b; }
 static inline vec v_keep(vmask m, vec x) { return m ? x : 0; }
 static inline vmask v_first(int n) { return n > 0; }                         /* the first n lanes */
 static inline vmask v_between(int lo, int hi) { return lo < hi; }
-static inline void v_transpose(vec r[VEC_LANES]) { (void)r; }
+B4C_INLINE void v_transpose(vec r[VEC_LANES]) { (void)r; }
 
 static inline b4c_real v_sum(vec x) { return x; }
 static inline b4c_real v_top(vec x) { return x; }

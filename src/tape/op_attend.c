@@ -93,6 +93,7 @@ typedef struct attend_job {
     const attend_arg *a;
     const b4c_real *bias;    /* [heads, 2 span + 1] or NULL */
     b4c_operand out;
+    bool bf16;               /* weights are bf16 or int8: products of attention may be, too */
     char *scratch;           /* [lanes, scratch_bytes] */
     size_t scratch_bytes;
 } attend_job;
@@ -415,7 +416,7 @@ b4c_tensor b4c_attend(b4c_tape *t, b4c_tensor q, b4c_tensor k, b4c_tensor v, con
     if (r) r->arg = b4c_copy(t, &a, sizeof a);
 
     const size_t mark = b4c_scope_open(t);
-    attend_job j = { .a = &a };
+    attend_job j = { .a = &a, .bf16 = t->dtype != B4C_F32 };
     j.out = b4c_target(t, &y);
     if (spec->bias.x) j.bias = spread_bias(t, spec, a.span);
     take_scratch(t, &j);

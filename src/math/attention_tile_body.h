@@ -1,0 +1,218 @@
+/* attention_tile_body.h - the product that attention is made of: a few rows times a matrix, and the
+ * two ways in which keys and values become such a matrix. Included after a vec_<isa>.h and
+ * row_body.h.
+ *
+ * The one idea: ROWS x COLS sums stay in registers while the summed axis runs once from front to
+ * back, so a sum's order never depends on how many rows or columns stand beside it. Where the
+ * instruction set has the words for it (VEC_PAIRS), factors may be bf16, of which a step takes two.
+ */
+#ifndef B4C_MATH_ATTENTION_TILE_BODY_H
+#define B4C_MATH_ATTENTION_TILE_BODY_H
+#include "math/internal.h"
+
+enum { COLS = 2 * VEC_LANES, ROWS = (VEC_REGISTERS - 4) / 2, MOST_ROWS = 14 };
+
+/* c [rows, cols] = a [rows, steps] b [steps, cols], each row times factor[row] (NULL: 1), sums
+ * starting from c itself (`add`) or from 0. In pairs a is [rows][steps][2] and b [steps][cols][2]
+ * of bf16. `to` non-NULL: the result goes to that operand instead, at row to_row, column to_col. */
+typedef struct attention_product {
+    const b4c_real *a, *b;
+    const uint16_t *a_pairs, *b_pairs;       /* instead of a and b, unless NULL */
+    size_t a_ld, b_ld;                       /* elements from row to row, from step to step */
+    int steps, cols;
+    b4c_real *c;
+    size_t c_ld;
+    const b4c_real *factor;
+    bool add;
+    const b4c_operand *to;
+    int to_row, to_col;
+} attention_product;
+
+/* A tile's columns: two whole vectors, one, or some of two. */
+typedef enum tile_kind { TILE_TWO, TILE_ONE, TILE_SOME } tile_kind;
+
+typedef struct tile_shape {
+    int rows, first, col;    /* its rows and columns in the product */
+    tile_kind kind;
+    int n0, n1;              /* columns in either vector */
+} tile_shape;
+
+B4C_INLINE void tile_sums(const tile_shape t, const attention_product *p, vec s[MOST_ROWS][2])
+{
+    const b4c_real *a = p->a + (size_t)t.first * p->a_ld, *b = p->b + t.col;
+    for (int k = 0; k < p->steps; k++, b += p->b_ld) {
+        vec b0 = t.kind == TILE_SOME ? v_load_n(b, t.n0) : v_load(b), b1 = v_set(0);
+        if (t.n1 > 0)
+            b1 = t.kind == TILE_SOME ? v_load_n(b + VEC_LANES, t.n1) : v_load(b + VEC_LANES);
+        B4C_UNROLL
+        for (int i = 0; i < t.rows; i++) {
+            vec x = v_set(a[(size_t)i * p->a_ld + (size_t)k]);
+            s[i][0] = v_fma(x, b0, s[i][0]);
+            if (t.kind != TILE_ONE) s[i][1] = v_fma(x, b1, s[i][1]);
+        }
+    }
+}
+
+#ifdef VEC_PAIRS
+/* Whole vectors only. */
+B4C_INLINE void tile_sums_of_pairs(const tile_shape t, const attention_product *p,
+                                   vec s[MOST_ROWS][2])
+{
+    const uint16_t *a = p->a_pairs + (size_t)t.first * p->a_ld, *b = p->b_pairs + 2 * t.col;
+    for (int k = 0; k < p->steps; k++, a += 2, b += p->b_ld) {
+        vpair b0 = v_load_pairs(b), b1 = b0;
+        if (t.kind == TILE_TWO) b1 = v_load_pairs(b + 2 * VEC_LANES);
+        B4C_UNROLL
+        for (int i = 0; i < t.rows; i++) {
+            vpair x = v_set_pair(a + (size_t)i * p->a_ld);
+            s[i][0] = v_dot_pairs(s[i][0], x, b0);
+            if (t.kind == TILE_TWO) s[i][1] = v_dot_pairs(s[i][1], x, b1);
+        }
+    }
+}
+#endif
+
+/* Sums to where the product wants them. */
+B4C_INLINE void tile_store(const tile_shape t, const attention_product *p, vec s[MOST_ROWS][2])
+{
+    b4c_real *c = p->c + (size_t)t.first * p->c_ld + t.col;
+    if (p->factor) {
+        B4C_UNROLL
+        for (int i = 0; i < t.rows; i++) {
+            vec f = v_set(p->factor[t.first + i]);
+            s[i][0] = v_mul(s[i][0], f);
+            s[i][1] = v_mul(s[i][1], f);
+        }
+    }
+    if (p->to && t.kind != TILE_SOME) {
+        const int at = p->to_col + t.col, next = at + VEC_LANES;   /* multiples of VEC_LANES */
+        B4C_UNROLL
+        for (int i = 0; i < t.rows; i++) {
+            row_lines to = row_of(p->to, p->to_row + t.first + i);
+            v_store_bf16_n(row_bf16_line(to, at / 32) + at % 32, s[i][0], VEC_LANES);
+            if (t.n1 > 0)
+                v_store_bf16_n(row_bf16_line(to, next / 32) + next % 32, s[i][1], VEC_LANES);
+        }
+        return;
+    }
+    B4C_UNROLL
+    for (int i = 0; i < t.rows; i++, c += p->c_ld) {
+        if (t.kind == TILE_SOME) {
+            v_store_n(c, s[i][0], t.n0);
+            if (t.n1 > 0) v_store_n(c + VEC_LANES, s[i][1], t.n1);
+        } else {
+            v_store(c, s[i][0]);
+            if (t.n1 > 0) v_store(c + VEC_LANES, s[i][1]);
+        }
+    }
+}
+
+B4C_INLINE void tile(const int rows, const tile_kind kind, const attention_product *p, int first,
+                     int col)
+{
+    const int left = p->cols - col;
+    const tile_shape t = {
+        rows, first, col, kind, kind == TILE_SOME ? row_left(left, 0) : VEC_LANES,
+        kind == TILE_SOME ? row_left(left, VEC_LANES) : kind == TILE_TWO ? VEC_LANES : 0,
+    };
+    vec s[MOST_ROWS][2];
+    B4C_UNROLL
+    for (int i = 0; i < rows; i++) s[i][0] = s[i][1] = v_set(0);
+    if (p->add) {
+        const b4c_real *c = p->c + (size_t)first * p->c_ld + col;
+        B4C_UNROLL
+        for (int i = 0; i < rows; i++, c += p->c_ld) {
+            s[i][0] = v_load_n(c, t.n0);
+            if (t.n1 > 0) s[i][1] = v_load_n(c + VEC_LANES, t.n1);
+        }
+    }
+#ifdef VEC_PAIRS
+    if (kind != TILE_SOME && p->a_pairs) tile_sums_of_pairs(t, p, s);
+    else
+#endif
+        tile_sums(t, p, s);
+    tile_store(t, p, s);
+}
+
+#define EACH_ROWS(CASE)                                                                          \
+    CASE(1) CASE(2) CASE(3) CASE(4) CASE(5) CASE(6) CASE(7)                                      \
+    CASE(8) CASE(9) CASE(10) CASE(11) CASE(12) CASE(13) CASE(14)
+#define TILE_CASE(n, kind) case n: if (n <= ROWS) tile(n, kind, p, 0, col); break;
+#define TWO_CASE(n) TILE_CASE(n, TILE_TWO)
+#define ONE_CASE(n) TILE_CASE(n, TILE_ONE)
+
+/* The first `rows` rows of a product. In pairs cols is a multiple of VEC_LANES. */
+static void attention_multiply(const attention_product *p, int rows)
+{
+    for (int col = 0; col < p->cols; col += COLS) {
+        const int left = p->cols - col;
+        if (left >= COLS) {
+            switch (rows) { EACH_ROWS(TWO_CASE) }
+        } else if (left == VEC_LANES) {
+            switch (rows) { EACH_ROWS(ONE_CASE) }
+        } else {
+            for (int i = 0; i < rows; i++) tile(1, TILE_SOME, p, i, col);
+        }
+    }
+}
+
+/* ---- keys and values as the matrix of a product -------------------------------------------------- */
+
+/* Rows from .. upto-1 of k [.., d] as columns of panels [panels][d][COLS], or of
+ * [panels][d / 2][COLS][2] in pairs (d even). The rest of their vectors is zero; a vector without
+ * any of them is never read. */
+static void attention_turn(const b4c_real *k, size_t ld, int d, int from, int upto,
+                           b4c_real *panels, bool pairs)
+{
+    for (int j = from / VEC_LANES * VEC_LANES; j < upto; j += VEC_LANES) {
+        const b4c_real *rows = k + (size_t)j * ld;
+        const size_t panel = (size_t)(j / COLS) * (size_t)d * COLS, half = (size_t)(j % COLS);
+        for (int c = 0; c < d; c += VEC_LANES) {
+            const int n = row_left(d, c);
+            vec r[VEC_LANES];
+            if (j >= from && j + VEC_LANES <= upto && n == VEC_LANES) {
+                B4C_UNROLL
+                for (int i = 0; i < VEC_LANES; i++) r[i] = v_load(rows + (size_t)i * ld + c);
+            } else {
+                for (int i = 0; i < VEC_LANES; i++) {
+                    const bool inside = j + i >= from && j + i < upto;
+                    r[i] = inside ? v_load_n(rows + (size_t)i * ld + c, n) : v_set(0);
+                }
+            }
+            v_transpose(r);
+#ifdef VEC_PAIRS
+            if (pairs) {
+                uint16_t *to = (uint16_t *)(void *)panels + panel + 2 * half;
+                for (int i = 0; i < n; i += 2)
+                    v_store_pairs(to + (size_t)(c + i) * COLS, v_pairs_of(r[i], r[i + 1]));
+                continue;
+            }
+#endif
+            b4c_real *to = panels + panel + half;
+            if (n == VEC_LANES) {
+                B4C_UNROLL
+                for (int i = 0; i < VEC_LANES; i++) v_store(to + (size_t)(c + i) * COLS, r[i]);
+            } else {
+                for (int i = 0; i < n; i++) v_store(to + (size_t)(c + i) * COLS, r[i]);
+            }
+        }
+    }
+    (void)pairs;
+}
+
+#ifdef VEC_PAIRS
+/* Rows 2j and 2j + 1 of v [.., d] side by side, [j][d][2], for all j that have one of the rows
+ * from .. upto-1; the other is then zero. d: a multiple of VEC_LANES. */
+static void attention_pair(const b4c_real *v, size_t ld, int d, int from, int upto, uint16_t *to)
+{
+    for (int j = from / 2 * 2; j < upto; j += 2) {
+        const b4c_real *row = v + (size_t)j * ld;
+        for (int c = 0; c < d; c += VEC_LANES) {
+            vec a = j >= from ? v_load(row + c) : v_set(0);
+            vec b = j + 1 < upto ? v_load(row + ld + c) : v_set(0);
+            v_store_pairs(to + (size_t)j * (size_t)d + 2 * c, v_pairs_of(a, b));
+        }
+    }
+}
+#endif
+#endif
