@@ -1,9 +1,11 @@
-/* norm_body.h - LayerNorm and RMS norm of x + residual, as rows and in the form of the next product. Included after a vec_<isa>.h
- * and row_body.h.
+/* norm_body.h - LayerNorm and RMS norm of x + residual, as rows and in the form of the next product.
+ * Included after a vec_<isa>.h and row_body.h.
  *
- * The one idea: a row stays in the nearest cache while it is walked several times: sum, mean, then the squares of the distances
- * from the mean (never mean square minus squared mean: with epsilon 1e-12 its cancellation would show), then the result, then its
- * operand. Element j adds to partial sum j / VEC_LANES mod 4, lane j mod VEC_LANES, so a result depends on its own row only.
+ * The one idea: rows stay in the nearest cache while they are walked several times: sum, mean, then
+ * the squares of the distances from the mean (never mean square minus squared mean: with epsilon
+ * 1e-12 its cancellation would show), then the result, then its operand. A few rows take each walk
+ * together, so that the wait for a sum is one for all. Element j adds to partial sum j / VEC_LANES
+ * mod 4, lane j mod VEC_LANES: a result depends on its own row only.
  */
 #ifndef B4C_MATH_NORM_BODY_H
 #define B4C_MATH_NORM_BODY_H
@@ -19,8 +21,8 @@ B4C_INLINE vec norm_value(const norm_row *r, int j, int n)
     return v_add(x, n == VEC_LANES ? v_load(r->b + j) : v_load_n(r->b + j, n));
 }
 
-/* Sum of x, or of (x - mean)^2, over the row; `keep` non-NULL: x is stored there too. */
-B4C_INLINE b4c_real norm_sum(const norm_row *r, const bool squares, b4c_real mean, b4c_real *keep)
+/* Sum of x, or of (x - mean)^2, over the row, by lane; `keep` non-NULL: x is stored there too. */
+B4C_INLINE vec norm_sum(const norm_row *r, const bool squares, b4c_real mean, b4c_real *keep)
 {
     const vec m = v_set(mean);
     vec s[4] = { v_set(0), v_set(0), v_set(0), v_set(0) };
@@ -40,7 +42,7 @@ B4C_INLINE b4c_real norm_sum(const norm_row *r, const bool squares, b4c_real mea
         vec to = squares ? v_fma(v_sub(x, m), v_sub(x, m), s[i]) : v_add(s[i], x);
         s[i] = v_select(v_first(n), to, s[i]);
     }
-    return v_sum(v_add(v_add(s[0], s[1]), v_add(s[2], s[3])));
+    return v_add(v_add(s[0], s[1]), v_add(s[2], s[3]));
 }
 
 /* What the walks after the sums share: one row, and where its results go. */
@@ -94,19 +96,16 @@ B4C_INLINE vec norm_walk(const norm_out *o, const bool bf16, const bool i8)
     return top;
 }
 
-static void norm_walk_rows(const norm_out *o) { norm_walk(o, false, false); }
-static void norm_walk_bf16(const norm_out *o) { norm_walk(o, true, false); }
-
-static float norm_walk_i8(const norm_out *o)
+/* The int8 row, whose largest value is known. Without rows the results are made again. */
+static float norm_integers(const norm_out *o, float top)
 {
     const b4c_norm_job *job = o->job;
     const int w = o->from.w, whole = w / VEC_LANES * VEC_LANES;
-    const float top = (float)v_absmax_top(norm_walk(o, false, true));
     const row_i8 q = row_i8_begin(top, o->to, row_flip(job->out.form));
     int j = 0;
     for (; j < whole && o->y; j += VEC_LANES)
         row_i8_put(&q, j, norm_evened(job, v_load(o->y + j), j, VEC_LANES));
-    for (; j < 64 * o->to.lines; j += VEC_LANES) {        /* without rows the results are made again */
+    for (; j < 64 * o->to.lines; j += VEC_LANES) {
         const int n = row_left(w, j);
         const vec v = o->y ? v_load_n(o->y + j, n) : norm_result(o, j, n);
         row_i8_put(&q, j, norm_evened(job, v, j, n));
@@ -114,41 +113,68 @@ static float norm_walk_i8(const norm_out *o)
     return q.scale;
 }
 
-static void norm_one(const b4c_norm_job *job, int row)
+/* ---- a few rows ----------------------------------------------------------------------------------- */
+
+enum { NORM_ROWS = 4 };
+
+/* The walks that only read: mean and deviation of each row. */
+static void norm_measure(const b4c_norm_job *job, int row, int rows, norm_out *o)
 {
     const int w = job->cols;
-    const size_t at = (size_t)row * (size_t)w;
-    norm_row r = { .a = job->x + (size_t)row * (size_t)job->x_ld, .w = w };
-    if (job->residual) r.b = job->residual + (size_t)row * (size_t)job->residual_ld;
-    b4c_real *y = job->y ? job->y + at : NULL, *sum = job->sum ? job->sum + at : NULL;
-    b4c_real *keep = sum ? sum : r.b ? y : NULL;          /* where x + residual waits, if anywhere */
-
-    b4c_real mean = 0, squares;
-    if (job->kind == B4C_NORM_LAYER) {
-        mean = norm_sum(&r, false, 0, keep) / (b4c_real)w;
-        if (keep) r = (norm_row){ .a = keep, .w = w };
-        squares = norm_sum(&r, true, mean, NULL);
-    } else {
-        squares = norm_sum(&r, true, 0, keep);
-        if (keep) r = (norm_row){ .a = keep, .w = w };
+    b4c_real *keep[NORM_ROWS], mean[NORM_ROWS] = { 0 };
+    vec lanes[NORM_ROWS];
+    for (int i = 0; i < rows; i++) {
+        const size_t at = (size_t)(row + i) * (size_t)w;
+        norm_row r = { .a = job->x + (size_t)(row + i) * (size_t)job->x_ld, .w = w };
+        if (job->residual) r.b = job->residual + (size_t)(row + i) * (size_t)job->residual_ld;
+        o[i] = (norm_out){ .job = job, .from = r, .y = job->y ? job->y + at : NULL };
+        keep[i] = job->sum ? job->sum + at : r.b ? o[i].y : NULL;  /* x + residual waits here */
     }
-    const b4c_real rstd = (b4c_real)(1 / sqrt((double)squares / w + (double)job->eps));
-    if (job->mean) job->mean[row] = mean;
-    if (job->rstd) job->rstd[row] = rstd;
+    if (job->kind == B4C_NORM_LAYER) {
+        for (int i = 0; i < rows; i++) {
+            lanes[i] = norm_sum(&o[i].from, false, 0, keep[i]);
+            if (keep[i]) o[i].from = (norm_row){ .a = keep[i], .w = w };
+            keep[i] = NULL;
+        }
+        for (int i = 0; i < rows; i++) mean[i] = v_sum(lanes[i]) / (b4c_real)w;
+    }
+    for (int i = 0; i < rows; i++) {
+        lanes[i] = norm_sum(&o[i].from, true, mean[i], keep[i]);
+        if (keep[i]) o[i].from = (norm_row){ .a = keep[i], .w = w };
+    }
+    for (int i = 0; i < rows; i++) {
+        const double square = (double)v_sum(lanes[i]) / w;
+        const b4c_real rstd = (b4c_real)(1 / sqrt(square + (double)job->eps));
+        o[i].mean = v_set(mean[i]);
+        o[i].rstd = v_set(rstd);
+        if (job->mean) job->mean[row + i] = mean[i];
+        if (job->rstd) job->rstd[row + i] = rstd;
+    }
+}
 
-    norm_out o = { .job = job, .from = r, .mean = v_set(mean), .rstd = v_set(rstd), .y = y };
+static void norm_rows(const b4c_norm_job *job, int row, int rows)
+{
     const b4c_form form = job->out.form;
+    norm_out o[NORM_ROWS];
+    vec top[NORM_ROWS];
+    norm_measure(job, row, rows, o);
     if (form == B4C_FORM_NONE || form == B4C_FORM_REAL) {
-        norm_walk_rows(&o);
+        for (int i = 0; i < rows; i++) norm_walk(&o[i], false, false);
         return;
     }
-    o.to = row_of(&job->out, row);
-    if (form_is_i8(form)) job->out.scale[row] = norm_walk_i8(&o);
-    else norm_walk_bf16(&o);
+    for (int i = 0; i < rows; i++) o[i].to = row_of(&job->out, row + i);
+    if (!form_is_i8(form)) {
+        for (int i = 0; i < rows; i++) norm_walk(&o[i], true, false);
+        return;
+    }
+    for (int i = 0; i < rows; i++) top[i] = norm_walk(&o[i], false, true);
+    for (int i = 0; i < rows; i++)
+        job->out.scale[row + i] = norm_integers(&o[i], (float)v_absmax_top(top[i]));
 }
 
 static void vector_norm(const b4c_norm_job *job, int begin, int end)
 {
-    for (int row = begin; row < end; row++) norm_one(job, row);
+    for (int row = begin; row < end; row += NORM_ROWS)
+        norm_rows(job, row, end - row < NORM_ROWS ? end - row : NORM_ROWS);
 }
 #endif

@@ -78,25 +78,48 @@ B4C_INLINE vec softmax_weights(b4c_real *row, uint16_t *half, softmax_span s, in
 
 /* ---- scores that hang on the distance ------------------------------------------------------------- */
 
-static inline int distance_clip(int distance, int reach)
+/* Keys left .. right-1 of from .. upto-1 are within reach of pos; those before and behind share the
+ * first and the last entry of a table [2 * reach + 1]. */
+typedef struct distance_split { int left, right; } distance_split;
+
+static inline distance_split distance_cut(int reach, int pos, int from, int upto)
 {
-    return distance < -reach ? -reach : distance > reach ? reach : distance;
+    const int left = pos - reach < from ? from : pos - reach > upto ? upto : pos - reach;
+    const int right = pos + reach + 1 > upto ? upto : pos + reach + 1;
+    return (distance_split){ left, right < left ? left : right };
+}
+
+/* y[j] = (or +=) x[j], where x == NULL stands for `same`. */
+B4C_INLINE void distance_put(b4c_real *y, const b4c_real *x, b4c_real same, int n, bool add)
+{
+    for (int j = 0; j < n; j += VEC_LANES) {
+        const int m = row_left(n, j);
+        vec v = x ? v_load_n(x + j, m) : v_set(same);
+        v_store_n(y + j, add ? v_add(v_load_n(y + j, m), v) : v, m);
+    }
 }
 
 /* extra[j] = (or +=) table[reach + (j - pos clipped to -reach .. reach)], j in from .. upto-1. */
 static void distance_spread(const b4c_real *table, int reach, int pos, int from, int upto,
                             b4c_real *extra, bool add)
 {
-    for (int j = from; j < upto; j++)
-        extra[j] = (add ? extra[j] : 0) + table[reach + distance_clip(j - pos, reach)];
+    const distance_split s = distance_cut(reach, pos, from, upto);
+    distance_put(extra + from, NULL, table[0], s.left - from, add);
+    if (s.left < s.right)
+        distance_put(extra + s.left, table + reach + (s.left - pos), 0, s.right - s.left, add);
+    distance_put(extra + s.right, NULL, table[2 * reach], upto - s.right, add);
 }
 
 /* The way back: by_distance[...] = sum of the weights at that distance, keys in order. */
 static void distance_collect(const b4c_real *weights, int reach, int pos, int from, int upto,
                              b4c_real *by_distance)
 {
+    const distance_split s = distance_cut(reach, pos, from, upto);
+    b4c_real before = 0;
     for (int j = 0; j < 2 * reach + 1; j++) by_distance[j] = 0;
-    for (int j = from; j < upto; j++)
-        by_distance[reach + distance_clip(j - pos, reach)] += weights[j];
+    for (int j = from; j < s.left; j++) before += weights[j];
+    for (int j = s.left; j < s.right; j++) by_distance[reach + (j - pos)] = weights[j];
+    by_distance[0] += before;
+    for (int j = s.right; j < upto; j++) by_distance[2 * reach] += weights[j];
 }
 #endif
