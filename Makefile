@@ -8,7 +8,7 @@ PREFIX     ?= /usr/local
 PKG_CONFIG ?= pkg-config
 # Program that runs what was built for another machine; see `neon`.
 RUN        ?=
-# `make test KINDS=unit ONLY=tokenizer` runs the tests whose path contains the word.
+# `make test KINDS=unit ONLY="tape pool"` runs the tests whose path contains one of the words.
 KINDS      ?= unit kernels grad laws golden cli server docs
 ONLY       ?=
 V          ?= 0
@@ -65,11 +65,10 @@ DOUBLE_OBJ := $(DOUBLE_SRC:%.c=$(BUILD)/double/%.o)
 DOUBLE_LIB := $(BUILD)/double/libbert4c.a
 
 # tests/KIND/test_*.c are programs; other files beside them and in tests/support are linked to those that use them.
-TEST_SRC    := $(sort $(foreach k,$(KINDS),$(wildcard tests/$(k)/test_*.c)))
-TEST_SRC    := $(if $(ONLY),$(foreach t,$(TEST_SRC),$(if $(findstring $(ONLY),$(t)),$(t))),$(TEST_SRC))
+wanted = $(if $(ONLY),$(sort $(foreach t,$(1),$(foreach w,$(ONLY),$(if $(findstring $(w),$(t)),$(t))))),$(1))
+TEST_SRC    := $(call wanted,$(sort $(foreach k,$(KINDS),$(wildcard tests/$(k)/test_*.c))))
 TEST_BIN    := $(TEST_SRC:%.c=$(BUILD)/%)
-TEST_SH     := $(sort $(foreach k,$(KINDS),$(wildcard tests/$(k)/test_*.sh)))
-TEST_SH     := $(if $(ONLY),$(foreach t,$(TEST_SH),$(if $(findstring $(ONLY),$(t)),$(t))),$(TEST_SH))
+TEST_SH     := $(call wanted,$(sort $(foreach k,$(KINDS),$(wildcard tests/$(k)/test_*.sh))))
 HELPERS     := $(filter-out tests/fuzz/% $(wildcard tests/*/test_*.c),$(wildcard tests/*/*.c))
 SUPPORT_LIB := $(BUILD)/tests/libsupport.a
 GRAD_SUPPORT_LIB := $(BUILD)/double/tests/libsupport.a
@@ -255,7 +254,7 @@ clean:
 
 help:
 	@echo 'make              library, command:  $(LIB)  $(SO)  $(BIN)'
-	@echo 'make test         build and run all tests; ONLY=word runs some, KINDS="unit cli" whole kinds'
+	@echo 'make test         build and run all tests; ONLY="word ..." runs some, KINDS="unit cli" whole kinds'
 	@echo 'make asan, ubsan, tsan   the same tests under a sanitizer'
 	@echo 'make clang        everything with clang, warnings are errors'
 	@echo 'make neon         for 64-bit ARM; unit and kernel tests under qemu-user'
