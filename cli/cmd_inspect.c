@@ -26,10 +26,10 @@ static b4c_model *open_somehow(const char *path, const cli_settings *s, json_t *
         if (m) {
             b4c_model_info info;
             b4c_model_describe(m, &info);
-            if (!info.has_mlm || o.need_mlm) return m;
+            if (!info.has_mlm || o.need_head) return m;
             /* There is a head: read it too, or its tensors would count as unexpected. */
             b4c_model_free(m);
-            o.need_mlm = true;
+            o.need_head = true;
             continue;
         }
         if (err->code == B4C_E_NUMBER && o.check_numbers) {

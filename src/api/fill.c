@@ -85,12 +85,12 @@ int b4c_fill(b4c_session *s, const char *text, size_t len, const b4c_fill_option
     if (f.max_length < 0 || (most && f.max_length > most))
         return b4c_fail(err, B4C_E_ARG, "max_length is %d, the model reads at most %d tokens",
                         f.max_length, most);
-    if (!m->loaded.head_in_file)
+    if (!m->info.has_mlm)
         return b4c_fail(err, B4C_E_MISSING,
                         "the model's files hold no masked-LM head, so masks cannot be filled");
     if (!m->net.has_head)
         return b4c_fail(err, B4C_E_ARG,
-                        "the model was opened without its masked-LM head; open it with need_mlm");
+                        "the model was opened without its masked-LM head; open it with need_head");
     if (!m->tokenizer)
         return b4c_fail(err, B4C_E_ARG, "the model was opened without its tokenizer");
     if (m->tokens.mask < 0) return b4c_fail(err, B4C_E_MISSING, "the tokenizer has no mask token");

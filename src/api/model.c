@@ -63,8 +63,16 @@ static int find_place(place *p, b4c_model *m, const char *path, b4c_error *err)
     return b4c_embed_settings_read(&m->settings, p->folder, err);
 }
 
-static int read_config(const b4c_model *m, const place *p, b4c_spec *spec, json_t *report,
-                       int *length, b4c_error *err)
+/* `as`, or what the configuration says about it. */
+static int follow(b4c_spec *spec, const char *as, const json_t *config, const char *path,
+                  b4c_error *err)
+{
+    if (!as) B4C_TRY(b4c_json_text(config, "bert4c_as", &as, path, err));
+    return as ? b4c_config_follow(spec, as, path, err) : 0;
+}
+
+static int read_config(const b4c_model *m, const place *p, const char *as, b4c_spec *spec,
+                       json_t **kept, json_t *report, int *length, b4c_error *err)
 {
     char path[PATH];
     const char *note = NULL;
@@ -77,20 +85,17 @@ static int read_config(const b4c_model *m, const place *p, b4c_spec *spec, json_
         note = "there is no config.json: taken from the shapes of the tensors and from the graph";
         json_object_set_new(report, "config_note", json_string(note));
     }
+    *kept = config;
     if (!config) return err && err->code < 0 ? err->code : B4C_E_FORMAT;
     long long stated = 0;
     int rc = b4c_config_read(spec, config, &m->store, path, &note, err);
     if (rc == 0)
         rc = b4c_json_int(config, "max_position_embeddings", 1, 1 << 30, &stated, path, err);
-    json_decref(config);
+    if (rc >= 0) rc = follow(spec, as, config, path, err);
     if (rc < 0) return rc;
     *length = spec->max_positions ? spec->max_positions : (int)stated;
     if (note) json_object_set_new(report, "config_note", json_string(note));
-    if (b4c_architecture_served(spec->architecture)) return 0;
-    return b4c_fail(err, B4C_E_UNSUPPORTED,
-                    "%s: architecture '%s' is not served yet; this version serves bert, roformer, "
-                    "albert, nezha",
-                    path, spec->architecture);
+    return 0;
 }
 
 static b4c_dtype wanted_dtype(b4c_dtype dtype)
@@ -105,7 +110,7 @@ static int load_weights(b4c_model *m, const b4c_spec *spec, const b4c_model_opti
     const int cores = b4c_cpu_count();
     const b4c_load_options lo = {
         .dtype = wanted_dtype(o->dtype),
-        .need_head = o->need_mlm,
+        .need_head = o->need_head,
         .allow_missing = o->allow_missing,
         .check_numbers = o->check_numbers,
         .threads = cores < LOAD_THREADS ? cores : LOAD_THREADS,
@@ -177,7 +182,11 @@ static void describe(b4c_model *m, int config_length)
         .pooling = m->settings.unsupported ? B4C_POOL_AUTO : m->settings.pooling,
         .normalize = m->settings.normalize,
         .has_pooler = m->net.has_pooler,
-        .has_mlm = m->loaded.head_in_file,
+        .has_mlm = m->loaded.head_in_file && !s->causal && !s->decoder_layers,
+        .has_head = m->loaded.head_in_file,
+        .reading = m->habits.reading,
+        .end = m->habits.n_end ? m->habits.end[0] : -1,
+        .start = s->decoder_layers && m->habits.n_start ? m->habits.start[0] : -1,
         .max_length = smaller_limit(stated, config_length),
         .parameters = m->net.parameters,
         .packed_bytes = m->net.bytes,
@@ -200,11 +209,18 @@ static int open_parts(b4c_model *m, place *p, const char *path, const b4c_model_
 {
     b4c_spec spec;
     int length = 0;
+    json_t *config = NULL;
     B4C_TRY(find_place(p, m, path, err));
     B4C_TRY(b4c_store_open(&m->store, p->weights, err));
-    B4C_TRY(read_config(m, p, &spec, report, &length, err));
-    B4C_TRY(load_weights(m, &spec, o, report, err));
-    B4C_TRY(fit_tokenizer(m, p, o, report, err));
+    int rc = read_config(m, p, o->as, &spec, &config, report, &length, err);
+    if (rc == 0) rc = load_weights(m, &spec, o, report, err);
+    if (rc == 0) rc = fit_tokenizer(m, p, o, report, err);
+    if (rc == 0)
+        rc = b4c_habits_read(&m->habits, &m->net.spec, config, p->folder,
+                             m->tokenizer ? &m->tokens : NULL,
+                             m->tokenizer ? b4c_tokenizer_count(m->tokenizer) : 0, report, err);
+    json_decref(config);
+    if (rc < 0) return rc;
     describe(m, length);
     return finish_report(m, report, err);
 }

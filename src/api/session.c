@@ -51,6 +51,11 @@ static int resolve(const b4c_session *s, const b4c_encode_options *options, b4c_
     const b4c_model *m = s->model;
     const b4c_spec *spec = &m->net.spec;
     const bool pooler = m->net.has_pooler;
+    if (spec->causal)
+        return b4c_fail(err, B4C_E_UNSUPPORTED,
+                        "'%s' is a decoder, whose tokens do not see the rest of the sentence: bert4c "
+                        "makes vectors with encoders",
+                        spec->architecture);
     *how = (b4c_embedding){ .net = &m->net,
                             .pooling = o.pooling,
                             .width = o.dim ? o.dim : spec->width };
@@ -112,9 +117,8 @@ int b4c_encode(b4c_session *s, const char *const *texts, const size_t *lens, int
                            err);
 }
 
-/* Are tokens and lengths in range? */
-static int check_ids(const b4c_spec *spec, const int32_t *ids, const int32_t *segments,
-                     const int *lengths, int n, b4c_error *err)
+int b4c_check_ids(const b4c_spec *spec, const int32_t *ids, const int32_t *segments,
+                  const int *lengths, int n, b4c_error *err)
 {
     size_t row = 0;
     for (int i = 0; i < n; i++) {
@@ -146,7 +150,7 @@ int b4c_encode_ids(b4c_session *s, const int32_t *ids, const int32_t *segments, 
     int max_length;
     if (n < 0) return b4c_fail(err, B4C_E_ARG, "%d sequences, wanted 0 or more", n);
     B4C_TRY(resolve(s, options, &how, &max_length, err));
-    B4C_TRY(check_ids(&s->model->net.spec, ids, segments, lengths, n, err));
+    B4C_TRY(b4c_check_ids(&s->model->net.spec, ids, segments, lengths, n, err));
     b4c_sequence *seq = malloc(((size_t)n + 1) * sizeof *seq);
     if (!seq) return b4c_fail(err, B4C_E_MEMORY, "no memory for %d sequences", n);
     size_t row = 0;

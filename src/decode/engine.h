@@ -15,10 +15,8 @@
 #include "model/crew.h"
 #include "model/forward.h"
 
-typedef enum b4c_reading { B4C_READ_CAUSAL, B4C_READ_PREFIX, B4C_READ_SEQ2SEQ } b4c_reading;
-
 typedef struct b4c_engine_options {
-    b4c_reading reading;
+    b4c_reading reading; /* CAUSAL, PREFIX or SEQ2SEQ */
     const int32_t *start; /* SEQ2SEQ: what the decoder begins with */
     int n_start;
     size_t cache_bytes; /* the most that keys and values may take; 0: 1 GiB */

@@ -35,26 +35,21 @@
             .act = B4C_ACT_SILU, .gated = true, .causal = true
 
 typedef struct family {
-    bool served;
     bool factorised; /* its embedding_size means a factorised embedding */
     bool two_stacks;
     b4c_spec base;
 } family;
 
 static const family families[] = {
-    { .served = true,
-      .factorised = true,
+    { .factorised = true,
       .base = { "bert", BERT_LIKE, .positions = B4C_POSITION_LEARNED, .act = B4C_ACT_GELU } },
-    { .served = true,
-      .factorised = true,
+    { .factorised = true,
       .base = { "roformer", BERT_LIKE, .positions = B4C_POSITION_ROTARY, .act = B4C_ACT_GELU } },
-    { .served = true,
-      .factorised = true,
+    { .factorised = true,
       .base = { "albert", BERT_LIKE, .positions = B4C_POSITION_LEARNED, .act = B4C_ACT_GELU_TANH,
                 .embedding_width = 128, .shared_layers = true } },
     /* Published NEZHA configs state an embedding_size that means nothing. */
-    { .served = true,
-      .base = { "nezha", BERT_LIKE, .positions = B4C_POSITION_NEZHA, .act = B4C_ACT_GELU } },
+    { .base = { "nezha", BERT_LIKE, .positions = B4C_POSITION_NEZHA, .act = B4C_ACT_GELU } },
     { .base = { "gpt2", GPT_LIKE, .pre_norm = true, .final_norm = true } },
     { .base = { "openai-gpt", GPT_LIKE } },
     { .two_stacks = true, .base = { "t5", T5_LIKE, .act = B4C_ACT_RELU, .tied = true } },
@@ -110,13 +105,6 @@ static const flag flags[] = {
     { "tie_word_embeddings", AT(tied) },
     { "rotary_value", AT(rotate_values) },
 };
-
-bool b4c_architecture_served(const char *architecture)
-{
-    for (int i = 0; i < FAMILIES; i++)
-        if (strcmp(families[i].base.architecture, architecture) == 0) return families[i].served;
-    return false;
-}
 
 const char *b4c_architectures(void)
 {
@@ -258,6 +246,20 @@ static void follow_bert4keras(b4c_spec *s, const b4c_store *store)
     s->cross_bias = true;
     s->output_scale = 1 / sqrt(s->width);
     if (store) s->tied = !b4c_names_any(store, "decoder/logits");
+}
+
+int b4c_config_follow(b4c_spec *s, const char *as, const char *where, b4c_error *err)
+{
+    const bool t5 = s->decoder_layers && s->positions == B4C_POSITION_BUCKETS;
+    if (strcmp(as, "t5-pegasus") != 0)
+        return b4c_fail(err, B4C_E_ARG, "%s: computing as '%s', known is t5-pegasus", where, as);
+    if (!t5)
+        return b4c_fail(err, B4C_E_ARG, "%s: a '%s' cannot be computed as t5-pegasus, wanted mt5",
+                        where, s->architecture);
+    s->cross_bias = true;
+    s->output_scale = 1 / sqrt(s->width);
+    s->act = s->head_act = B4C_ACT_GELU;
+    return 0;
 }
 
 /* The family of a checkpoint whose config does not say it, by what its variables are called and

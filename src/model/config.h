@@ -14,9 +14,13 @@ int b4c_config_read(b4c_spec *, const json_t *config, const b4c_store *store, co
 /* A config for a checkpoint that comes without one, from its tensors' shapes and what an ONNX graph
  * tells. NULL on failure; the caller owns it. */
 json_t *b4c_config_guess(const b4c_store *, const char *where, b4c_error *);
+/* The same of a GGUF model, whose metadata say it (config_gguf.c); b4c_config_guess comes here. */
+json_t *b4c_config_from_gguf(const b4c_store *, b4c_error *);
 
-/* Does bert4c serve this architecture, or does it only know its shape? */
-bool b4c_architecture_served(const char *architecture);
+/* Switches of another family's reference: "t5-pegasus" (bias in cross-attention, scaled output, gelu
+ * by erf) for a T5 that its hub folder calls mt5. B4C_E_ARG: unknown, or not for this spec. */
+int b4c_config_follow(b4c_spec *, const char *as, const char *where, b4c_error *);
+
 /* "bert, roformer, ..." */
 const char *b4c_architectures(void);
 #endif

@@ -18,7 +18,7 @@ static b4c_session *library(void)
     b4c_error err;
     b4c_model_options o = B4C_MODEL_DEFAULT;
     if (session) return session;
-    o.need_mlm = true;
+    o.need_head = true;
     o.dtype = B4C_F32;
     model = b4c_model_open(tiny_model(), &o, &err);
     if (!model) fail_msg("%s", err.message);

@@ -1,0 +1,181 @@
+/* habits.c - see habits.h. */
+#include "api/habits.h"
+
+#include "base/error.h"
+#include "base/file.h"
+#include <stdio.h>
+#include <string.h>
+
+/* What both files may hold, the newer one first. */
+typedef struct sources {
+    const json_t *newer, *older;
+    const char *where;
+} sources;
+
+static const json_t *value_of(const sources *s, const char *key)
+{
+    const json_t *x = s->newer ? json_object_get(s->newer, key) : NULL;
+    return x && !json_is_null(x) ? x : json_object_get(s->older, key);
+}
+
+/* A token's id, or tokens' ids, into out; ids that are no tokens are left out and counted. Returns
+ * how many there are. */
+static int ids_of(const sources *s, const char *key, int vocabulary, int32_t *out, int most,
+                  int *wrong)
+{
+    const json_t *x = value_of(s, key);
+    const size_t n = json_is_array(x) ? json_array_size(x) : json_is_integer(x) ? 1 : 0;
+    int found = 0;
+    for (size_t i = 0; i < n && found < most; i++) {
+        const json_t *one = json_is_array(x) ? json_array_get(x, i) : x;
+        const json_int_t id = json_is_integer(one) ? json_integer_value(one) : -1;
+        if (id >= 0 && id < vocabulary) out[found++] = (int32_t)id;
+        else ++*wrong;
+    }
+    return found;
+}
+
+/* ---- usual decoding -------------------------------------------------------------------------- */
+
+static int whole(const sources *s, const char *key, int low, int *out, b4c_error *err)
+{
+    long long x;
+    const json_t *from = s->newer && json_object_get(s->newer, key) ? s->newer : s->older;
+    const int found = b4c_json_int(from, key, low, 1 << 20, &x, s->where, err);
+    if (found == 1) *out = (int)x;
+    return found;
+}
+
+static int real(const sources *s, const char *key, float *out, b4c_error *err)
+{
+    double x;
+    const json_t *from = s->newer && json_object_get(s->newer, key) ? s->newer : s->older;
+    const int found = b4c_json_real(from, key, &x, s->where, err);
+    if (found == 1) *out = (float)x;
+    return found;
+}
+
+static int read_defaults(b4c_generate_options *o, const sources *s, b4c_reading reading,
+                         b4c_error *err)
+{
+    const struct {
+        const char *key;
+        int low, *field;
+    } counts[] = {
+        { "num_beams", 1, &o->beams },
+        { "num_beam_groups", 1, &o->beam_groups },
+        { "no_repeat_ngram_size", 0, &o->no_repeat_ngram },
+        { "top_k", 0, &o->top_k },
+        { "min_new_tokens", 0, &o->min_new_tokens },
+        { "max_new_tokens", 1, &o->max_new_tokens },
+    };
+    const struct {
+        const char *key;
+        float *field;
+    } reals[] = {
+        { "temperature", &o->temperature },
+        { "top_p", &o->top_p },
+        { "min_p", &o->min_p },
+        { "typical_p", &o->typical },
+        { "repetition_penalty", &o->repetition_penalty },
+        { "length_penalty", &o->length_penalty },
+        { "diversity_penalty", &o->diversity },
+    };
+    /* Lengths there count the decoder's start token; those of decoder-only models, the prompt. */
+    int length = 0;
+    if (reading == B4C_READ_SEQ2SEQ) {
+        B4C_TRY(whole(s, "min_length", 0, &length, err));
+        if (length > 1) o->min_new_tokens = length - 1;
+        length = 0;
+        B4C_TRY(whole(s, "max_length", 0, &length, err));
+        if (length > 1) o->max_new_tokens = length - 1;
+    }
+    for (size_t i = 0; i < sizeof counts / sizeof *counts; i++)
+        B4C_TRY(whole(s, counts[i].key, counts[i].low, counts[i].field, err));
+    for (size_t i = 0; i < sizeof reals / sizeof *reals; i++)
+        B4C_TRY(real(s, reals[i].key, reals[i].field, err));
+    const json_t *early = value_of(s, "early_stopping");
+    if (json_is_true(early)) o->early_stopping = B4C_EARLY_ALWAYS;
+    if (json_is_string(early)) o->early_stopping = B4C_EARLY_NEVER;
+    o->sample = json_is_true(value_of(s, "do_sample"));
+    if (o->min_new_tokens > o->max_new_tokens) o->min_new_tokens = o->max_new_tokens;
+    return 0;
+}
+
+/* ---- beginnings and ends --------------------------------------------------------------------- */
+
+static void note(json_t *report, const char *text)
+{
+    const json_t *notes = json_object_get(report, "generation_notes");
+    if (!notes) json_object_set_new(report, "generation_notes", json_array());
+    json_array_append_new(json_object_get(report, "generation_notes"), json_string(text));
+}
+
+/* T5 with a WordPiece vocabulary is T5 PEGASUS: whatever its config says was left from mT5. */
+static bool is_t5_pegasus(const b4c_spec *spec, const b4c_tokenizer_info *tokens)
+{
+    return tokens && spec->decoder_layers && spec->positions == B4C_POSITION_BUCKETS &&
+           tokens->cls >= 0 && tokens->sep >= 0;
+}
+
+static void find_ends(b4c_habits *w, const sources *s, const b4c_tokenizer_info *tokens,
+                      json_t *report)
+{
+    int wrong = 0;
+    w->n_end = ids_of(s, "eos_token_id", w->vocabulary, w->end, B4C_HABITS_ENDS, &wrong);
+    if (wrong) note(report, "eos_token_id is no token of the vocabulary: passed over");
+    if (w->n_end == 0 && tokens && tokens->sep >= 0) w->end[w->n_end++] = tokens->sep;
+}
+
+static void find_starts(b4c_habits *w, const sources *s, const b4c_tokenizer_info *tokens,
+                        json_t *report)
+{
+    int wrong = 0;
+    w->n_start = ids_of(s, "decoder_start_token_id", w->vocabulary, w->start, 1, &wrong);
+    if (wrong) note(report, "decoder_start_token_id is no token of the vocabulary: passed over");
+    if (w->n_start == 0) w->n_start = ids_of(s, "bos_token_id", w->vocabulary, w->start, 1, &wrong);
+    if (w->n_start == 0 && tokens && tokens->cls >= 0) w->start[w->n_start++] = tokens->cls;
+    if (w->n_start)
+        w->n_start += ids_of(s, "forced_bos_token_id", w->vocabulary, w->start + w->n_start, 1,
+                             &wrong);
+}
+
+/* BERT's kind writes by UniLM's mask unless its files make it a decoder: is_decoder, or no segments
+ * to tell source and target apart. */
+static b4c_reading reading_of(const b4c_spec *spec, const json_t *config)
+{
+    if (spec->decoder_layers) return B4C_READ_SEQ2SEQ;
+    if (spec->causal || spec->segments < 2 || json_is_true(json_object_get(config, "is_decoder")))
+        return B4C_READ_CAUSAL;
+    return B4C_READ_PREFIX;
+}
+
+int b4c_habits_read(b4c_habits *w, const b4c_spec *spec, const json_t *config, const char *folder,
+                    const b4c_tokenizer_info *tokens, int count, json_t *report, b4c_error *err)
+{
+    char path[4096];
+    json_t *newer = NULL;
+    const int n = snprintf(path, sizeof path, "%s/generation_config.json", folder);
+    if (n < (int)sizeof path && b4c_file_exists(path)) {
+        newer = b4c_json_file(path, err);
+        if (!newer) return err && err->code < 0 ? err->code : B4C_E_FORMAT;
+    }
+    const sources s = { newer, config, newer ? path : "config.json" };
+    *w = (b4c_habits){ .reading = reading_of(spec, config),
+                       .vocabulary = tokens && count < spec->vocabulary ? count : spec->vocabulary,
+                       .defaults = B4C_GENERATE_DEFAULT };
+    const int rc = read_defaults(&w->defaults, &s, w->reading, err);
+    find_ends(w, &s, tokens, report);
+    find_starts(w, &s, tokens, report);
+    if (is_t5_pegasus(spec, tokens)) {
+        if (w->n_start != 1 || w->start[0] != tokens->cls || w->n_end != 1 ||
+            w->end[0] != tokens->sep)
+            note(report, "a T5 with a WordPiece vocabulary is taken for T5 PEGASUS: it starts with "
+                         "[CLS] and ends with [SEP], whatever config.json says");
+        w->n_start = w->n_end = 1;
+        w->start[0] = tokens->cls;
+        w->end[0] = tokens->sep;
+    }
+    json_decref(newer);
+    return rc;
+}

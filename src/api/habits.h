@@ -1,0 +1,28 @@
+/* habits.h - how a model is used to writing: how it reads first, which tokens begin and end,
+ * and how it is usually decoded.
+ *
+ * generation_config.json says it, or an older model's config.json; what both leave open, or say
+ * wrongly (a number that is no token), the tokenizer's special tokens decide.
+ */
+#ifndef B4C_API_HABITS_H
+#define B4C_API_HABITS_H
+#include "base/json.h"
+#include "model/spec.h"
+
+enum { B4C_HABITS_STARTS = 2, B4C_HABITS_ENDS = 16 };
+
+typedef struct b4c_habits {
+    b4c_reading reading;                      /* CAUSAL, PREFIX, SEQ2SEQ */
+    int32_t start[B4C_HABITS_STARTS];         /* SEQ2SEQ: what the decoder begins with */
+    int n_start;                              /* 0: the files do not say */
+    int32_t end[B4C_HABITS_ENDS];
+    int n_end;
+    int vocabulary;                           /* tokens that may be written */
+    b4c_generate_options defaults;
+} b4c_habits;
+
+/* config: config.json as read. tokens: NULL without a tokenizer, which has `count` of them. What was
+ * put right goes to `report`. B4C_E_FORMAT: a value of another type. */
+int b4c_habits_read(b4c_habits *, const b4c_spec *, const json_t *config, const char *folder,
+                    const b4c_tokenizer_info *tokens, int count, json_t *report, b4c_error *);
+#endif
