@@ -1,9 +1,12 @@
-/* act_body.h - exp, tanh, the normal distribution's half error function, and the activations made of them.
+/* act_body.h - exp, tanh, the normal distribution's half error function, and the activations made
+ * of them.
  *
- * Included after a vec_<isa>.h. No tables and no branches: one range reduction or clamp, one polynomial or quotient of
- * polynomials whose coefficients were fitted for least largest error (Lawson's iteration in double). The bounds beside each
- * function are the largest errors against libm in double over all arguments that tests/kernels/test_vector.c sweeps; the test
- * holds them (three times as much is allowed where there is no fused multiply-add). NaN gives NaN. In double (gradient tests) the functions are libm's.
+ * Included after a vec_<isa>.h. The one idea: no branches, but one range reduction or clamp and one
+ * polynomial or quotient of polynomials, whose coefficients were fitted for least largest error
+ * (Lawson's iteration in double). The bounds beside each function are the largest errors against
+ * libm in double over the arguments that tests/kernels/test_vector.c sweeps, and the test holds
+ * them (three times as much is allowed where there is no fused multiply-add). NaN gives NaN. In
+ * double (gradient tests) the functions are libm's.
  */
 #ifndef B4C_MATH_ACT_BODY_H
 #define B4C_MATH_ACT_BODY_H
@@ -16,15 +19,14 @@ static inline vec v_tanh(vec x) { return tanh(x); }
 static inline vec v_half_erf(vec x) { return 0.5 * erf(x * 0.70710678118654752440); }
 #else
 
-/* e^x. Relative error <= 1.3e-7. Exactly 0 below -87.33 (the result would not be a normal number), so -INFINITY gives 0;
- * exactly 1 at 0; above 88.7 it stays at e^88.7 = 3.3e38, since no user wants the infinity. */
+/* e^c for -87.33 <= c <= 88.7, 0 where `keep` does not hold. */
 static inline vec v_exp_of(vec c, vmask keep)
 {
     const vec one = v_set(1);
     vec n = v_round(v_mul(c, v_set(1.44269504f)));
-    vec r = v_fma(n, v_set(-0.693359375f), c);                                /* c - n ln 2 in two steps, the first exact */
+    vec r = v_fma(n, v_set(-0.693359375f), c);   /* c - n ln 2 in two steps, the first exact */
     r = v_fma(n, v_set(2.12194440e-4f), r);
-    vec p = v_set(1.384363479e-3f);                                           /* e^r, |r| <= ln 2 / 2, relative error 1.2e-8 */
+    vec p = v_set(1.384363479e-3f);              /* e^r, |r| <= ln 2 / 2, relative error 1.2e-8 */
     p = v_fma(p, r, v_set(8.374171431e-3f));
     p = v_fma(p, r, v_set(4.166800311e-2f));
     p = v_fma(p, r, v_set(1.666643108e-1f));
@@ -34,6 +36,9 @@ static inline vec v_exp_of(vec c, vmask keep)
     return v_keep(keep, v_exp2(p, n));
 }
 
+/* e^x. Relative error <= 1.3e-7. Exactly 0 below -87.33 (the result would not be a normal number),
+ * so -INFINITY gives 0; exactly 1 at 0; above 88.7 it stays at e^88.7 = 3.3e38, since no user wants
+ * the infinity. */
 static inline vec v_exp(vec x)
 {
     const vec lowest = v_set(-87.33f);
@@ -43,10 +48,12 @@ static inline vec v_exp(vec x)
 /* The same bits for x <= 0, with less to do. */
 static inline vec v_exp_falling(vec x) { return v_exp_of(x, v_not_less(x, v_set(-87.33f))); }
 
-/* tanh x. Relative error <= 5e-7, exactly +-1 from +-9 on (the quotient is 1e-7 too large, so that it is at least 1 there). */
+/* tanh x. Relative error <= 5e-7, exactly +-1 from +-9 on (the quotient is 1e-7 too large, so that
+ * it is at least 1 there). */
 static inline vec v_tanh(vec x)
 {
-    vec c = v_max(v_set(-9), v_min(v_set(9), x)), s = v_mul(c, c);            /* x P(x^2) / Q(x^2), relative error 1.2e-7 */
+    vec c = v_max(v_set(-9), v_min(v_set(9), x));
+    vec s = v_mul(c, c);                         /* x P(x^2) / Q(x^2), relative error 1.2e-7 */
     vec p = v_set(1.335465446e-8f), q = v_set(7.776554471e-7f);
     p = v_fma(p, s, v_set(2.060907689e-5f));
     q = v_fma(q, s, v_set(3.285634006e-4f));
@@ -59,11 +66,12 @@ static inline vec v_tanh(vec x)
     return v_max(v_set(-1), v_min(v_set(1), v_mul(v_mul(c, p), v_rcp(q))));
 }
 
-/* erf(x / sqrt 2) / 2: what the normal distribution function adds to one half. Absolute error <= 1.2e-7; beyond |x| = 5.5 it
- * stays at the value there, 2e-8 short of one half. */
+/* erf(x / sqrt 2) / 2: what the normal distribution function adds to one half. Absolute error
+ * <= 1.2e-7; beyond |x| = 5.5 it stays at the value there, 2e-8 short of one half. */
 static inline vec v_half_erf(vec x)
 {
-    vec c = v_max(v_set(-5.5f), v_min(v_set(5.5f), x)), s = v_mul(c, c);      /* x P(x^2) / Q(x^2), absolute error 7.6e-9 */
+    vec c = v_max(v_set(-5.5f), v_min(v_set(5.5f), x));
+    vec s = v_mul(c, c);                         /* x P(x^2) / Q(x^2), absolute error 7.6e-9 */
     vec p = v_set(2.278726776e-8f), q = v_set(1.197849042e-6f);
     p = v_fma(p, s, v_set(6.341963903e-6f));
     q = v_fma(q, s, v_set(7.334733345e-5f));
@@ -79,7 +87,7 @@ static inline vec v_half_erf(vec x)
 }
 #endif
 
-/* ---- activations --------------------------------------------------------------------------------- */
+/* ---- activations ----------------------------------------------------------------------------- */
 
 #define ACT_SQRT_2_PI ((b4c_real)0.79788456080286535588)                     /* sqrt(2 / pi) */
 #define ACT_CUBE ((b4c_real)0.044715)
@@ -88,57 +96,73 @@ static inline vec v_relu(vec x) { return v_max(v_set(0), x); }
 
 #ifdef B4C_DOUBLE
 static inline vec v_gelu(vec x) { return x * (0.5 + v_half_erf(x)); }
-static inline vec v_gelu_tanh(vec x) { return 0.5 * x * (1 + tanh(ACT_SQRT_2_PI * (x + ACT_CUBE * x * x * x))); }
+static inline vec v_gelu_tanh(vec x)
+{
+    return 0.5 * x * (1 + tanh(ACT_SQRT_2_PI * (x + ACT_CUBE * x * x * x)));
+}
 #else
-/* Both gelus are relu(x) - g(|x|) with a hump g that starts at 0, is at most 0.17 and dies away before 6.2: so a polynomial for
- * g has a small error for negative x too, where x/2 (1 + erf) would cancel. Segment i is centred on 2i/5, u = 5/2 |x| - i in -0.5 .. 0.5,
- * row j has the factors of u^j. Fitted for least largest error, 1.3e-8; the first segment for relative error, 6e-9. */
+/* Both gelus are relu(x) - g(|x|) with a hump g that starts at 0, is at most 0.17 and dies away
+ * before 6.2: so a polynomial for g has a small error for negative x too, where x/2 (1 + erf) would
+ * cancel. Segment i is centred on 2i/5, u = 5/2 |x| - i in -0.5 .. 0.5, row j has the factors of
+ * u^j. Fitted for least largest error, 1.3e-8; the first segment for relative error, 6e-9. */
 typedef float act_hump[6][16] __attribute__((aligned(64)));
 
-static const act_hump act_gelu_hump = {                                      /* a/2 erfc(a / sqrt 2) */
-    { 0, 1.37831286e-1f, 1.69484332e-1f, 1.38083622e-1f, 8.7678872e-2f, 4.55002636e-2f, 1.96740814e-2f,
-      7.15436228e-3f, 2.19884072e-3f, 5.72791148e-4f, 1.26685263e-4f, 2.3815348e-5f, 3.80802953e-6f,
-      5.18164427e-7f, 6.00214278e-8f, 5.92000626e-9f },
-    { 1.99999988e-1f, 7.89080933e-2f, -7.95912556e-3f, -4.71814387e-2f, -4.90696244e-2f, -3.40927243e-2f,
-      -1.82197355e-2f, -7.84325134e-3f, -2.77677644e-3f, -8.17495049e-4f, -2.01459959e-4f, -4.17338488e-5f,
-      -7.28841906e-6f, -1.07525557e-6f, -1.34207923e-7f, -1.4188271e-8f },
-    { -6.38304576e-2f, -5.42086139e-2f, -3.15189175e-2f, -8.70050862e-3f, 4.96871164e-3f, 8.63861479e-3f,
-      6.73655886e-3f, 3.69828823e-3f, 1.57163909e-3f, 5.36499894e-4f, 1.49868589e-4f, 3.46289598e-5f,
-      6.66375036e-6f, 1.07289793e-6f, 1.45007249e-7f, 1.64918887e-8f },
+/* a/2 erfc(a / sqrt 2) */
+static const act_hump act_gelu_hump = {
+    { 0, 1.37831286e-1f, 1.69484332e-1f, 1.38083622e-1f, 8.7678872e-2f, 4.55002636e-2f,
+      1.96740814e-2f, 7.15436228e-3f, 2.19884072e-3f, 5.72791148e-4f, 1.26685263e-4f, 2.3815348e-5f,
+      3.80802953e-6f, 5.18164427e-7f, 6.00214278e-8f, 5.92000626e-9f },
+    { 1.99999988e-1f, 7.89080933e-2f, -7.95912556e-3f, -4.71814387e-2f, -4.90696244e-2f,
+      -3.40927243e-2f, -1.82197355e-2f, -7.84325134e-3f, -2.77677644e-3f, -8.17495049e-4f,
+      -2.01459959e-4f, -4.17338488e-5f, -7.28841906e-6f, -1.07525557e-6f, -1.34207923e-7f,
+      -1.4188271e-8f },
+    { -6.38304576e-2f, -5.42086139e-2f, -3.15189175e-2f, -8.70050862e-3f, 4.96871164e-3f,
+      8.63861479e-3f, 6.73655886e-3f, 3.69828823e-3f, 1.57163909e-3f, 5.36499894e-4f,
+      1.49868589e-4f, 3.46289598e-5f, 6.66375036e-6f, 1.07289793e-6f, 1.45007249e-7f,
+      1.64918887e-8f },
     { -4.33988816e-6f, 6.03337865e-3f, 8.3057303e-3f, 6.3631041e-3f, 2.72618979e-3f, 1.31924665e-7f,
-      -1.00900268e-3f, -9.07854293e-4f, -5.07823948e-4f, -2.10541359e-4f, -6.85187624e-5f, -1.79779836e-5f,
-      -3.86024567e-6f, -6.84661359e-7f, -1.0093521e-7f, -1.2423512e-8f },
-    { 1.72526797e-3f, 1.13337173e-3f, -1.66485115e-5f, -8.19452223e-4f, -8.65777023e-4f, -4.61381889e-4f,
-      -7.81015042e-5f, 8.73560712e-5f, 9.40317041e-5f, 5.31952828e-5f, 2.13544208e-5f, 6.59161515e-6f,
-      1.6200504e-6f, 3.23054593e-7f, 5.28749773e-8f, 7.15806214e-9f },
-    { -5.15188476e-5f, -2.0203444e-4f, -2.22783259e-4f, -8.42900554e-5f, 5.32707527e-5f, 9.12424002e-5f,
-      5.58389329e-5f, 1.31294901e-5f, -6.43438852e-6f, -8.10502661e-6f, -4.49240042e-6f, -1.70416206e-6f,
-      -4.88852777e-7f, -1.1050453e-7f, -2.0117966e-8f, -2.98910985e-9f },
+      -1.00900268e-3f, -9.07854293e-4f, -5.07823948e-4f, -2.10541359e-4f, -6.85187624e-5f,
+      -1.79779836e-5f, -3.86024567e-6f, -6.84661359e-7f, -1.0093521e-7f, -1.2423512e-8f },
+    { 1.72526797e-3f, 1.13337173e-3f, -1.66485115e-5f, -8.19452223e-4f, -8.65777023e-4f,
+      -4.61381889e-4f, -7.81015042e-5f, 8.73560712e-5f, 9.40317041e-5f, 5.31952828e-5f,
+      2.13544208e-5f, 6.59161515e-6f, 1.6200504e-6f, 3.23054593e-7f, 5.28749773e-8f,
+      7.15806214e-9f },
+    { -5.15188476e-5f, -2.0203444e-4f, -2.22783259e-4f, -8.42900554e-5f, 5.32707527e-5f,
+      9.12424002e-5f, 5.58389329e-5f, 1.31294901e-5f, -6.43438852e-6f, -8.10502661e-6f,
+      -4.49240042e-6f, -1.70416206e-6f, -4.88852777e-7f, -1.1050453e-7f, -2.0117966e-8f,
+      -2.98910985e-9f },
 };
-static const act_hump act_gelu_tanh_hump = {                                 /* a / (1 + exp(2 sqrt(2/pi) (a + 0.044715 a^3))) */
-    { 0, 1.37838826e-1f, 1.69568315e-1f, 1.38297245e-1f, 8.7863043e-2f, 4.54023071e-2f, 1.92768425e-2f,
-      6.68889098e-3f, 1.86956429e-3f, 4.12580383e-4f, 7.0246293e-5f, 9.00212581e-6f, 8.46392027e-7f,
-      5.68856642e-8f, 2.66209677e-9f, 8.44811721e-11f },
-    { 1.99999988e-1f, 7.893648e-2f, -7.83348083e-3f, -4.70904559e-2f, -4.92402129e-2f, -3.44397053e-2f,
-      -1.84239838e-2f, -7.78338313e-3f, -2.59725563e-3f, -6.75272197e-4f, -1.34049347e-4f, -1.98504113e-5f,
-      -2.13943304e-6f, -1.63631043e-7f, -8.6560128e-9f, -3.0860603e-10f },
-    { -6.38304576e-2f, -5.41710667e-2f, -3.14803161e-2f, -8.78573861e-3f, 4.82432405e-3f, 8.63005873e-3f,
-      6.86677778e-3f, 3.80680873e-3f, 1.58351264e-3f, 4.99115151e-4f, 1.17899843e-4f, 2.04788703e-5f,
-      2.5579177e-6f, 2.24316651e-7f, 1.34708458e-8f, 5.39875034e-10f },
-    { -4.4368071e-6f, 6.05038926e-3f, 8.28222465e-3f, 6.31732214e-3f, 2.74194498e-3f, 6.12672229e-5f,
-      -9.88167827e-4f, -9.36582859e-4f, -5.35804778e-4f, -2.15624008e-4f, -6.26125257e-5f, -1.30484259e-5f,
-      -1.92114544e-6f, -1.95871152e-7f, -1.35238043e-8f, -6.17440377e-10f },
-    { 1.73421134e-3f, 1.13027752e-3f, -2.9427094e-5f, -8.1363169e-4f, -8.46874551e-4f, -4.61536838e-4f,
-      -9.34139098e-5f, 8.10291822e-5f, 9.88799584e-5f, 5.80125234e-5f, 2.21846549e-5f, 5.81450649e-6f,
-      1.04902892e-6f, 1.28982919e-7f, 1.06360289e-8f, 5.77025538e-10f },
-    { -5.26821677e-5f, -2.05566161e-4f, -2.21874856e-4f, -7.92260616e-5f, 5.22715018e-5f, 8.62402012e-5f,
-      5.55282022e-5f, 1.60509644e-5f, -5.34993796e-6f, -8.85749341e-6f, -5.11470762e-6f, -1.77195398e-6f,
-      -3.98445508e-7f, -5.90020868e-8f, -5.72601788e-9f, -3.59483859e-10f },
+/* a / (1 + exp(2 sqrt(2/pi) (a + 0.044715 a^3))) */
+static const act_hump act_gelu_tanh_hump = {
+    { 0, 1.37838826e-1f, 1.69568315e-1f, 1.38297245e-1f, 8.7863043e-2f, 4.54023071e-2f,
+      1.92768425e-2f, 6.68889098e-3f, 1.86956429e-3f, 4.12580383e-4f, 7.0246293e-5f, 9.00212581e-6f,
+      8.46392027e-7f, 5.68856642e-8f, 2.66209677e-9f, 8.44811721e-11f },
+    { 1.99999988e-1f, 7.893648e-2f, -7.83348083e-3f, -4.70904559e-2f, -4.92402129e-2f,
+      -3.44397053e-2f, -1.84239838e-2f, -7.78338313e-3f, -2.59725563e-3f, -6.75272197e-4f,
+      -1.34049347e-4f, -1.98504113e-5f, -2.13943304e-6f, -1.63631043e-7f, -8.6560128e-9f,
+      -3.0860603e-10f },
+    { -6.38304576e-2f, -5.41710667e-2f, -3.14803161e-2f, -8.78573861e-3f, 4.82432405e-3f,
+      8.63005873e-3f, 6.86677778e-3f, 3.80680873e-3f, 1.58351264e-3f, 4.99115151e-4f,
+      1.17899843e-4f, 2.04788703e-5f, 2.5579177e-6f, 2.24316651e-7f, 1.34708458e-8f,
+      5.39875034e-10f },
+    { -4.4368071e-6f, 6.05038926e-3f, 8.28222465e-3f, 6.31732214e-3f, 2.74194498e-3f,
+      6.12672229e-5f, -9.88167827e-4f, -9.36582859e-4f, -5.35804778e-4f, -2.15624008e-4f,
+      -6.26125257e-5f, -1.30484259e-5f, -1.92114544e-6f, -1.95871152e-7f, -1.35238043e-8f,
+      -6.17440377e-10f },
+    { 1.73421134e-3f, 1.13027752e-3f, -2.9427094e-5f, -8.1363169e-4f, -8.46874551e-4f,
+      -4.61536838e-4f, -9.34139098e-5f, 8.10291822e-5f, 9.88799584e-5f, 5.80125234e-5f,
+      2.21846549e-5f, 5.81450649e-6f, 1.04902892e-6f, 1.28982919e-7f, 1.06360289e-8f,
+      5.77025538e-10f },
+    { -5.26821677e-5f, -2.05566161e-4f, -2.21874856e-4f, -7.92260616e-5f, 5.22715018e-5f,
+      8.62402012e-5f, 5.55282022e-5f, 1.60509644e-5f, -5.34993796e-6f, -8.85749341e-6f,
+      -5.11470762e-6f, -1.77195398e-6f, -3.98445508e-7f, -5.90020868e-8f, -5.72601788e-9f,
+      -3.59483859e-10f },
 };
 
 static inline vec v_hump(const act_hump t, vec x)
 {
-    const vec magic = v_set(12582912), scale = v_set(2.5f);                  /* 1.5 * 2^23: its last bits become the segment */
+    const vec magic = v_set(12582912);   /* 1.5 * 2^23: its last bits become the segment */
+    const vec scale = v_set(2.5f);
     vec a = v_min(v_set(6.19f), v_abs(x));
     vec z = v_fma(a, scale, magic);
     vec u = v_sub(v_mul(a, scale), v_sub(z, magic));
@@ -151,7 +175,8 @@ static inline vec v_hump(const act_hump t, vec x)
     return v_sub(v_relu(x), p);
 }
 
-/* x/2 (1 + erf(x / sqrt 2)). Absolute error <= 3.5e-8 for x < 0, relative 2.5e-7 for x > 0; exactly 0 at 0; below -6.19 it stays at -2e-9. */
+/* x/2 (1 + erf(x / sqrt 2)). Absolute error <= 3.5e-8 for x < 0, relative 2.5e-7 for x > 0; exactly
+ * 0 at 0; below -6.19 it stays at -2e-9. */
 static inline vec v_gelu(vec x) { return v_hump(act_gelu_hump, x); }
 
 /* x/2 (1 + tanh(sqrt(2/pi) (x + 0.044715 x^3))). The same bounds. */
@@ -183,20 +208,23 @@ static inline vec act_slope(b4c_act act, vec x)
 {
     const vec one = v_set(1), half = v_set(0.5f);
     switch (act) {
-    case B4C_ACT_GELU: {                                                     /* Phi(x) + x phi(x) */
-        vec density = v_mul(v_exp(v_mul(v_mul(x, x), v_set(-0.5f))), v_set((b4c_real)0.39894228040143267794));
+    case B4C_ACT_GELU: {      /* Phi(x) + x phi(x) */
+        vec density = v_mul(v_exp(v_mul(v_mul(x, x), v_set(-0.5f))),
+                            v_set((b4c_real)0.39894228040143267794));
         return v_fma(x, density, v_add(half, v_half_erf(x)));
     }
-    case B4C_ACT_GELU_TANH: {                                                /* x s(z), z = 2 sqrt(2/pi) (x + 0.044715 x^3): s + x s' z' */
-        vec c = v_max(v_set(-20), v_min(v_set(20), x)), square = v_mul(c, c), scale = v_set(2 * ACT_SQRT_2_PI);
+    case B4C_ACT_GELU_TANH: { /* x s(z), z = 2 sqrt(2/pi) (x + 0.044715 x^3): s + x s' z' */
+        const vec scale = v_set(2 * ACT_SQRT_2_PI);
+        vec c = v_max(v_set(-20), v_min(v_set(20), x)), square = v_mul(c, c);
         vec z = v_mul(v_mul(c, scale), v_fma(square, v_set(ACT_CUBE), one));
-        vec e = v_exp(v_sub(v_set(0), v_abs(z))), r = v_rcp(v_add(one, e)); /* s (1 - s) from the small side, without cancelling */
+        vec e = v_exp(v_sub(v_set(0), v_abs(z)));      /* s (1 - s) without cancelling */
+        vec r = v_rcp(v_add(one, e));
         vec s = v_select(v_less(z, v_set(0)), v_mul(e, r), r);
         vec dz = v_mul(scale, v_fma(square, v_set(3 * ACT_CUBE), one));
         return v_fma(v_mul(c, dz), v_mul(e, v_mul(r, r)), s);
     }
     case B4C_ACT_RELU: return v_keep(v_less(v_set(0), x), one);
-    case B4C_ACT_SILU: {                                                     /* s + x s (1 - s) */
+    case B4C_ACT_SILU: {      /* s + x s (1 - s) */
         vec s = v_sigmoid(x);
         return v_fma(v_mul(x, s), v_sub(one, s), s);
     }

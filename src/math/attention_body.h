@@ -15,9 +15,9 @@
  *  - the sum of weights keeps key j in lane j mod VEC_LANES (softmax_body.h);
  *  - a component of the result is one sum over the keys, first to last (bf16: keys 2j and 2j + 1 a
  *    step); the sum of weights divides it at the end.
- * A tile walks over all keys that one of its queries sees. What a query does not see weighs 0 there,
- * and adding 0 changes no sum, unless a hidden value is infinite or NaN: such a result is made
- * again from the visible keys alone.
+ * A tile walks over all keys that one of its queries sees. What a query does not see weighs 0
+ * there, and adding 0 changes no sum, unless a hidden value is infinite or NaN: such a result is
+ * made again from the visible keys alone.
  */
 #ifndef B4C_MATH_ATTENTION_BODY_H
 #define B4C_MATH_ATTENTION_BODY_H
@@ -37,7 +37,7 @@ typedef struct attention_block {
     bool ragged;             /* some of them do not see all of lo .. hi-1 */
 } attention_block;
 
-/* ---- memory for one thread -------------------------------------------------------------------------- */
+/* ---- memory for one thread ------------------------------------------------------------------- */
 
 typedef struct attention_room {
     attention_block *block;  /* [2][blocks] of either interval set */
@@ -109,7 +109,7 @@ static size_t vector_attention_scratch(const b4c_attention *job)
     return attention_divide(job, NULL).bytes + 64;
 }
 
-/* ---- a block of queries against the keys of one head -------------------------------------------------- */
+/* ---- a block of queries against the keys of one head ----------------------------------------- */
 
 typedef struct attention_head {
     const b4c_attention *job;

@@ -156,7 +156,7 @@ static void attention_multiply(const attention_product *p, int rows)
     }
 }
 
-/* ---- keys and values as the matrix of a product -------------------------------------------------- */
+/* ---- keys and values as the matrix of a product ---------------------------------------------- */
 
 /* Rows from .. upto-1 of k [.., d] as columns of panels [panels][d][COLS], or of
  * [panels][d / 2][COLS][2] in pairs (d even). The rest of their vectors is zero; a vector without

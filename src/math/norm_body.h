@@ -1,5 +1,5 @@
-/* norm_body.h - LayerNorm and RMS norm of x + residual, as rows and in the form of the next product.
- * Included after a vec_<isa>.h and row_body.h.
+/* norm_body.h - LayerNorm and RMS norm of x + residual, as rows and in the form of the next
+ * product. Included after a vec_<isa>.h and row_body.h.
  *
  * The one idea: rows stay in the nearest cache while they are walked several times: sum, mean, then
  * the squares of the distances from the mean (never mean square minus squared mean: with epsilon
@@ -91,7 +91,8 @@ B4C_INLINE vec norm_walk(const norm_out *o, const bool bf16, const bool i8)
     vec top = v_set(0);
     for (int j = 0; j < whole; j += VEC_LANES) top = norm_write(o, bf16, i8, j, VEC_LANES, top);
     if (whole < w) top = norm_write(o, bf16, i8, whole, w - whole, top);
-    for (int j = (int)b4c_round_up((size_t)w, VEC_LANES); bf16 && j < 32 * o->to.lines; j += VEC_LANES)
+    for (int j = (int)b4c_round_up((size_t)w, VEC_LANES); bf16 && j < 32 * o->to.lines;
+         j += VEC_LANES)
         v_store_bf16_n(row_bf16_line(o->to, j / 32) + j % 32, v_set(0), VEC_LANES);
     return top;
 }
@@ -113,7 +114,7 @@ static float norm_integers(const norm_out *o, float top)
     return q.scale;
 }
 
-/* ---- a few rows ----------------------------------------------------------------------------------- */
+/* ---- a few rows ------------------------------------------------------------------------------ */
 
 enum { NORM_ROWS = 4 };
 

@@ -1,10 +1,13 @@
-/* row_body.h - one row between numbers and the forms that products read. Included after a vec_<isa>.h.
+/* row_body.h - one row between numbers and the forms that products read. Included after a
+ * vec_<isa>.h.
  *
- * The one idea: every form keeps a row as lines of 64 bytes (32 bf16 or 64 int8), one after the other, or 1024 bytes apart in the order of
- * AMX tiles; so one loop over lines serves all forms, and whoever makes rows (operand, requantize, norm, attention) writes any.
- * Invariants: what a row has beyond its width is zero (int8: 128, which stands for 0), for products run over it. int8 keeps
- * q + 128 in rows and q in tiles. The bytes are the same on every instruction set: they come from the row's largest value,
- * one division, one product and one rounding an element, all exactly defined by IEEE 754.
+ * The one idea: every form keeps a row as lines of 64 bytes (32 bf16 or 64 int8), one after the
+ * other, or 1024 bytes apart in the order of AMX tiles; so one loop over lines serves all forms,
+ * and whoever makes rows (operand, requantize, norm, attention) writes any. Invariants: what a row
+ * has beyond its width is zero (int8: 128, which stands for 0), for products run over it. int8
+ * keeps q + 128 in rows and q in tiles. The bytes are the same on every instruction set: they come
+ * from the row's largest value, one division, one product and one rounding an element, all exactly
+ * defined by IEEE 754.
  */
 #ifndef B4C_MATH_ROW_BODY_H
 #define B4C_MATH_ROW_BODY_H
@@ -21,16 +24,25 @@ static inline row_lines row_of(const b4c_operand *o, int row)
 {
     bool tile = o->form == B4C_FORM_TILE_BF16 || o->form == B4C_FORM_TILE_I8;
     assert(tile || o->form == B4C_FORM_BF16 || o->form == B4C_FORM_I8);
-    if (tile) return (row_lines){ (char *)o->data + (size_t)(row / 16) * o->ld + (size_t)(row % 16) * 64, 1024, (int)(o->ld / 1024) };
+    if (tile) {
+        const size_t at = (size_t)(row / 16) * o->ld + (size_t)(row % 16) * 64;
+        return (row_lines){ (char *)o->data + at, 1024, (int)(o->ld / 1024) };
+    }
     return (row_lines){ (char *)o->data + (size_t)row * o->ld, 64, (int)(o->ld / 64) };
 }
 
 static inline uint8_t row_flip(b4c_form form) { return form == B4C_FORM_I8 ? 0x80 : 0; }
 
 /* How many of VEC_LANES elements from j on are within w. */
-static inline int row_left(int w, int j) { return w - j >= VEC_LANES ? VEC_LANES : w > j ? w - j : 0; }
+static inline int row_left(int w, int j)
+{
+    return w - j >= VEC_LANES ? VEC_LANES : w > j ? w - j : 0;
+}
 
-static inline uint16_t *row_bf16_line(row_lines r, int line) { return (uint16_t *)(void *)(r.at + (size_t)line * r.step); }
+static inline uint16_t *row_bf16_line(row_lines r, int line)
+{
+    return (uint16_t *)(void *)(r.at + (size_t)line * r.step);
+}
 
 /* Where a row is read: numbers, or lines of bf16. */
 typedef struct row_source { const b4c_real *real; row_lines bf16; } row_source;
@@ -41,7 +53,7 @@ static inline vec row_read(const row_source *s, int j, int n)
     return v_load_bf16_n(row_bf16_line(s->bf16, j / 32) + j % 32, n);
 }
 
-/* ---- bf16 ------------------------------------------------------------------------------------------ */
+/* ---- bf16 ------------------------------------------------------------------------------------ */
 
 static inline void row_put_bf16(const b4c_real *x, int w, row_lines to)
 {
@@ -61,7 +73,7 @@ static inline void row_get_bf16(row_lines from, int w, b4c_real *y)
     }
 }
 
-/* ---- int8: value = scale * q, q = nearest even of 127 x / largest ------------------------------------ */
+/* ---- int8: value = scale * q, q = nearest even of 127 x / largest ---------------------------- */
 
 /* NaN or infinity where the row has one. */
 static inline float row_largest(const row_source *s, int w)
@@ -76,8 +88,9 @@ static inline float row_largest(const row_source *s, int w)
     return (float)v_absmax_top(v_absmax(a, b));
 }
 
-/* Writing one row's integers, its largest value known. A row whose largest value is NaN or infinity gets the scale NaN, so that every
- * result shows it; one that is all but zero gets the scale 0. Both have only zeros as integers. */
+/* Writing one row's integers, its largest value known. A row whose largest value is NaN or infinity
+ * gets the scale NaN, so that every result shows it; one that is all but zero gets the scale 0.
+ * Both have only zeros as integers. */
 typedef struct row_i8 {
     row_lines to;
     vec inverse;             /* 127 / largest */
@@ -89,7 +102,8 @@ typedef struct row_i8 {
 static inline row_i8 row_i8_begin(float largest, row_lines to, uint8_t flip)
 {
     bool finite = isfinite(largest), zero = !finite || largest <= B4C_I8_TINY;
-    return (row_i8){ to, v_set(zero ? 0 : 127 / largest), !finite ? NAN : zero ? 0 : largest / 127, zero, flip };
+    const float scale = !finite ? NAN : zero ? 0 : largest / 127;
+    return (row_i8){ to, v_set(zero ? 0 : 127 / largest), scale, zero, flip };
 }
 
 static inline void row_i8_put(const row_i8 *q, int j, vec x)
@@ -101,7 +115,8 @@ static inline void row_i8_put(const row_i8 *q, int j, vec x)
 static inline float row_put_i8(const row_source *s, int w, row_lines to, uint8_t flip)
 {
     const row_i8 q = row_i8_begin(row_largest(s, w), to, flip);
-    for (int j = 0; j < 64 * to.lines; j += VEC_LANES) row_i8_put(&q, j, row_read(s, j, row_left(w, j)));
+    for (int j = 0; j < 64 * to.lines; j += VEC_LANES)
+        row_i8_put(&q, j, row_read(s, j, row_left(w, j)));
     return q.scale;
 }
 
@@ -114,14 +129,19 @@ static inline void row_get_i8(row_lines from, int w, float scale, uint8_t flip, 
     }
 }
 
-/* ---- any form but REAL -------------------------------------------------------------------------------- */
+/* ---- any form but REAL ----------------------------------------------------------------------- */
 
-static inline bool form_is_i8(b4c_form form) { return form == B4C_FORM_I8 || form == B4C_FORM_TILE_I8; }
+static inline bool form_is_i8(b4c_form form)
+{
+    return form == B4C_FORM_I8 || form == B4C_FORM_TILE_I8;
+}
 
 static inline void row_put(const b4c_real *x, b4c_operand *out, int row)
 {
     row_lines to = row_of(out, row);
-    if (form_is_i8(out->form)) out->scale[row] = row_put_i8(&(row_source){ .real = x }, out->cols, to, row_flip(out->form));
+    if (form_is_i8(out->form))
+        out->scale[row] = row_put_i8(&(row_source){ .real = x }, out->cols, to,
+                                     row_flip(out->form));
     else row_put_bf16(x, out->cols, to);
 }
 

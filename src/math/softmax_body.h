@@ -36,7 +36,7 @@ static inline softmax_span softmax_span_of(int from, int upto)
     return (softmax_span){ from, upto, begin, (int)b4c_round_up((size_t)upto, VEC_LANES) };
 }
 
-/* row[j] = scale * row[j] + extra[j], hidden keys at -infinity. Returns the largest of each lane. */
+/* row[j] = scale * row[j] + extra[j], hidden keys -infinity. Returns the largest of each lane. */
 B4C_INLINE vec softmax_scores(b4c_real *row, softmax_span s, vec scale, const b4c_real *extra)
 {
     vec top = v_set(-INFINITY);
@@ -76,7 +76,7 @@ B4C_INLINE vec softmax_weights(b4c_real *row, uint16_t *half, softmax_span s, in
     return v_add(a, b);
 }
 
-/* ---- scores that hang on the distance ------------------------------------------------------------- */
+/* ---- scores that hang on the distance -------------------------------------------------------- */
 
 /* Keys left .. right-1 of from .. upto-1 are within reach of pos; those before and behind share the
  * first and the last entry of a table [2 * reach + 1]. */

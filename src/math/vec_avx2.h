@@ -1,4 +1,4 @@
-/* vec_avx2.h - the vector words (vec_scalar.h says what each means) on 8 floats of AVX2 with FMA. */
+/* vec_avx2.h - the vector words (vec_scalar.h says what each means) on 8 floats of AVX2 and FMA. */
 #ifndef B4C_MATH_VEC_AVX2_H
 #define B4C_MATH_VEC_AVX2_H
 #if !defined(__AVX2__) || !defined(__FMA__)
@@ -22,8 +22,14 @@ static inline vmask v_first(int n)
 static inline vec v_set(float x) { return _mm256_set1_ps(x); }
 static inline vec v_load(const float *p) { return _mm256_loadu_ps(p); }
 static inline void v_store(float *p, vec x) { _mm256_storeu_ps(p, x); }
-static inline vec v_load_n(const float *p, int n) { return _mm256_maskload_ps(p, _mm256_castps_si256(v_first(n))); }
-static inline void v_store_n(float *p, vec x, int n) { _mm256_maskstore_ps(p, _mm256_castps_si256(v_first(n)), x); }
+static inline vec v_load_n(const float *p, int n)
+{
+    return _mm256_maskload_ps(p, _mm256_castps_si256(v_first(n)));
+}
+static inline void v_store_n(float *p, vec x, int n)
+{
+    _mm256_maskstore_ps(p, _mm256_castps_si256(v_first(n)), x);
+}
 
 static inline vec v_add(vec a, vec b) { return _mm256_add_ps(a, b); }
 static inline vec v_sub(vec a, vec b) { return _mm256_sub_ps(a, b); }
@@ -32,7 +38,10 @@ static inline vec v_div(vec a, vec b) { return _mm256_div_ps(a, b); }
 static inline vec v_fma(vec a, vec b, vec c) { return _mm256_fmadd_ps(a, b, c); }
 static inline vec v_min(vec a, vec b) { return _mm256_min_ps(a, b); }
 static inline vec v_max(vec a, vec b) { return _mm256_max_ps(a, b); }
-static inline vec v_round(vec x) { return _mm256_round_ps(x, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC); }
+static inline vec v_round(vec x)
+{
+    return _mm256_round_ps(x, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
+}
 static inline vec v_abs(vec a) { return _mm256_andnot_ps(_mm256_set1_ps(-0.f), a); }
 static inline vec v_rcp(vec x) { return _mm256_div_ps(_mm256_set1_ps(1), x); }
 
@@ -44,7 +53,8 @@ static inline vmask v_between(int lo, int hi) { return _mm256_andnot_ps(v_first(
 static inline vec v_look16(const float *t, vec z)
 {
     __m256i i = _mm256_castps_si256(z);
-    vec low = _mm256_permutevar8x32_ps(_mm256_load_ps(t), i), high = _mm256_permutevar8x32_ps(_mm256_load_ps(t + 8), i);
+    vec low = _mm256_permutevar8x32_ps(_mm256_load_ps(t), i);
+    vec high = _mm256_permutevar8x32_ps(_mm256_load_ps(t + 8), i);
     return _mm256_blendv_ps(low, high, _mm256_castsi256_ps(_mm256_slli_epi32(i, 28)));
 }
 static inline vec v_exp2(vec x, vec n)
@@ -72,7 +82,10 @@ static inline vec v_load_twice_n(const float *p, int n)
     const __m256i twice = _mm256_setr_epi32(0, 0, 1, 1, 2, 2, 3, 3);
     return _mm256_permutevar8x32_ps(v_load_n(p, n / 2), twice);
 }
-static inline vec v_negate_even(vec x) { return _mm256_xor_ps(x, _mm256_castsi256_ps(_mm256_set1_epi64x(0x80000000ll))); }
+static inline vec v_negate_even(vec x)
+{
+    return _mm256_xor_ps(x, _mm256_castsi256_ps(_mm256_set1_epi64x(0x80000000ll)));
+}
 
 B4C_INLINE void v_transpose(vec r[VEC_LANES])
 {
@@ -98,11 +111,12 @@ B4C_INLINE void v_transpose(vec r[VEC_LANES])
     for (int i = 0; i < 8; i++) r[i] = t[i];
 }
 
-/* ---- other forms of rows ------------------------------------------------------------------------ */
+/* ---- other forms of rows --------------------------------------------------------------------- */
 
 static inline vec v_absmax(vec a, vec x)
 {
-    return _mm256_castsi256_ps(_mm256_max_epu32(_mm256_castps_si256(a), _mm256_castps_si256(v_abs(x))));
+    return _mm256_castsi256_ps(
+        _mm256_max_epu32(_mm256_castps_si256(a), _mm256_castps_si256(v_abs(x))));
 }
 static inline float v_absmax_top(vec a)
 {
@@ -119,7 +133,8 @@ static inline __m128i v_to_bf16(vec x)
     __m256i odd = _mm256_and_si256(_mm256_srli_epi32(u, 16), _mm256_set1_epi32(1));
     __m256i up = _mm256_add_epi32(u, _mm256_add_epi32(odd, _mm256_set1_epi32(0x7fff)));
     __m256 quiet = _mm256_or_ps(x, _mm256_castsi256_ps(_mm256_set1_epi32(0x400000)));
-    up = _mm256_castps_si256(_mm256_blendv_ps(_mm256_castsi256_ps(up), quiet, _mm256_cmp_ps(x, x, _CMP_UNORD_Q)));
+    up = _mm256_castps_si256(
+        _mm256_blendv_ps(_mm256_castsi256_ps(up), quiet, _mm256_cmp_ps(x, x, _CMP_UNORD_Q)));
     up = _mm256_srli_epi32(up, 16);
     return _mm_packus_epi32(_mm256_castsi256_si128(up), _mm256_extracti128_si256(up, 1));
 }

@@ -1,7 +1,7 @@
 /* vec_avx512.h - the vector words (vec_scalar.h says what each means) on 16 floats of x86-64-v4.
  *
- * B4C_VEC_BF16, defined by a file that only runs where the processor has it, converts to bf16 by its instruction: the same
- * bits as the integer form, save that it takes denormal numbers for 0.
+ * B4C_VEC_BF16, defined by a file that only runs where the processor has it, converts to bf16 by
+ * its instruction: the same bits as the integer form, save that it takes denormal numbers for 0.
  */
 #ifndef B4C_MATH_VEC_AVX512_H
 #define B4C_MATH_VEC_AVX512_H
@@ -32,11 +32,14 @@ static inline vec v_div(vec a, vec b) { return _mm512_div_ps(a, b); }
 static inline vec v_fma(vec a, vec b, vec c) { return _mm512_fmadd_ps(a, b, c); }
 static inline vec v_min(vec a, vec b) { return _mm512_min_ps(a, b); }
 static inline vec v_max(vec a, vec b) { return _mm512_max_ps(a, b); }
-static inline vec v_round(vec x) { return _mm512_roundscale_ps(x, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC); }
+static inline vec v_round(vec x)
+{
+    return _mm512_roundscale_ps(x, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
+}
 static inline vec v_abs(vec a) { return _mm512_abs_ps(a); }
 static inline vec v_rcp(vec x)
 {
-    vec r = _mm512_rcp14_ps(x);                                  /* 2^-14; one step of Newton squares it */
+    vec r = _mm512_rcp14_ps(x);                  /* 2^-14; one step of Newton squares it */
     return _mm512_mul_ps(r, _mm512_fnmadd_ps(x, r, _mm512_set1_ps(2)));
 }
 
@@ -45,7 +48,10 @@ static inline vmask v_not_less(vec a, vec b) { return _mm512_cmp_ps_mask(a, b, _
 static inline vec v_select(vmask m, vec a, vec b) { return _mm512_mask_blend_ps(m, b, a); }
 static inline vec v_keep(vmask m, vec x) { return _mm512_maskz_mov_ps(m, x); }
 static inline vmask v_between(int lo, int hi) { return v_first(hi) & (vmask)~v_first(lo); }
-static inline vec v_look16(const float *t, vec z) { return _mm512_permutexvar_ps(_mm512_castps_si512(z), _mm512_load_ps(t)); }
+static inline vec v_look16(const float *t, vec z)
+{
+    return _mm512_permutexvar_ps(_mm512_castps_si512(z), _mm512_load_ps(t));
+}
 static inline vec v_exp2(vec x, vec n) { return _mm512_scalef_ps(x, n); }
 
 static inline float v_sum(vec x)
@@ -69,7 +75,10 @@ static inline vec v_load_twice_n(const float *p, int n)
     const __m512i twice = _mm512_setr_epi32(0, 0, 1, 1, 2, 2, 3, 3, 4, 4, 5, 5, 6, 6, 7, 7);
     return _mm512_permutexvar_ps(twice, _mm512_maskz_loadu_ps(v_first(n / 2), p));
 }
-static inline vec v_negate_even(vec x) { return _mm512_xor_ps(x, _mm512_castsi512_ps(_mm512_set1_epi64(0x80000000ll))); }
+static inline vec v_negate_even(vec x)
+{
+    return _mm512_xor_ps(x, _mm512_castsi512_ps(_mm512_set1_epi64(0x80000000ll)));
+}
 
 B4C_INLINE void v_transpose(vec r[VEC_LANES])
 {
@@ -100,11 +109,12 @@ B4C_INLINE void v_transpose(vec r[VEC_LANES])
     }
 }
 
-/* ---- other forms of rows ------------------------------------------------------------------------ */
+/* ---- other forms of rows --------------------------------------------------------------------- */
 
 static inline vec v_absmax(vec a, vec x)
 {
-    return _mm512_castsi512_ps(_mm512_max_epu32(_mm512_castps_si512(a), _mm512_castps_si512(_mm512_abs_ps(x))));
+    return _mm512_castsi512_ps(
+        _mm512_max_epu32(_mm512_castps_si512(a), _mm512_castps_si512(_mm512_abs_ps(x))));
 }
 static inline float v_absmax_top(vec a)
 {
@@ -137,7 +147,8 @@ static inline vec v_load_bf16_n(const uint16_t *p, int n)
 }
 static inline void v_store_i8_n(uint8_t *p, vec x, uint8_t flip, int n)
 {
-    __m128i q = _mm_xor_si128(_mm512_cvtepi32_epi8(_mm512_cvtps_epi32(x)), _mm_set1_epi8((char)flip));
+    __m128i q = _mm_xor_si128(_mm512_cvtepi32_epi8(_mm512_cvtps_epi32(x)),
+                              _mm_set1_epi8((char)flip));
     if (n == VEC_LANES) _mm_storeu_si128((__m128i *)(void *)p, q);
     else _mm_mask_storeu_epi8(p, v_first(n), q);
 }
@@ -162,9 +173,10 @@ static inline vpair v_set_pair(const uint16_t *p)            /* p[0] and p[1] in
 }
 static inline vpair v_pairs_of(vec a, vec b)                 /* lane i: a[i], b[i] */
 {
-    const __m512i order = _mm512_setr_epi32(
-        0x00100000, 0x00110001, 0x00120002, 0x00130003, 0x00140004, 0x00150005, 0x00160006, 0x00170007,
-        0x00180008, 0x00190009, 0x001a000a, 0x001b000b, 0x001c000c, 0x001d000d, 0x001e000e, 0x001f000f);
+    const __m512i order = _mm512_setr_epi32(0x00100000, 0x00110001, 0x00120002, 0x00130003,
+                                            0x00140004, 0x00150005, 0x00160006, 0x00170007,
+                                            0x00180008, 0x00190009, 0x001a000a, 0x001b000b,
+                                            0x001c000c, 0x001d000d, 0x001e000e, 0x001f000f);
     return _mm512_permutexvar_epi16(order, (__m512i)_mm512_cvtne2ps_pbh(b, a));
 }
 static inline vec v_dot_pairs(vec sum, vpair a, vpair b)     /* sum + a[0] b[0] + a[1] b[1] */

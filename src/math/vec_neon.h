@@ -51,19 +51,25 @@ static inline vec v_rcp(vec x) { return vdivq_f32(vdupq_n_f32(1), x); }
 static inline vmask v_less(vec a, vec b) { return vcltq_f32(a, b); }
 static inline vmask v_not_less(vec a, vec b) { return vmvnq_u32(vcltq_f32(a, b)); }
 static inline vec v_select(vmask m, vec a, vec b) { return vbslq_f32(m, a, b); }
-static inline vec v_keep(vmask m, vec x) { return vreinterpretq_f32_u32(vandq_u32(m, vreinterpretq_u32_f32(x))); }
+static inline vec v_keep(vmask m, vec x)
+{
+    return vreinterpretq_f32_u32(vandq_u32(m, vreinterpretq_u32_f32(x)));
+}
 static inline vmask v_between(int lo, int hi) { return vbicq_u32(v_first(hi), v_first(lo)); }
 static inline vec v_look16(const float *t, vec z)
 {
     const uint8_t *bytes = (const uint8_t *)t;
-    uint8x16x4_t table = { { vld1q_u8(bytes), vld1q_u8(bytes + 16), vld1q_u8(bytes + 32), vld1q_u8(bytes + 48) } };
+    uint8x16x4_t table = { { vld1q_u8(bytes), vld1q_u8(bytes + 16), vld1q_u8(bytes + 32),
+                             vld1q_u8(bytes + 48) } };
     uint32x4_t i = vandq_u32(vreinterpretq_u32_f32(z), vdupq_n_u32(15));
-    i = vmlaq_u32(vdupq_n_u32(0x03020100), i, vdupq_n_u32(0x04040404));      /* the four bytes of entry i */
+    const uint32x4_t first = vdupq_n_u32(0x03020100), four = vdupq_n_u32(0x04040404);
+    i = vmlaq_u32(first, i, four);               /* the four bytes of entry i */
     return vreinterpretq_f32_u8(vqtbl4q_u8(table, vreinterpretq_u8_u32(i)));
 }
 static inline vec v_exp2(vec x, vec n)
 {
-    return vreinterpretq_f32_s32(vaddq_s32(vreinterpretq_s32_f32(x), vshlq_n_s32(vcvtq_s32_f32(n), 23)));
+    return vreinterpretq_f32_s32(
+        vaddq_s32(vreinterpretq_s32_f32(x), vshlq_n_s32(vcvtq_s32_f32(n), 23)));
 }
 
 static inline float v_sum(vec x)
@@ -86,19 +92,22 @@ static inline vec v_negate_even(vec x)
 
 B4C_INLINE void v_transpose(vec r[VEC_LANES])
 {
-    float64x2_t a = vreinterpretq_f64_f32(vtrn1q_f32(r[0], r[1])), b = vreinterpretq_f64_f32(vtrn2q_f32(r[0], r[1]));
-    float64x2_t c = vreinterpretq_f64_f32(vtrn1q_f32(r[2], r[3])), d = vreinterpretq_f64_f32(vtrn2q_f32(r[2], r[3]));
+    float64x2_t a = vreinterpretq_f64_f32(vtrn1q_f32(r[0], r[1]));
+    float64x2_t b = vreinterpretq_f64_f32(vtrn2q_f32(r[0], r[1]));
+    float64x2_t c = vreinterpretq_f64_f32(vtrn1q_f32(r[2], r[3]));
+    float64x2_t d = vreinterpretq_f64_f32(vtrn2q_f32(r[2], r[3]));
     r[0] = vreinterpretq_f32_f64(vtrn1q_f64(a, c));
     r[1] = vreinterpretq_f32_f64(vtrn1q_f64(b, d));
     r[2] = vreinterpretq_f32_f64(vtrn2q_f64(a, c));
     r[3] = vreinterpretq_f32_f64(vtrn2q_f64(b, d));
 }
 
-/* ---- other forms of rows ------------------------------------------------------------------------ */
+/* ---- other forms of rows --------------------------------------------------------------------- */
 
 static inline vec v_absmax(vec a, vec x)
 {
-    return vreinterpretq_f32_u32(vmaxq_u32(vreinterpretq_u32_f32(a), vreinterpretq_u32_f32(vabsq_f32(x))));
+    return vreinterpretq_f32_u32(
+        vmaxq_u32(vreinterpretq_u32_f32(a), vreinterpretq_u32_f32(vabsq_f32(x))));
 }
 static inline float v_absmax_top(vec a)
 {

@@ -1,26 +1,32 @@
 /* vec_scalar.h - the vector words for one number at a time.
  *
- * A body (act_body.h, row_body.h, norm_body.h, attention_body.h, ...) is written once in these words and compiled once per
- * instruction set, after including that set's vec_<isa>.h. This file is their definition: the others must do the same on
- * VEC_LANES numbers side by side.
+ * A body (act_body.h, row_body.h, norm_body.h, attention_body.h, ...) is written once in these
+ * words and compiled once per instruction set, after including that set's vec_<isa>.h. This file is
+ * their definition: the others must do the same on VEC_LANES numbers side by side.
  *
  *   vec             VEC_LANES numbers            vmask           a truth value for each
- *   v_load_n        the first n (0 <= n <= VEC_LANES) are read, the others are 0; memory beyond is not touched
+ *   v_load_n        the first n (0 <= n <= VEC_LANES) are read, the others are 0; memory beyond is
+ *                   not touched
  *   v_store_n       the first n are written
  *   v_min, v_max    the second operand where either is NaN
- *   v_between       the mask of lanes lo .. hi-1 (0 <= lo, hi <= VEC_LANES)
+ *   v_first(n)      the mask of the first n lanes; v_between(lo, hi): of lanes lo .. hi-1
+ *   v_fma(a, b, c)  a b + c, rounded once where the hardware can
  *   v_round         nearest integer, ties to even
  *   v_look16(t, z)  t[last four bits of z], z as a bit pattern
  *   v_keep          x where the mask holds, else 0
- *   v_exp2(x, n)    x * 2^n for whole n in -127 .. 128; NaN stays NaN; other n, and results below the least normal number: anything
+ *   v_exp2(x, n)    x * 2^n for whole n in -127 .. 128; NaN stays NaN; other n, and results below
+ *                   the least normal number: anything
  *   v_rcp           1 / x, to 2 units in the last place
- *   v_sum, v_top    over the lanes in one fixed order (halves folded on halves); v_top for numbers without NaN
- *   v_absmax(a, x)  the larger of a >= 0 and |x| as bit patterns: unlike v_max, a NaN once met stays; v_absmax_top: of all lanes
+ *   v_sum, v_top    over the lanes in one fixed order (halves folded on halves); v_top for numbers
+ *                   without NaN
+ *   v_absmax(a, x)  the larger of a >= 0 and |x| as bit patterns: unlike v_max, a NaN once met
+ *                   stays; v_absmax_top: of all lanes
  *   v_transpose     lane i of r[j] and lane j of r[i] change places
- *   v_swap_pairs    lanes 2i and 2i+1 change places; v_load_twice_n: p[i] in both, first n lanes (even); v_negate_even: of lanes 2i
- *                   (not here: one lane has no pairs)
+ *   v_swap_pairs    lanes 2i and 2i + 1 change places; v_load_twice_n: p[i] in both, first n lanes
+ *                   (even); v_negate_even: of lanes 2i (none of them here: one lane has no pairs)
  *   v_store_bf16_n  nearest even; a NaN stays a NaN
- *   v_store_i8_n    x, already within -127 .. 127, to the nearest even integer as one byte, xor `flip` (0, or 0x80 for q + 128)
+ *   v_store_i8_n    x, already within -127 .. 127, to the nearest even integer as one byte, xor
+ *                   `flip` (0, or 0x80 for q + 128)
  */
 #ifndef B4C_MATH_VEC_SCALAR_H
 #define B4C_MATH_VEC_SCALAR_H
@@ -43,7 +49,7 @@ static inline vec v_add(vec a, vec b) { return a + b; }
 static inline vec v_sub(vec a, vec b) { return a - b; }
 static inline vec v_mul(vec a, vec b) { return a * b; }
 static inline vec v_div(vec a, vec b) { return a / b; }
-static inline vec v_fma(vec a, vec b, vec c) { return a * b + c; }           /* a b + c, rounded once where the hardware can */
+static inline vec v_fma(vec a, vec b, vec c) { return a * b + c; }
 static inline vec v_min(vec a, vec b) { return a < b ? a : b; }
 static inline vec v_max(vec a, vec b) { return a > b ? a : b; }
 static inline vec v_abs(vec a) { return a < 0 ? -a : a; }
@@ -74,12 +80,13 @@ static inline vec v_look16(const float *t, vec z)
 static inline vec v_exp2(vec x, vec n)
 {
     union { float f; uint32_t u; } r = { x };
-    r.u += (uint32_t)(n >= -127 && n <= 128 ? (int32_t)n : 0) << 23;       /* NaN and infinities have no whole number */
+    /* NaN and the infinities have no whole number. */
+    r.u += (uint32_t)(n >= -127 && n <= 128 ? (int32_t)n : 0) << 23;
     return r.f;
 }
 #endif
 
-/* ---- other forms of rows ------------------------------------------------------------------------ */
+/* ---- other forms of rows --------------------------------------------------------------------- */
 
 static inline vec v_absmax(vec a, vec x)
 {
@@ -87,7 +94,10 @@ static inline vec v_absmax(vec a, vec x)
 }
 static inline b4c_real v_absmax_top(vec a) { return a; }
 static inline vec v_load_bf16_n(const uint16_t *p, int n) { return n > 0 ? b4c_from_bf16(*p) : 0; }
-static inline void v_store_bf16_n(uint16_t *p, vec x, int n) { if (n > 0) *p = b4c_to_bf16((float)x); }
+static inline void v_store_bf16_n(uint16_t *p, vec x, int n)
+{
+    if (n > 0) *p = b4c_to_bf16((float)x);
+}
 static inline void v_store_i8_n(uint8_t *p, vec x, uint8_t flip, int n)
 {
     if (n > 0) *p = (uint8_t)((uint8_t)(int)v_round(x) ^ flip);

@@ -1,5 +1,5 @@
-/* vector_amx.c - what the AMX table has beside its products. Norm and attention are those of AVX-512: they write operands in tile order
- * as well as in rows, so nothing is to be replaced yet. */
+/* vector_amx.c - what the AMX table has beside its products. Norm and attention are those of
+ * AVX-512: they write operands in tile order as well as in rows, so nothing is to be replaced. */
 #include "math/internal.h"
 
 void b4c_fill_vector_amx(b4c_kernels *t) { (void)t; }

@@ -1,5 +1,5 @@
-/* vector_body.h - one instruction set's share of the kernel table, but for products and conversions. Included by
- * vector_<isa>.c after its vec_<isa>.h. */
+/* vector_body.h - one instruction set's share of the kernel table, but for products and
+ * conversions. Included by vector_<isa>.c after its vec_<isa>.h. */
 #include "math/act_body.h"
 #include "math/row_body.h"
 #include "math/elementwise_body.h"

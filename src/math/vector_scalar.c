@@ -1,5 +1,5 @@
-/* vector_scalar.c - everything but products, one number at a time: the fallback for any machine, and in double the
- * arithmetic of the gradient tests. */
+/* vector_scalar.c - everything but products, one number at a time: the fallback for any machine,
+ * and in double the arithmetic of the gradient tests. */
 #include "math/vec_scalar.h"
 #include "math/vector_body.h"
 

@@ -1,17 +1,20 @@
-/* test_attention.c - attention of every instruction set against double loops, and the laws that hold to the bit: a query sees its interval
- * and nothing else, alone or beside others, with its keys in the batch or in a cache. */
+/* test_attention.c - attention of every instruction set against double loops, and the laws that
+ * hold to the bit: a query sees its interval and nothing else, alone or beside others, with its
+ * keys in the batch or in a cache. */
 #include "kernels_common.h"
 #include <math.h>
 
 #define EACH_TABLE(t) for (const b4c_kernels *t = next_table(NULL); t; t = next_table(t))
 #define COUNT(a) ((int)(sizeof(a) / sizeof *(a)))
 
-/* Whether jobs let their products be bf16: the laws hold either way, where the table has them or not. */
+/* Whether jobs let their products be bf16: the laws hold either way, where the table has them or
+ * not. */
 static bool in_bf16;
 
 typedef enum mask { FULL, CAUSAL, ANTI, PREFIX, WINDOW, RANDOM, MASKS } mask;
 
-/* A sequence with everything attention reads. Rows of q, k and v have a few columns that are not theirs. */
+/* A sequence with everything attention reads. Rows of q, k and v have a few columns that are not
+ * theirs. */
 typedef struct scene {
     b4c_attention job;
     float *q, *k, *v, *bias, *rel, *out, *weights;
@@ -28,9 +31,11 @@ static unsigned next_random(unsigned *seed)
     return *seed >> 8;
 }
 
-static void draw_interval(mask m, int i, int q_rows, int k_rows, unsigned *seed, int *from, int *upto)
+static void draw_interval(mask m, int i, int q_rows, int k_rows, unsigned *seed, int *from,
+                          int *upto)
 {
-    const int at = i + k_rows - q_rows > 0 ? i + k_rows - q_rows : 0;           /* the last query is the last key */
+    const int at = i + k_rows - q_rows > 0 ? i + k_rows - q_rows
+                                           : 0; /* the last query is the last key */
     *from = 0;
     *upto = k_rows;
     if (m == CAUSAL) *upto = at + 1;
@@ -42,12 +47,13 @@ static void draw_interval(mask m, int i, int q_rows, int k_rows, unsigned *seed,
     }
     if (m == RANDOM) {
         *from = (int)(next_random(seed) % (unsigned)(k_rows + 1));
-        *upto = (int)(next_random(seed) % (unsigned)(k_rows + 1));              /* half of them see nothing */
+        *upto = (int)(next_random(seed) % (unsigned)(k_rows + 1)); /* half of them see nothing */
     }
     if (*upto > k_rows) *upto = k_rows;
 }
 
-static scene scene_new(int heads, int kv_heads, int d, int q_rows, int k_rows, mask m, mask second, unsigned seed)
+static scene scene_new(int heads, int kv_heads, int d, int q_rows, int k_rows, mask m, mask second,
+                       unsigned seed)
 {
     scene s = { .width = heads * d, .out_ld = heads * d + 3 };
     const int q_ld = heads * d + 5, k_ld = kv_heads * d + 2, v_ld = kv_heads * d + 7;
@@ -66,9 +72,23 @@ static scene scene_new(int heads, int kv_heads, int d, int q_rows, int k_rows, m
     }
     for (int h = 0; h < heads; h++) s.head_set[h] = h % 2 == 1;
     s.job = (b4c_attention){
-        .heads = heads, .kv_heads = kv_heads, .head_size = d, .q_rows = q_rows, .k_rows = k_rows, .scale = (float)(1 / sqrt(d)),
-        .q = s.q, .k = s.k, .v = s.v, .q_ld = q_ld, .k_ld = k_ld, .v_ld = v_ld, .from = s.interval[0], .upto = s.interval[1],
-        .pos = s.pos, .bf16 = in_bf16, .out = { B4C_FORM_REAL, q_rows, s.width, s.out, (size_t)s.out_ld, NULL },
+        .heads = heads,
+        .kv_heads = kv_heads,
+        .head_size = d,
+        .q_rows = q_rows,
+        .k_rows = k_rows,
+        .scale = (float)(1 / sqrt(d)),
+        .q = s.q,
+        .k = s.k,
+        .v = s.v,
+        .q_ld = q_ld,
+        .k_ld = k_ld,
+        .v_ld = v_ld,
+        .from = s.interval[0],
+        .upto = s.interval[1],
+        .pos = s.pos,
+        .bf16 = in_bf16,
+        .out = { B4C_FORM_REAL, q_rows, s.width, s.out, (size_t)s.out_ld, NULL },
     };
     if (second != m) {
         s.job.from2 = s.interval[2];
@@ -106,13 +126,20 @@ static void run(const b4c_kernels *t, scene *s)
     s->scratch = malloc(t->attention_scratch(&s->job));
     for (size_t i = 0; i < s->n_out; i++) s->out[i] = 55;
     t->attention(&s->job, 0, s->job.heads, s->scratch);
-    for (int i = 0; i < s->job.q_rows; i++)                                     /* and nothing else is written */
+    for (int i = 0; i < s->job.q_rows; i++) /* and nothing else is written */
         for (int j = s->width; j < s->out_ld; j++) assert_true(s->out[i * s->out_ld + j] == 55);
 }
 
 static void scene_done(scene *s)
 {
-    free(s->q); free(s->k); free(s->v); free(s->bias); free(s->rel); free(s->out); free(s->weights); free(s->pos);
+    free(s->q);
+    free(s->k);
+    free(s->v);
+    free(s->bias);
+    free(s->rel);
+    free(s->out);
+    free(s->weights);
+    free(s->pos);
     free(s->head_set); free(s->scratch);
     for (int i = 0; i < 4; i++) free(s->interval[i]);
 }
@@ -136,7 +163,8 @@ static void true_attention(const b4c_attention *a, int h, int i, double *y, doub
             s += (double)a->q[i * a->q_ld + h * d + c] * k;
         }
         s *= a->scale;
-        if (a->bias) s += a->bias[h * (2 * a->span + 1) + a->span + clipped(j - a->pos[i], a->span)];
+        if (a->bias)
+            s += a->bias[h * (2 * a->span + 1) + a->span + clipped(j - a->pos[i], a->span)];
         weights[j] = s;
         top = fmax(top, s);
     }
@@ -154,17 +182,19 @@ static void true_attention(const b4c_attention *a, int h, int i, double *y, doub
 static void check_scene(const b4c_kernels *t, scene *s)
 {
     const b4c_attention *a = &s->job;
-    double *y = malloc((size_t)a->head_size * sizeof *y), *w = malloc((size_t)(a->k_rows + 1) * sizeof *w);
+    double *y = malloc((size_t)a->head_size * sizeof *y),
+           *w = malloc((size_t)(a->k_rows + 1) * sizeof *w);
     run(t, s);
     for (int h = 0; h < a->heads; h++)
         for (int i = 0; i < a->q_rows; i++) {
             const float *got = s->out + i * s->out_ld + h * a->head_size;
             true_attention(a, h, i, y, w);
             for (int c = 0; c < a->head_size; c++)
-                /* Values up to 3, scores up to 20: 20 eps in an exponent. In bf16 factors are off by up to 2^-9. */
+                /* Values up to 3, scores up to 20: 20 eps in an exponent. In bf16 factors are off
+                 * by up to 2^-9. */
                 if (!(fabs(got[c] - y[c]) < (in_bf16 ? 0.06 : 5e-6)))
-                    fail_msg("%s: d %d, %d queries, %d keys: head %d query %d [%d] is %g, not %g", t->name, a->head_size, a->q_rows, a->k_rows,
-                             h, i, c, got[c], y[c]);
+                    fail_msg("%s: d %d, %d queries, %d keys: head %d query %d [%d] is %g, not %g",
+                             t->name, a->head_size, a->q_rows, a->k_rows, h, i, c, got[c], y[c]);
             for (int j = 0; a->weights && j < a->k_rows; j++) {
                 float shown = s->weights[(h * a->q_rows + i) * a->k_rows + j];
                 if (w[j] == 0) assert_true(shown == 0);
@@ -178,12 +208,15 @@ static void check_scene(const b4c_kernels *t, scene *s)
 static void attention_is_the_softmax_of_what_is_visible(void **state)
 {
     (void)state;
-    static const int sizes[] = { 8, 12, 16, 24, 32, 40, 64, 128 }, keys[] = { 1, 2, 7, 15, 16, 17, 31, 32, 33, 50, 64, 65, 130, 300 };
+    static const int sizes[] = { 8, 12, 16, 24, 32, 40, 64, 128 },
+                     keys[] = { 1, 2, 7, 15, 16, 17, 31, 32, 33, 50, 64, 65, 130, 300 };
     EACH_TABLE(t)
         for (int i = 0; i < COUNT(sizes); i++)
             for (int j = 0; j < COUNT(keys); j++) {
-                const int n = i * COUNT(keys) + j, k = keys[j], q = n % 3 == 0 ? k : 1 + n * 7 % (k < 40 ? k : 40);
-                scene s = scene_new(n % 4 == 3 ? 4 : 2, 2, sizes[i], q, k, (mask)(n % MASKS), (mask)(n % 5 ? n % MASKS : CAUSAL), (unsigned)n);
+                const int n = i * COUNT(keys) + j, k = keys[j],
+                          q = n % 3 == 0 ? k : 1 + n * 7 % (k < 40 ? k : 40);
+                scene s = scene_new(n % 4 == 3 ? 4 : 2, 2, sizes[i], q, k, (mask)(n % MASKS),
+                                    (mask)(n % 5 ? n % MASKS : CAUSAL), (unsigned)n);
                 if (n % 4 == 1) add_bias(&s, n % 8 == 1 ? 3 : 400);
                 if (n % 4 == 2 || n % 16 == 1) add_rel(&s, n % 8 == 2 ? 64 : 4);
                 if (n % 3 == 1) add_weights(&s);
@@ -222,7 +255,8 @@ static void a_query_that_sees_nothing_gives_zeros(void **state)
             for (int h = 0; h < 2; h++)
                 for (int j = 0; j < 33; j++) assert_true(s.weights[(h * 20 + i) * 33 + j] == 0);
         }
-        for (int i = 0; i < 20; i++) s.interval[0][i] = s.interval[1][i] = s.interval[2][i] = s.interval[3][i] = 7;
+        for (int i = 0; i < 20; i++)
+            s.interval[0][i] = s.interval[1][i] = s.interval[2][i] = s.interval[3][i] = 7;
         for (int i = 0; i < 33 * s.job.v_ld; i++) s.v[i] = NAN;                  /* nobody looks */
         run(t, &s);
         for (int i = 0; i < 20; i++)
@@ -254,7 +288,8 @@ static void a_query_does_not_feel_its_neighbours(void **state)
                     if (part.from2) { part.from2 += i; part.upto2 += i; }
                     part.pos += i;
                     part.out_row = i;
-                    for (int h = 0; h < 4; h++) t->attention(&part, 3 - h, 4 - h, s.scratch);      /* heads in any order */
+                    for (int h = 0; h < 4; h++)
+                        t->attention(&part, 3 - h, 4 - h, s.scratch); /* heads in any order */
                 }
                 assert_memory_equal(all, s.out, s.n_out * sizeof *all);
                 free(all);
@@ -262,7 +297,8 @@ static void a_query_does_not_feel_its_neighbours(void **state)
             }
 }
 
-/* Token by token, the keys of the past in a cache with other strides and room for more: the bits of one causal pass. */
+/* Token by token, the keys of the past in a cache with other strides and room for more: the bits of
+ * one causal pass. */
 static void cached_steps_give_the_bits_of_all_at_once(void **state)
 {
     (void)state;
@@ -277,7 +313,8 @@ static void cached_steps_give_the_bits_of_all_at_once(void **state)
             float *cache = random_floats((size_t)(ROOM * ld), 4, 9), one[128];
             for (int i = 0; i < N; i++) {
                 memcpy(cache + i * ld, s.k + i * s.job.k_ld, (size_t)s.width * sizeof *cache);
-                memcpy(cache + i * ld + s.width, s.v + i * s.job.v_ld, (size_t)s.width * sizeof *cache);
+                memcpy(cache + i * ld + s.width, s.v + i * s.job.v_ld,
+                       (size_t)s.width * sizeof *cache);
                 b4c_attention step = s.job;
                 const int from = 0, upto = i + 1;
                 step.q_rows = 1;
@@ -311,13 +348,17 @@ static void what_is_hidden_cannot_be_felt(void **state)
                     run(t, &s);
                     float *good = malloc(s.n_out * sizeof *good);
                     memcpy(good, s.out, s.n_out * sizeof *good);
-                    for (int c = 0; c < s.width; c++) s.k[bad * s.job.k_ld + c] = s.v[bad * s.job.v_ld + c] = poison[p];
+                    for (int c = 0; c < s.width; c++)
+                        s.k[bad * s.job.k_ld + c] = s.v[bad * s.job.v_ld + c] = poison[p];
                     run(t, &s);
                     for (int i = 0; i < 50; i++) {
                         const bool sees = s.interval[0][i] <= bad && bad < s.interval[1][i];
                         const size_t row = (size_t)(i * s.out_ld);
-                        if (!sees) assert_memory_equal(good + row, s.out + row, (size_t)s.width * sizeof *good);
-                        for (int c = 0; sees && p == 0 && c < s.width; c++) assert_true(isnan(s.out[row + (size_t)c]));
+                        if (!sees)
+                            assert_memory_equal(good + row, s.out + row,
+                                                (size_t)s.width * sizeof *good);
+                        for (int c = 0; sees && p == 0 && c < s.width; c++)
+                            assert_true(isnan(s.out[row + (size_t)c]));
                     }
                     free(good);
                     scene_done(&s);
@@ -331,13 +372,14 @@ static void large_scores_do_not_overflow(void **state)
         scene s = scene_new(1, 1, 32, 9, 40, FULL, FULL, 41);
         for (int i = 0; i < 9 * s.job.q_ld; i++) s.q[i] *= 1e4f;
         run(t, &s);
-        for (int i = 0; i < 9; i++)                      /* all weight on the largest score: that key's value */
+        for (int i = 0; i < 9; i++) /* all weight on the largest score: that key's value */
             for (int c = 0; c < 32; c++) {
                 double best = -INFINITY;
                 int at = 0;
                 for (int j = 0; j < 40; j++) {
                     double dot = 0;
-                    for (int e = 0; e < 32; e++) dot += (double)s.q[i * s.job.q_ld + e] * s.k[j * s.job.k_ld + e];
+                    for (int e = 0; e < 32; e++)
+                        dot += (double)s.q[i * s.job.q_ld + e] * s.k[j * s.job.k_ld + e];
                     if (dot > best) { best = dot; at = j; }
                 }
                 float got = s.out[i * s.out_ld + c];     /* bf16 may find another key the best */
@@ -351,12 +393,15 @@ static void large_scores_do_not_overflow(void **state)
 static void the_operand_is_the_rounding_of_the_rows(void **state)
 {
     (void)state;
-    static const struct { int heads, d; } shapes[] = { { 12, 64 }, { 12, 32 }, { 3, 8 }, { 5, 12 }, { 3, 24 }, { 1, 16 }, { 7, 5 } };
+    static const struct {
+        int heads, d;
+    } shapes[] = { { 12, 64 }, { 12, 32 }, { 3, 8 }, { 5, 12 }, { 3, 24 }, { 1, 16 }, { 7, 5 } };
     static const b4c_form forms[] = { B4C_FORM_BF16, B4C_FORM_TILE_BF16 };
     EACH_TABLE(t)
         for (int i = 0; i < COUNT(shapes); i++)
             for (int f = 0; f < COUNT(forms); f++) {
-                scene s = scene_new(shapes[i].heads, shapes[i].heads, shapes[i].d, 21, 37, PREFIX, PREFIX, 51);
+                scene s = scene_new(shapes[i].heads, shapes[i].heads, shapes[i].d, 21, 37, PREFIX,
+                                    PREFIX, 51);
                 run(t, &s);
                 size_t ld, bytes = b4c_operand_bytes(forms[f], 30, s.width, &ld);
                 uint8_t *data = b4c_block_new(bytes);
@@ -366,13 +411,17 @@ static void the_operand_is_the_rounding_of_the_rows(void **state)
                 t->attention(&s.job, 0, s.job.heads, s.scratch);
                 for (int r = 0; r < 30; r++)
                     for (int c = 0; c < (s.width + 31) / 32 * 32; c++) {
-                        size_t at = forms[f] == B4C_FORM_BF16 ? (size_t)r * ld + (size_t)c * 2
-                                                              : (size_t)(r / 16) * ld + (size_t)(c / 32) * 1024 + (size_t)(r % 16) * 64 +
-                                                                    (size_t)(c % 32) * 2;
+                        size_t at = forms[f] == B4C_FORM_BF16
+                                      ? (size_t)r * ld + (size_t)c * 2
+                                      : (size_t)(r / 16) * ld + (size_t)(c / 32) * 1024 +
+                                            (size_t)(r % 16) * 64 + (size_t)(c % 32) * 2;
                         uint16_t got, want = 0x5555;
                         memcpy(&got, data + at, 2);
-                        if (r >= 4 && r < 25) want = c < s.width ? b4c_to_bf16(s.out[(r - 4) * s.out_ld + c]) : 0;
-                        if (got != want) fail_msg("%s: row %d column %d is %04x, not %04x", t->name, r, c, got, want);
+                        if (r >= 4 && r < 25)
+                            want = c < s.width ? b4c_to_bf16(s.out[(r - 4) * s.out_ld + c]) : 0;
+                        if (got != want)
+                            fail_msg("%s: row %d column %d is %04x, not %04x", t->name, r, c, got,
+                                     want);
                     }
                 b4c_block_free(data, bytes);
                 scene_done(&s);
@@ -386,7 +435,8 @@ static void query_heads_that_share_keys_see_the_same_keys(void **state)
         scene s = scene_new(6, 2, 32, 19, 44, CAUSAL, CAUSAL, 61);
         run(t, &s);
         const int d = 32, ld = 6 * d;
-        float *k = malloc((size_t)(44 * ld) * sizeof *k), *v = malloc((size_t)(44 * ld) * sizeof *v);
+        float *k = malloc((size_t)(44 * ld) * sizeof *k),
+              *v = malloc((size_t)(44 * ld) * sizeof *v);
         float *shared = malloc(s.n_out * sizeof *shared);
         for (int j = 0; j < 44; j++)
             for (int h = 0; h < 6; h++) {

@@ -1,5 +1,6 @@
-/* test_vector.c - activations, elementwise kernels, softmax, norm and rotary positions of every instruction set against the
- * same in double, within the error bounds that src/math/act_body.h states. */
+/* test_vector.c - activations, elementwise kernels, softmax, norm and rotary positions of every
+ * instruction set against the same in double, within the error bounds that src/math/act_body.h
+ * states. */
 #include "kernels_common.h"
 #include "math/vec_scalar.h"
 #include "math/act_body.h"
@@ -27,7 +28,8 @@ static double true_slope(b4c_act act, double x)
 {
     double t, s;
     switch (act) {
-    case B4C_ACT_GELU: return 0.5 * erfc(-x * root_half) + x * exp(-0.5 * x * x) * 0.39894228040143267794;
+    case B4C_ACT_GELU:
+        return 0.5 * erfc(-x * root_half) + x * exp(-0.5 * x * x) * 0.39894228040143267794;
     case B4C_ACT_GELU_TANH:
         t = tanh(root_2_pi * (x + 0.044715 * x * x * x));
         return 0.5 * (1 + t) + 0.5 * x * (1 - t * t) * root_2_pi * (1 + 3 * 0.044715 * x * x);
@@ -63,8 +65,9 @@ static void hold(const b4c_kernels *t, const error_bound *b, int n)
         if (want != 0 && e / fabs(want) > relative) relative = e / fabs(want);
     }
     if (absolute > b->absolute * slack(t) || relative > b->relative * slack(t))
-        fail_msg("%s: activation %d on %g .. %g: absolute error %.2e (bound %.2e), relative %.2e (bound %.2e)", t->name, (int)b->act,
-                 b->lo, b->hi, absolute, b->absolute, relative, b->relative);
+        fail_msg("%s: activation %d on %g .. %g: absolute error %.2e (bound %.2e), relative %.2e "
+                 "(bound %.2e)",
+                 t->name, (int)b->act, b->lo, b->hi, absolute, b->absolute, relative, b->relative);
     free(x);
     free(y);
 }
@@ -73,12 +76,18 @@ static void activations_keep_their_error_bounds(void **state)
 {
     (void)state;
     static const error_bound bounds[] = {
-        { B4C_ACT_GELU, -20, 0, 3.5e-8, INFINITY },        { B4C_ACT_GELU, 0, 100, INFINITY, 2.5e-7 },
-        { B4C_ACT_GELU, -1e-3, 1e-3, INFINITY, 2.5e-7 },   { B4C_ACT_GELU_TANH, -20, 0, 3.5e-8, INFINITY },
-        { B4C_ACT_GELU_TANH, 0, 100, INFINITY, 2.5e-7 },   { B4C_ACT_GELU_TANH, -1e-3, 1e-3, INFINITY, 2.5e-7 },
-        { B4C_ACT_SILU, -80, 80, 1e-5, 5e-7 },           { B4C_ACT_SILU, -1e-2, 1e-2, INFINITY, 5e-7 },
-        { B4C_ACT_TANH, -12, 12, 5e-7, 5e-7 },           { B4C_ACT_TANH, -1e-3, 1e-3, INFINITY, 5e-7 },
-        { B4C_ACT_RELU, -10, 10, 0, 0 },                 { B4C_ACT_NONE, -10, 10, 0, 0 },
+        { B4C_ACT_GELU, -20, 0, 3.5e-8, INFINITY },
+        { B4C_ACT_GELU, 0, 100, INFINITY, 2.5e-7 },
+        { B4C_ACT_GELU, -1e-3, 1e-3, INFINITY, 2.5e-7 },
+        { B4C_ACT_GELU_TANH, -20, 0, 3.5e-8, INFINITY },
+        { B4C_ACT_GELU_TANH, 0, 100, INFINITY, 2.5e-7 },
+        { B4C_ACT_GELU_TANH, -1e-3, 1e-3, INFINITY, 2.5e-7 },
+        { B4C_ACT_SILU, -80, 80, 1e-5, 5e-7 },
+        { B4C_ACT_SILU, -1e-2, 1e-2, INFINITY, 5e-7 },
+        { B4C_ACT_TANH, -12, 12, 5e-7, 5e-7 },
+        { B4C_ACT_TANH, -1e-3, 1e-3, INFINITY, 5e-7 },
+        { B4C_ACT_RELU, -10, 10, 0, 0 },
+        { B4C_ACT_NONE, -10, 10, 0, 0 },
     };
     EACH_TABLE(t) for (int i = 0; i < COUNT(bounds); i++) hold(t, &bounds[i], 200003);
 }
@@ -94,8 +103,9 @@ static void slopes_are_the_derivatives(void **state)
             for (int i = 0; i < N; i++) dx[i] = 1;
             t->act_back((b4c_act)act, x, dy, dx, N);
             for (int i = 0; i < N; i++) {
-                double want = 1 + 2 * true_slope((b4c_act)act, x[i]);                  /* back adds */
-                if (fabs(dx[i] - want) > 2.5e-6 * slack(t)) fail_msg("%s: slope %d at %g is %g, not %g", t->name, act, x[i], dx[i], want);
+                double want = 1 + 2 * true_slope((b4c_act)act, x[i]); /* back adds */
+                if (fabs(dx[i] - want) > 2.5e-6 * slack(t))
+                    fail_msg("%s: slope %d at %g is %g, not %g", t->name, act, x[i], dx[i], want);
             }
         }
     free(x);
@@ -115,8 +125,10 @@ static void exp_and_half_erf_keep_their_error_bounds(void **state)
         e = fabs(v_half_erf(z) - 0.5 * erf(z * root_half));
         if (e > worst_erf) worst_erf = e;
     }
-    if (worst > 1.3e-7 || worst_erf > 2e-7) fail_msg("exp: relative error %.2e; half erf: absolute %.2e", worst, worst_erf);
-    assert_true(v_exp(0) == 1 && v_exp(-INFINITY) == 0 && v_exp(-87.34f) == 0 && v_exp(-1e30f) == 0);
+    if (worst > 1.3e-7 || worst_erf > 2e-7)
+        fail_msg("exp: relative error %.2e; half erf: absolute %.2e", worst, worst_erf);
+    assert_true(v_exp(0) == 1 && v_exp(-INFINITY) == 0 && v_exp(-87.34f) == 0 &&
+                v_exp(-1e30f) == 0);
     assert_true(v_exp(1e30f) > 3e38f && isfinite(v_exp(INFINITY)) && isnan(v_exp(NAN)));
 }
 
@@ -137,7 +149,9 @@ static void activations_bear_any_number(void **state)
                 assert_true(act == B4C_ACT_TANH ? y[at] == 1 : y[at] == INFINITY);
                 x[at] = -3e38f;
                 t->act((b4c_act)act, x, y, 70);
-                assert_true(act == B4C_ACT_TANH ? y[at] == -1 : act == B4C_ACT_SILU ? y[at] <= 0 && y[at] > -2 : y[at] <= 0 && y[at] > -3e-9f);
+                assert_true(act == B4C_ACT_TANH   ? y[at] == -1
+                            : act == B4C_ACT_SILU ? y[at] <= 0 && y[at] > -2
+                                                  : y[at] <= 0 && y[at] > -3e-9f);
                 x[at] = 0;
                 t->act((b4c_act)act, x, y, 70);
                 assert_true(y[at] == 0);
@@ -159,17 +173,21 @@ static void elementwise_kernels_touch_their_elements_only(void **state)
             for (size_t i = 0; i < 80; i++) assert_true(y[i] == (i < n ? a[i] * b[i] : 7));
             memcpy(y, b, n * sizeof *y);
             t->axpy(3, a, y, n);
-            for (size_t i = 0; i < 80; i++) assert_true(i < n ? fabs(y[i] - (3.0 * a[i] + b[i])) < 2e-6 : y[i] == 7);
+            for (size_t i = 0; i < 80; i++)
+                assert_true(i < n ? fabs(y[i] - (3.0 * a[i] + b[i])) < 2e-6 : y[i] == 7);
             t->act(B4C_ACT_GELU, a, z, n);
             memcpy(y, a, n * sizeof *y);
-            t->act(B4C_ACT_GELU, y, y, n);               /* y may be x, and an element's place changes nothing */
+            t->act(B4C_ACT_GELU, y, y, n); /* y may be x, and an element's place changes nothing */
             for (size_t i = 0; i < 80; i++) {
                 float alone = 7;
                 t->act(B4C_ACT_GELU, a + i, &alone, i < n);
                 assert_true(y[i] == z[i] && z[i] == alone);
             }
             double want = 0, size = 0;
-            for (size_t i = 0; i < n; i++) { want += (double)a[i] * b[i]; size += fabs((double)a[i] * b[i]); }
+            for (size_t i = 0; i < n; i++) {
+                want += (double)a[i] * b[i];
+                size += fabs((double)a[i] * b[i]);
+            }
             assert_true(fabs(t->dot(a, b, n) - want) <= 1e-6 * size);
         }
     free(a);
@@ -191,7 +209,8 @@ static void softmax_is_a_distribution(void **state)
                 float lse = t->softmax(y, (size_t)n);
                 for (int i = 0; i < n; i++) {
                     total += y[i];
-                    assert_true(fabs(y[i] - exp(x[i] - top) / sum) <= 1.5e-6 * (exp(x[i] - top) / sum) + 1e-30);   /* x - top is rounded */
+                    assert_true(fabs(y[i] - exp(x[i] - top) / sum) <=
+                                1.5e-6 * (exp(x[i] - top) / sum) + 1e-30); /* x - top is rounded */
                 }
                 assert_true(fabs(total - 1) < 1e-6 && fabs(lse - (top + log(sum))) < 2e-6);
                 if (hidden) assert_true(y[n / 2] == 0);
@@ -208,11 +227,17 @@ static void softmax_is_a_distribution(void **state)
     EACH_TABLE(t) assert_true(t->softmax(NULL, 0) == -INFINITY);
 }
 
-/* ---- norm ------------------------------------------------------------------------------------------------ */
+/* ---- norm ------------------------------------------------------------------------------------ */
 
-static const int widths[] = { 1, 2, 3, 5, 7, 8, 12, 15, 16, 17, 24, 31, 32, 33, 47, 48, 63, 64, 65, 70, 127, 312, 384, 512, 768, 1000 };
+static const int widths[] = { 1,  2,  3,  5,  7,  8,  12, 15,  16,  17,  24,  31,  32,
+                              33, 47, 48, 63, 64, 65, 70, 127, 312, 384, 512, 768, 1000 };
 
-typedef struct norm_case { int w; b4c_norm_kind kind; bool residual, gain, bias, y, sum; b4c_form form; } norm_case;
+typedef struct norm_case {
+    int w;
+    b4c_norm_kind kind;
+    bool residual, gain, bias, y, sum;
+    b4c_form form;
+} norm_case;
 
 static void true_norm(const b4c_norm_job *job, int row, double *y, double *mean, double *rstd)
 {
@@ -226,23 +251,37 @@ static void true_norm(const b4c_norm_job *job, int row, double *y, double *mean,
     for (int j = 0; j < job->cols; j++) squares += (y[j] - *mean) * (y[j] - *mean);
     *rstd = 1 / sqrt(squares / job->cols + job->eps);
     for (int j = 0; j < job->cols; j++)
-        y[j] = (y[j] - *mean) * *rstd * (job->gain ? job->gain[j] : 1) + (job->bias ? job->bias[j] : 0);
+        y[j] = (y[j] - *mean) * *rstd * (job->gain ? job->gain[j] : 1) +
+               (job->bias ? job->bias[j] : 0);
 }
 
 static void check_norm(const b4c_kernels *t, const norm_case *c)
 {
     enum { ROWS = 5 };
     const int w = c->w, x_ld = w + 3, r_ld = w + 1;
-    float *x = random_floats((size_t)(ROWS * x_ld), 3, 2), *r = random_floats((size_t)(ROWS * r_ld), 4, 2);
+    float *x = random_floats((size_t)(ROWS * x_ld), 3, 2),
+          *r = random_floats((size_t)(ROWS * r_ld), 4, 2);
     float *gain = random_floats((size_t)w, 5, 2), *bias = random_floats((size_t)w, 6, 1);
-    float *y = random_floats((size_t)(ROWS * w), 7, 1), *sum = random_floats((size_t)(ROWS * w), 8, 1);
-    float *kept = random_floats((size_t)(ROWS * w), 9, 1), *back = random_floats((size_t)(ROWS * w), 10, 1);
+    float *y = random_floats((size_t)(ROWS * w), 7, 1),
+          *sum = random_floats((size_t)(ROWS * w), 8, 1);
+    float *kept = random_floats((size_t)(ROWS * w), 9, 1),
+          *back = random_floats((size_t)(ROWS * w), 10, 1);
     double *want = malloc((size_t)w * sizeof *want);
     const bool i8 = c->form == B4C_FORM_I8 || c->form == B4C_FORM_TILE_I8;
     float mean[ROWS], rstd[ROWS], scale[ROWS], scale2[ROWS];
-    b4c_norm_job job = { .kind = c->kind, .cols = w, .eps = 1e-12f, .x = x, .x_ld = x_ld, .residual = c->residual ? r : NULL,
-                         .residual_ld = r_ld, .gain = c->gain ? gain : NULL, .bias = c->bias ? bias : NULL, .y = y,
-                         .sum = c->sum ? sum : NULL, .mean = mean, .rstd = rstd };
+    b4c_norm_job job = { .kind = c->kind,
+                         .cols = w,
+                         .eps = 1e-12f,
+                         .x = x,
+                         .x_ld = x_ld,
+                         .residual = c->residual ? r : NULL,
+                         .residual_ld = r_ld,
+                         .gain = c->gain ? gain : NULL,
+                         .bias = c->bias ? bias : NULL,
+                         .y = y,
+                         .sum = c->sum ? sum : NULL,
+                         .mean = mean,
+                         .rstd = rstd };
     size_t ld, bytes = 0;
     if (c->form != B4C_FORM_NONE) {
         bytes = b4c_operand_bytes(c->form, ROWS, w, &ld);
@@ -253,17 +292,21 @@ static void check_norm(const b4c_kernels *t, const norm_case *c)
         double m, s;
         true_norm(&job, i, want, &m, &s);
         assert_true(fabs(mean[i] - m) < 1e-6 && fabs(rstd[i] / s - 1) < 1e-6);
-        /* for two columns the normalised values are +-1 however near they are: the division by their distance amplifies */
+        /* for two columns the normalised values are +-1 however near they are: the division by
+         * their distance amplifies */
         for (int j = 0; j < w; j++)
             if (fabs(y[i * w + j] - want[j]) > 1e-6 * (4 + fabs(s)))
-                fail_msg("%s: norm of %d columns: [%d, %d] is %g, not %g", t->name, w, i, j, y[i * w + j], want[j]);
+                fail_msg("%s: norm of %d columns: [%d, %d] is %g, not %g", t->name, w, i, j,
+                         y[i * w + j], want[j]);
         for (int j = 0; c->sum && j < w; j++)
             assert_true(sum[i * w + j] == x[i * x_ld + j] + (c->residual ? r[i * r_ld + j] : 0));
     }
-    if (bytes) {                                         /* the operand is the conversion of the rows, byte for byte */
+    if (bytes) { /* the operand is the conversion of the rows, byte for byte */
         b4c_operand other = { c->form, ROWS, w, b4c_block_new(bytes), ld, scale2 };
         t->operand(y, w, &other, 0, ROWS);
-        if (memcmp(other.data, job.out.data, bytes)) fail_msg("%s: operand form %d of a norm of %d columns is not that of its rows", t->name, (int)c->form, w);
+        if (memcmp(other.data, job.out.data, bytes))
+            fail_msg("%s: operand form %d of a norm of %d columns is not that of its rows", t->name,
+                     (int)c->form, w);
         if (i8) assert_memory_equal(scale, scale2, sizeof scale);
         t->rows(&other, back, w, 0, ROWS);
         for (int i = 0; i < ROWS * w; i++) {
@@ -273,13 +316,15 @@ static void check_norm(const b4c_kernels *t, const norm_case *c)
         b4c_block_free(other.data, bytes);
     }
     memcpy(kept, y, (size_t)(ROWS * w) * sizeof *y);
-    if (!c->y) job.y = NULL;                             /* with or without rows: the same operand */
+    if (!c->y) job.y = NULL; /* with or without rows: the same operand */
     if (bytes) {
         char *first = malloc(bytes);
         memcpy(first, job.out.data, bytes);
-        if (ld == bytes) memset(job.out.data, 0, bytes);                         /* a tile of 16 rows: those beyond ROWS stay zero */
+        if (ld == bytes)
+            memset(job.out.data, 0, bytes); /* a tile of 16 rows: those beyond ROWS stay zero */
         else memset(job.out.data, 0x55, bytes);
-        for (int i = ROWS - 1; i >= 0; i--) t->norm(&job, i, i + 1);             /* rows one by one, in another order */
+        for (int i = ROWS - 1; i >= 0; i--)
+            t->norm(&job, i, i + 1); /* rows one by one, in another order */
         assert_memory_equal(first, job.out.data, bytes);
         free(first);
         b4c_block_free(job.out.data, bytes);
@@ -287,7 +332,9 @@ static void check_norm(const b4c_kernels *t, const norm_case *c)
         for (int i = ROWS - 1; i >= 0; i--) t->norm(&job, i, i + 1);
     }
     assert_memory_equal(kept, y, (size_t)(ROWS * w) * sizeof *y);
-    free(x); free(r); free(gain); free(bias); free(y); free(sum); free(kept); free(back); free(want);
+    float *all[] = { x, r, gain, bias, y, sum, kept, back };
+    for (int i = 0; i < COUNT(all); i++) free(all[i]);
+    free(want);
 }
 
 static void norm_gives_rows_and_the_operand_of_these_rows(void **state)
@@ -295,11 +342,15 @@ static void norm_gives_rows_and_the_operand_of_these_rows(void **state)
     (void)state;
     EACH_TABLE(t) {
         const bool tiles = t->form(B4C_I8) == B4C_FORM_TILE_I8;
-        const b4c_form forms[] = { B4C_FORM_NONE, tiles ? B4C_FORM_TILE_BF16 : B4C_FORM_BF16, tiles ? B4C_FORM_TILE_I8 : B4C_FORM_I8 };
+        const b4c_form forms[] = { B4C_FORM_NONE, tiles ? B4C_FORM_TILE_BF16 : B4C_FORM_BF16,
+                                   tiles ? B4C_FORM_TILE_I8 : B4C_FORM_I8 };
         for (int i = 0; i < COUNT(widths); i++)
             for (int k = 0; k < 128; k++) {
-                norm_case c = { widths[i], k & 1 ? B4C_NORM_RMS : B4C_NORM_LAYER, k & 2, k & 4, k & 8, k & 16, k & 32, forms[k % 3] };
-                if (k & 64 && i % 3) continue;           /* every choice at some widths, half of them at all */
+                const b4c_norm_kind kind = k & 1 ? B4C_NORM_RMS : B4C_NORM_LAYER;
+                const int w = widths[i];
+                norm_case c = { w, kind, k & 2, k & 4, k & 8, k & 16, k & 32, forms[k % 3] };
+                if (k & 64 && i % 3)
+                    continue; /* every choice at some widths, half of them at all */
                 check_norm(t, &c);
             }
     }
@@ -313,20 +364,27 @@ static void norm_of_nearly_equal_numbers_is_exact(void **state)
         float x[W], y[W], gain[W];
         double want[W], m, s;
         for (int j = 0; j < W; j++) { x[j] = 1000 + (float)(j % 7) / 64; gain[j] = 1; }
-        b4c_norm_job job = { .kind = B4C_NORM_LAYER, .cols = W, .eps = 1e-12f, .x = x, .x_ld = W, .gain = gain, .y = y };
+        b4c_norm_job job = { .kind = B4C_NORM_LAYER,
+                             .cols = W,
+                             .eps = 1e-12f,
+                             .x = x,
+                             .x_ld = W,
+                             .gain = gain,
+                             .y = y };
         t->norm(&job, 0, 1);
         true_norm(&job, 0, want, &m, &s);
-        for (int j = 0; j < W; j++) assert_true(fabs(y[j] - want[j]) < 2e-3);    /* the mean itself is rounded to 6e-5 = 2e-3 deviations */
+        /* The mean itself is rounded to 6e-5, which is 2e-3 deviations. */
+        for (int j = 0; j < W; j++) assert_true(fabs(y[j] - want[j]) < 2e-3);
         for (int j = 0; j < W; j++) x[j] = 0.125f;
         t->norm(&job, 0, 1);
-        for (int j = 0; j < W; j++) assert_true(y[j] == 0);                      /* no spread: 0 / sqrt(epsilon) */
+        for (int j = 0; j < W; j++) assert_true(y[j] == 0); /* no spread: 0 / sqrt(epsilon) */
         x[100] = NAN;
         t->norm(&job, 0, 1);
         for (int j = 0; j < W; j++) assert_true(isnan(y[j]));
     }
 }
 
-/* ---- int8 bytes ------------------------------------------------------------------------------------------ */
+/* ---- int8 bytes ------------------------------------------------------------------------------ */
 
 static void integers_are_the_same_on_every_instruction_set(void **state)
 {
@@ -354,11 +412,15 @@ static void integers_are_the_same_on_every_instruction_set(void **state)
             reference->operand(x, w, &a, 0, ROWS);
             t->operand(x, w, &b, 0, ROWS);
             assert_memory_equal(a.data, b.data, bytes);
-            for (int r = 0; r < ROWS; r++) assert_true(scale[0][r] == scale[1][r] || (isnan(scale[0][r]) && isnan(scale[1][r])));
-            assert_true(isnan(scale[1][5]) && isnan(scale[1][6]) && scale[1][1] == 0 && scale[1][2] == 0);
+            for (int r = 0; r < ROWS; r++)
+                assert_true(scale[0][r] == scale[1][r] ||
+                            (isnan(scale[0][r]) && isnan(scale[1][r])));
+            assert_true(isnan(scale[1][5]) && isnan(scale[1][6]) && scale[1][1] == 0 &&
+                        scale[1][2] == 0);
             for (int r = 0; r < ROWS; r++)
                 for (int j = 0; j < w && r != 5 && r != 6; j++) {
-                    double back = scale[1][r] * (((uint8_t *)b.data)[(size_t)r * ld + (size_t)j] - 128.0);
+                    double back = scale[1][r] *
+                                  (((uint8_t *)b.data)[(size_t)r * ld + (size_t)j] - 128.0);
                     assert_true(fabs(back - x[r * w + j]) <= 0.5001 * scale[1][r] + 1e-30);
                 }
             b4c_block_free(a.data, bytes);
@@ -367,20 +429,24 @@ static void integers_are_the_same_on_every_instruction_set(void **state)
         }
 }
 
-/* ---- rotary positions -------------------------------------------------------------------------------------- */
+/* ---- rotary positions ------------------------------------------------------------------------ */
 
 static void rotate_turns_pairs_and_turns_them_back(void **state)
 {
     (void)state;
     enum { ROWS = 4, HEADS = 3, POSITIONS = 9 };
-    static const int sizes[] = { 2, 4, 6, 8, 12, 16, 24, 32, 34, 64, 128 }, pos[ROWS] = { 3, 0, 8, 3 };
+    static const int sizes[] = { 2, 4, 6, 8, 12, 16, 24, 32, 34, 64, 128 },
+                     pos[ROWS] = { 3, 0, 8, 3 };
     EACH_TABLE(t)
         for (int i = 0; i < COUNT(sizes); i++)
             for (int halves = 0; halves < 2; halves++) {
                 const int d = sizes[i], ld = HEADS * d + 5;
-                float *x = random_floats((size_t)(ROWS * ld), 1, 2), *y = random_floats((size_t)(ROWS * ld), 2, 2);
-                float *z = random_floats((size_t)(ROWS * ld), 3, 2), *before = random_floats((size_t)(ROWS * ld), 2, 2);
-                float *cosine = malloc(POSITIONS * (size_t)d * 2), *sine = malloc(POSITIONS * (size_t)d * 2);
+                float *x = random_floats((size_t)(ROWS * ld), 1, 2),
+                      *y = random_floats((size_t)(ROWS * ld), 2, 2);
+                float *z = random_floats((size_t)(ROWS * ld), 3, 2),
+                      *before = random_floats((size_t)(ROWS * ld), 2, 2);
+                float *cosine = malloc(POSITIONS * (size_t)d * 2),
+                      *sine = malloc(POSITIONS * (size_t)d * 2);
                 for (int p = 0; p < POSITIONS; p++)
                     for (int k = 0; k < d / 2; k++) {
                         cosine[p * (d / 2) + k] = (float)cos(p * pow(10000, -2.0 * k / d));
@@ -390,19 +456,26 @@ static void rotate_turns_pairs_and_turns_them_back(void **state)
                 for (int r = 0; r < ROWS; r++) {
                     for (int h = 0; h < HEADS; h++)
                         for (int k = 0; k < d / 2; k++) {
-                            int a = r * ld + h * d + (halves ? k : 2 * k), b = r * ld + h * d + (halves ? k + d / 2 : 2 * k + 1);
+                            int a = r * ld + h * d + (halves ? k : 2 * k),
+                                b = r * ld + h * d + (halves ? k + d / 2 : 2 * k + 1);
                             double c = cosine[pos[r] * (d / 2) + k], s = sine[pos[r] * (d / 2) + k];
-                            assert_true(fabs(y[a] - (x[a] * c - x[b] * s)) < 1e-6 && fabs(y[b] - (x[b] * c + x[a] * s)) < 1e-6);
+                            assert_true(fabs(y[a] - (x[a] * c - x[b] * s)) < 1e-6 &&
+                                        fabs(y[b] - (x[b] * c + x[a] * s)) < 1e-6);
                         }
-                    for (int k = HEADS * d; k < ld; k++) assert_true(y[r * ld + k] == before[r * ld + k]);
+                    for (int k = HEADS * d; k < ld; k++)
+                        assert_true(y[r * ld + k] == before[r * ld + k]);
                 }
                 memcpy(z, y, (size_t)(ROWS * ld) * sizeof *z);
-                t->rotate(z, ld, z, ld, HEADS, d, pos, cosine, sine, halves, true, false, 0, ROWS);     /* in place */
-                t->rotate(x, ld, y, ld, HEADS, d, pos, cosine, sine, halves, false, true, 1, 2);        /* adds, one row */
+                /* Back in place; once more, adding, one row. */
+                t->rotate(z, ld, z, ld, HEADS, d, pos, cosine, sine, halves, true, false, 0, ROWS);
+                t->rotate(x, ld, y, ld, HEADS, d, pos, cosine, sine, halves, false, true, 1, 2);
                 for (int r = 0; r < ROWS; r++)
-                    for (int k = 0; k < HEADS * d; k++) assert_true(fabs(z[r * ld + k] - x[r * ld + k]) < 2e-6);
-                t->rotate(x, ld, before, ld, HEADS, d, pos, cosine, sine, halves, false, false, 1, 2);
-                for (int k = 0; k < HEADS * d; k++) assert_true(fabs(y[ld + k] - 2 * before[ld + k]) < 1e-6);
+                    for (int k = 0; k < HEADS * d; k++)
+                        assert_true(fabs(z[r * ld + k] - x[r * ld + k]) < 2e-6);
+                t->rotate(x, ld, before, ld, HEADS, d, pos, cosine, sine, halves, false, false, 1,
+                          2);
+                for (int k = 0; k < HEADS * d; k++)
+                    assert_true(fabs(y[ld + k] - 2 * before[ld + k]) < 1e-6);
                 free(x); free(y); free(z); free(before); free(cosine); free(sine);
             }
 }
