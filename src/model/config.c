@@ -388,6 +388,7 @@ static bool shape_of(const b4c_store *store, const char *tail, int64_t *rows, in
 
 json_t *b4c_config_guess(const b4c_store *store, const char *where, b4c_error *err)
 {
+    if (b4c_store_gguf(store)) return b4c_config_from_gguf(store, err);
     int64_t vocabulary, width, positions, segments, inner, same;
     if (!shape_of(store, "embeddings.word_embeddings.weight", &vocabulary, &width) ||
         !shape_of(store, "embeddings.position_embeddings.weight", &positions, &same) ||

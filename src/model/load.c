@@ -176,6 +176,8 @@ static int match(loader *l, b4c_error *err)
         it->tensor = b4c_mapping_tensor(&l->map, l->store, p);
         if (it->tensor < 0) continue;
         b4c_stored *t = &l->store->tensor[it->tensor];
+        if (b4c_mapping_paired(&l->map, p))
+            B4C_TRY(b4c_store_unpair(l->store, it->tensor, l->net->spec.head_size, err));
         if (b4c_mapping_turned(&l->map, p) && t->rank == 2 && !seen_before(l, i)) turn(t);
         if (p->kind == B4C_KIND_BIAS) flatten(t);
         B4C_TRY(check_shape(l, p, t, &it->at, err));

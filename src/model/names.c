@@ -37,6 +37,11 @@ bool b4c_mapping_turned(const b4c_mapping *m, const b4c_parameter *p)
     return p->kind == B4C_KIND_MATRIX && m->naming->in_out;
 }
 
+bool b4c_mapping_paired(const b4c_mapping *m, const b4c_parameter *p)
+{
+    return m->naming->paired && (p->role == B4C_ROLE_QUERY || p->role == B4C_ROLE_KEY);
+}
+
 int b4c_mapping_part(const b4c_mapping *m, const b4c_parameter *p)
 {
     const char *list = stems(m->naming, p->role, p->stack), *mark = list ? strchr(list, '@') : NULL;

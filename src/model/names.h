@@ -30,6 +30,8 @@ bool b4c_mapping_has(const b4c_mapping *, const b4c_store *, b4c_role, b4c_kind)
 const char *b4c_mapping_wanted(const b4c_mapping *, const b4c_parameter *, char *out, size_t room);
 /* Is the parameter's tensor stored turned: [in, out], or [heads, buckets]? */
 bool b4c_mapping_turned(const b4c_mapping *, const b4c_parameter *);
+/* Do the parameter's rows stand as rotary positions by neighbours want them (b4c_store_unpair)? */
+bool b4c_mapping_paired(const b4c_mapping *, const b4c_parameter *);
 /* Where query, key and value are one tensor: which of them this is, 0 to 2; -1: it has a tensor of
  * its own. */
 int  b4c_mapping_part(const b4c_mapping *, const b4c_parameter *);

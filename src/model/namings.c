@@ -10,6 +10,17 @@
     .in_out = true, .head_in_out = true, .table = "", .matrix = "/kernel", .bias = "/bias", \
     .gain = "/gamma", .shift = "/beta"
 
+/* llama.cpp's names. */
+#define GGUF_BLOCK                                                                                 \
+    [B4C_ROLE_TOKEN] = "token_embd", [B4C_ROLE_QUERY] = "blk.#.attn_q",                            \
+    [B4C_ROLE_KEY] = "blk.#.attn_k", [B4C_ROLE_VALUE] = "blk.#.attn_v",                            \
+    [B4C_ROLE_OUT] = "blk.#.attn_output", [B4C_ROLE_UP] = "blk.#.ffn_up",                          \
+    [B4C_ROLE_DOWN] = "blk.#.ffn_down"
+#define GGUF_LLAMA                                                                                 \
+    GGUF_BLOCK, [B4C_ROLE_SELF_NORM] = "blk.#.attn_norm", [B4C_ROLE_GATE] = "blk.#.ffn_gate",      \
+    [B4C_ROLE_FFN_NORM] = "blk.#.ffn_norm", [B4C_ROLE_FINAL_NORM] = "output_norm",                 \
+    [B4C_ROLE_HEAD_OUT] = "output"
+
 const b4c_naming b4c_namings[] = {
     { .name = "hub",
       .families = "bert|roformer|nezha",
@@ -277,5 +288,20 @@ const b4c_naming b4c_namings[] = {
                 [B4C_ROLE_FFN_NORM] = "layers.#.post_attention_layernorm",
                 [B4C_ROLE_FINAL_NORM] = "norm",
                 [B4C_ROLE_HEAD_OUT] = "lm_head" } },
+    { .name = "gguf-llama", .families = "llama", .separator = '.', HUB, .paired = true,
+      .stem = { GGUF_LLAMA } },
+    { .name = "gguf-qwen2", .families = "qwen2", .separator = '.', HUB, .stem = { GGUF_LLAMA } },
+    { .name = "gguf-gpt2", .families = "gpt2", .separator = '.', HUB, .stem = {
+        [B4C_ROLE_TOKEN] = "token_embd", [B4C_ROLE_POSITION] = "position_embd",
+        [B4C_ROLE_QUERY] = "blk.#.attn_qkv@0", [B4C_ROLE_KEY] = "blk.#.attn_qkv@1",
+        [B4C_ROLE_VALUE] = "blk.#.attn_qkv@2", [B4C_ROLE_OUT] = "blk.#.attn_output",
+        [B4C_ROLE_SELF_NORM] = "blk.#.attn_norm", [B4C_ROLE_UP] = "blk.#.ffn_up",
+        [B4C_ROLE_DOWN] = "blk.#.ffn_down", [B4C_ROLE_FFN_NORM] = "blk.#.ffn_norm",
+        [B4C_ROLE_FINAL_NORM] = "output_norm", [B4C_ROLE_HEAD_OUT] = "output" } },
+    { .name = "gguf-bert", .families = "bert", .separator = '.', HUB, .stem = {
+        GGUF_BLOCK, [B4C_ROLE_SEGMENT] = "token_types", [B4C_ROLE_POSITION] = "position_embd",
+        [B4C_ROLE_EMBEDDING_NORM] = "token_embd_norm",
+        [B4C_ROLE_SELF_NORM] = "blk.#.attn_output_norm",
+        [B4C_ROLE_FFN_NORM] = "blk.#.layer_output_norm" } },
 };
 const int b4c_namings_count = sizeof b4c_namings / sizeof *b4c_namings;

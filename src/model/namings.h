@@ -15,6 +15,7 @@ struct b4c_naming {
     char separator;
     bool in_out;                                      /* matrices are stored [in, out] */
     bool head_in_out;                                 /* the head's matrix too */
+    bool paired;         /* rows of queries and keys are for rotary positions by neighbours */
     bool buckets_turned;                              /* T5's table is [heads, buckets] */
     const char *table, *matrix, *bias, *gain, *shift; /* suffixes; gain and shift: a norm's */
     const char *stem[B4C_ROLES];

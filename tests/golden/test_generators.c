@@ -159,20 +159,23 @@ static void t5_pegasus_is_each_of_its_readings(void **state)
     check_all(r, COUNT(r));
 }
 
-/* Weights under TensorFlow's names give what the hub's give. */
-static void tensorflow_names_hold_the_same_weights(void **state)
+/* Weights under TensorFlow's and llama.cpp's names are what the hub's are. */
+static void other_layouts_hold_the_same_weights(void **state)
 {
     (void)state;
     static const struct {
-        const char *tf, *hub;
+        const char *other, *hub;
     } pairs[] = { { "tf1-gpt2", "gpt2" },
                   { "tf1-openai-gpt", "openai-gpt" },
                   { "tf1-t5", "t5" },
-                  { "tf1-mt5", "mt5" } };
+                  { "tf1-mt5", "mt5" },
+                  { "gguf-gpt2", "gpt2" },
+                  { "gguf-llama", "llama" },
+                  { "gguf-llama-split", "llama" } };
     for (size_t i = 0; i < COUNT(pairs); i++) {
         char folder[256];
         golden_model a, b;
-        snprintf(folder, sizeof folder, "tests/golden/formats/%s", pairs[i].tf);
+        snprintf(folder, sizeof folder, "tests/golden/formats/%s", pairs[i].other);
         golden_model_open(&a, folder, B4C_F32, true);
         snprintf(folder, sizeof folder, "tests/golden/models/%s", pairs[i].hub);
         golden_model_open(&b, folder, B4C_F32, true);
@@ -191,6 +194,10 @@ static void tensorflow_names_hold_the_same_weights(void **state)
             assert_memory_equal(x->decoder.block[l].cross.kv.packed.panels,
                                 y->decoder.block[l].cross.kv.packed.panels,
                                 x->decoder.block[l].cross.kv.packed.bytes);
+        if (x->encoder.block[0].gate.packed.bytes)
+            assert_memory_equal(x->encoder.block[0].gate.packed.panels,
+                                y->encoder.block[0].gate.packed.panels,
+                                x->encoder.block[0].gate.packed.bytes);
         if (x->encoder.buckets.x)
             assert_memory_equal(x->encoder.buckets.x, y->encoder.buckets.x,
                                 (size_t)(x->spec.buckets * x->spec.heads) * sizeof(b4c_real));
@@ -208,7 +215,7 @@ int main(void)
         cmocka_unit_test(decoders_compute_what_the_references_do),
         cmocka_unit_test(encoder_decoders_compute_what_the_references_do),
         cmocka_unit_test(t5_pegasus_is_each_of_its_readings),
-        cmocka_unit_test(tensorflow_names_hold_the_same_weights),
+        cmocka_unit_test(other_layouts_hold_the_same_weights),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
