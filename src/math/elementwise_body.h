@@ -9,7 +9,7 @@
 #define B4C_MATH_ELEMENTWISE_BODY_H
 #include "math/kernels.h"
 
-/* `step` for j = 0, VEC_LANES, ..., with n = VEC_LANES known to the compiler, then for what is left.
+ /* `step` for j = 0, VEC_LANES, ..., with n = VEC_LANES known to the compiler, then for what is left.
  * GET and PUT read and write elements j .. j+n-1 of an array. */
 #define EACH_VEC(count, step)                                                                    \
     do {                                                                                         \
@@ -80,7 +80,7 @@ static void vector_axpy(b4c_real a, const b4c_real *x, b4c_real *y, size_t count
 
 static b4c_real vector_dot(const b4c_real *a, const b4c_real *b, size_t count)
 {
-    vec s[4] = { v_set(0), v_set(0), v_set(0), v_set(0) };     /* none waits for its own last step */
+    vec s[4] = { v_set(0), v_set(0), v_set(0), v_set(0) };    /* none waits for its own last step */
     size_t j = 0;
     for (; j + 4 * VEC_LANES <= count; j += 4 * VEC_LANES)
         for (size_t i = 0; i < 4; i++) {
