@@ -379,7 +379,8 @@ typedef struct b4c_generation {
  * other texts, their order or the number of threads; equal texts get equal samples. Needs a model opened with need_head. */
 B4C_API int b4c_generate(b4c_session *, const char *const *texts, const size_t *lens, int n, const b4c_generate_options *,
                          b4c_generation *, b4c_error *);
-/* The same from tokens, sequences of lengths [n] end to end, read as they are. segments NULL: zeros. */
+/* The same from tokens, sequences of lengths [n] end to end, read as they are. segments NULL: zeros. What is written gets segment 1
+ * (PREFIX) or 0; where segments are given, the other one than the last token's: a dialogue's other speaker. */
 B4C_API int b4c_generate_ids(b4c_session *, const int32_t *ids, const int32_t *segments, const int *lengths, int n,
                              const b4c_generate_options *, b4c_generation *, b4c_error *);
 B4C_API void b4c_generation_free(b4c_generation *);

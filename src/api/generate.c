@@ -260,7 +260,8 @@ static int make_jobs(const b4c_model *m, b4c_reading r, const b4c_generate_optio
         if (!request) return err->code;
         const int32_t *segments =
             s->segments.size ? (int32_t *)(void *)s->segments.data + s->at[i] : NULL;
-        const bool second = r == B4C_READ_PREFIX || (segments && segments[s->length[i] - 1] == 1);
+        /* Given segments are a dialogue's: the other speaker answers. */
+        const bool second = segments ? segments[s->length[i] - 1] == 0 : r == B4C_READ_PREFIX;
         g->own->job[i] =
             (b4c_job){ ids, s->length[i], request, segments,
                        m->net.spec.segments > 1 && second ? 1 : 0 };
