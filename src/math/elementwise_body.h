@@ -9,7 +9,7 @@
 #define B4C_MATH_ELEMENTWISE_BODY_H
 #include "math/kernels.h"
 
- /* `step` for j = 0, VEC_LANES, ..., with n = VEC_LANES known to the compiler, then for what is left.
+/* `step` for j = 0, VEC_LANES, ... with n = VEC_LANES known to the compiler, then for the rest.
  * GET and PUT read and write elements j .. j+n-1 of an array. */
 #define EACH_VEC(count, step)                                                                    \
     do {                                                                                         \
