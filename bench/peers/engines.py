@@ -39,7 +39,8 @@ def export_onnx(folder, path):
     nodes, constants = [], []
 
     def constant(name, value):
-        constants.append(numpy_helper.from_array(np.ascontiguousarray(value), name))
+        # ascontiguousarray would make a scalar an array of one, and Gather would keep an axis of one.
+        constants.append(numpy_helper.from_array(np.asarray(value, order="C"), name))
         return name
 
     def node(op, inputs, output, **attributes):
