@@ -26,7 +26,8 @@ typedef struct load_item {
     int at;              /* its first row (or element of a vector) in the tensor */
     int rows;            /* of a block */
     int first_block;     /* number of its first block among all */
-    const float *mapped; /* the table's rows in the file, or NULL: to be read */
+    const float *mapped; /* its rows in the file, where they lie there as floats; NULL: not so */
+    bool kept;           /* the network will read them there too */
     const float *factor; /* [cols] of its columns, or NULL */
     atomic_int left;     /* blocks not read yet; the last one lets the file's pages go */
 } load_item;
@@ -47,8 +48,7 @@ typedef struct loader {
     char *lane_memory;      /* [lanes, block_bytes] */
 } loader;
 
-/* ---- matching
- * ------------------------------------------------------------------------------------- */
+/* ---- matching -------------------------------------------------------------------------------- */
 
 static const char *shape_text(const int64_t *shape, int rank, char *out, size_t room)
 {
@@ -138,13 +138,12 @@ static int check_missing(const loader *l, b4c_error *err)
                     l->net->spec.architecture);
 }
 
-/* The token table as it lies in the file, when it can be used in place. */
-static const float *in_place(const loader *l, const b4c_parameter *p, const b4c_stored *t)
+/* The rows of a matrix as they lie in the file, when they can be read there. */
+static const float *in_place(const b4c_stored *t)
 {
-    if (p->role != B4C_ROLE_TOKEN || l->net->dtype != B4C_F32 || sizeof(b4c_real) != sizeof(float))
-        return NULL;
-    if (t->type != B4C_STORED_F32 || t->n_quant || t->stride[1] != 1 || t->stride[0] != t->shape[1])
-        return NULL;
+    if (sizeof(b4c_real) != sizeof(float) || t->type != B4C_STORED_F32 || t->rank != 2) return NULL;
+    if (t->n_quant || t->paired) return NULL;
+    if (t->stride[1] != 1 || t->stride[0] != t->shape[1]) return NULL;
     return (uintptr_t)t->data % sizeof(float) == 0 ? (const float *)(const void *)t->data : NULL;
 }
 
@@ -187,7 +186,8 @@ static int match(loader *l, b4c_error *err)
             const size_t row = (size_t)p->cols * sizeof(b4c_real);
             const int fit = row < BLOCK_BYTES ? (int)(BLOCK_BYTES / row) : 1;
             it->rows = fit > PANEL ? fit / PANEL * PANEL : fit;
-            it->mapped = in_place(l, p, t);
+            it->mapped = in_place(t);
+            it->kept = it->mapped && p->role == B4C_ROLE_TOKEN && l->net->dtype == B4C_F32;
         }
         const size_t bytes = (size_t)it->rows * (size_t)b4c_stored_row(t) * sizeof(b4c_real);
         if (bytes > l->block_bytes) l->block_bytes = bytes;
@@ -195,8 +195,7 @@ static int match(loader *l, b4c_error *err)
     return check_missing(l, err);
 }
 
-/* ---- reading
- * -------------------------------------------------------------------------------------- */
+/* ---- reading --------------------------------------------------------------------------------- */
 
 /* Index of the first NaN or infinity, or -1. Two floats at a time: an exponent of all ones carries
  * into the sign. */
@@ -232,6 +231,18 @@ static const b4c_real *widened(void *x, size_t n)
     return x;
 }
 
+/* Rows with their columns multiplied, into memory, which may be where they are. */
+static const b4c_real *multiplied(const b4c_real *x, const float *factor, int rows, int cols,
+                                  b4c_real *memory)
+{
+    for (int r = 0; r < rows; r++)
+        for (int c = 0; c < cols; c++) {
+            const size_t at = (size_t)r * (size_t)cols + (size_t)c;
+            memory[at] = x[at] * (b4c_real)factor[c];
+        }
+    return memory;
+}
+
 static int read_block(const loader *l, load_item *it, int block, void *memory, b4c_error *err)
 {
     const b4c_stored *t = &l->store->tensor[it->tensor];
@@ -239,7 +250,7 @@ static int read_block(const loader *l, load_item *it, int block, void *memory, b
     const int first = block * it->rows,
               rows = p->rows - first < it->rows ? p->rows - first : it->rows;
     const long n = (long)rows * p->cols;
-    const float *x = it->mapped ? it->mapped + (size_t)first * (size_t)p->cols : memory;
+    const float *x = it->mapped ? it->mapped + (size_t)(it->at + first) * (size_t)p->cols : memory;
     if (!it->mapped && t->rank == 1) { /* a vector is read whole, and may be a part of it */
         B4C_TRY(b4c_store_read(l->store, it->tensor, 0, 1, memory, err));
         if (it->at) memmove(memory, (const float *)memory + it->at, (size_t)n * sizeof(float));
@@ -259,10 +270,9 @@ static int read_block(const loader *l, load_item *it, int block, void *memory, b
     }
     const b4c_real *reals = it->mapped ? (const b4c_real *)(const void *)x
                                        : widened(memory, (size_t)n);
-    if (it->factor)
-        for (long i = 0; i < n; i++) ((b4c_real *)memory)[i] *= (b4c_real)it->factor[i % p->cols];
+    if (it->factor) reals = multiplied(reals, it->factor, rows, p->cols, memory);
     b4c_parameter_write(p, first, rows, reals);
-    if (atomic_fetch_sub(&it->left, 1) == 1 && !it->mapped) b4c_store_forget(l->store, it->tensor);
+    if (atomic_fetch_sub(&it->left, 1) == 1 && !it->kept) b4c_store_forget(l->store, it->tensor);
     return 0;
 }
 
@@ -366,8 +376,7 @@ static int read_weights(loader *l, json_t *report, b4c_error *err)
     return rc;
 }
 
-/* ---- the report
- * ----------------------------------------------------------------------------------- */
+/* ---- the report ------------------------------------------------------------------------------ */
 
 static json_t *tensor_json(const b4c_stored *t, const b4c_parameter *p)
 {
@@ -428,8 +437,7 @@ static void write_report(const loader *l, json_t *report)
     if (l->store->note) json_object_set_new(report, "note", json_string(l->store->note));
 }
 
-/* ---- the whole
- * ------------------------------------------------------------------------------------- */
+/* ---- the whole ------------------------------------------------------------------------------- */
 
 /* What the file has of a head: its transform, or for heads that are the embedding alone, the
  * embedding. */
@@ -455,17 +463,17 @@ int b4c_network_load(b4c_network *net, b4c_store *store, const b4c_spec *spec,
     o.pooler = spec->pooler && b4c_mapping_has(&l.map, store, B4C_ROLE_POOLER, B4C_KIND_MATRIX);
     o.head = options->need_head;
     const b4c_parameter token = { .role = B4C_ROLE_TOKEN, .kind = B4C_KIND_TABLE };
-    net->dtype = options->dtype; /* in_place asks for it */
-    o.tables_apart = in_place(&l, &token,
-                              &store->tensor[b4c_mapping_tensor(&l.map, store, &token)]) != NULL;
+    const b4c_stored *table = &store->tensor[b4c_mapping_tensor(&l.map, store, &token)];
+    net->dtype = options->dtype;
+    o.tables_apart = options->dtype == B4C_F32 && in_place(table) != NULL;
     rc = b4c_network_init(net, spec, &o, &l.list, err);
     if (rc < 0) goto done;
     l.item = calloc((size_t)l.list.n, sizeof *l.item);
     rc = l.item ? match(&l, err) : b4c_fail(err, B4C_E_MEMORY, "no memory to match tensors");
     if (rc < 0) goto done;
     if (o.tables_apart) {
-        net->token.real.x = (b4c_real *)(uintptr_t)l.item[0]
-                                .mapped; /* never written: the file is mapped for reading */
+        /* Never written: the file is mapped for reading. */
+        net->token.real.x = (b4c_real *)(uintptr_t)l.item[0].mapped;
         loaded->keeps_store = true;
     }
     rc = read_weights(&l, report, err);

@@ -361,10 +361,16 @@ void b4c_parameters_done(b4c_parameters *l)
 static void write_table(const b4c_table *t, int first, int rows, const b4c_real *x)
 {
     const size_t cols = (size_t)t->real.cols, at = (size_t)first * cols, n = (size_t)rows * cols;
-    if (t->half)
+    if (t->half && cols % 32 == 0) {         /* rows without padding: an operand's bf16 rows */
+        b4c_operand to = { .form = B4C_FORM_BF16, .rows = rows, .cols = t->real.cols };
+        to.data = t->half + at;
+        to.ld = cols * sizeof *t->half;
+        b4c_kernels_get()->operand(x, t->real.cols, &to, 0, rows);
+    } else if (t->half) {
         for (size_t i = 0; i < n; i++) t->half[at + i] = b4c_to_bf16((float)x[i]);
-    else if (t->real.x + at != x)
+    } else if (t->real.x + at != x) {
         memcpy(t->real.x + at, x, n * sizeof *x);
+    }
 }
 
 void b4c_parameter_write(const b4c_parameter *p, int first, int rows, const b4c_real *x)
