@@ -21,8 +21,8 @@ typedef struct b4c_habits {
     b4c_generate_options defaults;
 } b4c_habits;
 
-/* config: config.json as read. tokens: NULL without a tokenizer, which has `count` of them. What was
- * put right goes to `report`. B4C_E_FORMAT: a value of another type. */
+/* config: config.json as read. tokens: NULL without a tokenizer, which has `count` of them. What
+ * was put right goes to `report`. B4C_E_FORMAT: a value of another type. */
 int b4c_habits_read(b4c_habits *, const b4c_spec *, const json_t *config, const char *folder,
                     const b4c_tokenizer_info *tokens, int count, json_t *report, b4c_error *);
 #endif

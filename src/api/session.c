@@ -53,8 +53,8 @@ static int resolve(const b4c_session *s, const b4c_encode_options *options, b4c_
     const bool pooler = m->net.has_pooler;
     if (spec->causal)
         return b4c_fail(err, B4C_E_UNSUPPORTED,
-                        "'%s' is a decoder, whose tokens do not see the rest of the sentence: bert4c "
-                        "makes vectors with encoders",
+                        "'%s' is a decoder, whose tokens do not see the rest of the sentence: "
+                        "bert4c makes vectors with encoders",
                         spec->architecture);
     *how = (b4c_embedding){ .net = &m->net,
                             .pooling = o.pooling,

@@ -1,36 +1,45 @@
 /* kernels.h - the table of kernels: all arithmetic on arrays, per instruction set.
  *
- * Nothing here allocates, and nothing but math/ knows how an instruction set lays its operands out. A kernel works on
- * the part [begin, end) of its units that the caller gives it, so that the caller decides about threads; what a unit is
- * stands at each kernel. Results never depend on how units are divided, nor on how many rows a call has (DESIGN law 1).
+ * Nothing here allocates, and nothing but math/ knows how an instruction set lays its operands out.
+ * A kernel works on the part [begin, end) of its units that the caller gives it, so that the caller
+ * decides about threads; what a unit is stands at each kernel. Results never depend on how units
+ * are divided, nor on how many rows a call has (DESIGN law 1).
  *
- * Letters: n rows, w or k width of a row (the summed axis of a product), h heads, d head size. All pointers to rows are row-major
- * with a stride `ld` in elements. Weights and operands are 64-byte aligned; REAL rows may be a view, aligned as a b4c_real only.
+ * Letters: n rows, w or k width of a row (the summed axis of a product), h heads, d head size. All
+ * pointers to rows are row-major with a stride `ld` in elements. Weights and operands are 64-byte
+ * aligned; REAL rows may be a view, aligned as a b4c_real only.
  */
 #ifndef B4C_MATH_KERNELS_H
 #define B4C_MATH_KERNELS_H
 #include "base/real.h"
 #include "bert4c.h"
 
-/* ---- what a product reads and writes -------------------------------------------------------------- */
+/* ---- what a product reads and writes --------------------------------------------------------- */
 
-/* The form rows are in. REAL: b4c_real rows. BF16: bf16 rows, round to nearest even. I8: one byte an element with one
- * scale a row (value = scale * q, q in -127..127; kernels for unsigned-times-signed instructions keep q + 128). TILE_*: the same in
- * AMX order. Only math/ looks inside the data of a form other than REAL. */
-typedef enum b4c_form { B4C_FORM_NONE, B4C_FORM_REAL, B4C_FORM_BF16, B4C_FORM_I8, B4C_FORM_TILE_BF16, B4C_FORM_TILE_I8 } b4c_form;
+/* The form rows are in. REAL: b4c_real rows. BF16: bf16 rows, round to nearest even. I8: one
+ * byte an element with one scale a row (value = scale * q, q in -127..127; kernels for
+ * unsigned-times-signed instructions keep q + 128). TILE_*: the same in AMX order. Only math/
+ * looks inside the data of a form other than REAL. */
+typedef enum b4c_form {
+    B4C_FORM_NONE, B4C_FORM_REAL, B4C_FORM_BF16, B4C_FORM_I8, B4C_FORM_TILE_BF16, B4C_FORM_TILE_I8
+} b4c_form;
 
 typedef struct b4c_operand {
     b4c_form form;
     int rows, cols;
     void *data;
-    size_t ld;               /* REAL: elements from row to row. Other forms: bytes from row to row (TILE_*: of 16 rows) */
+    /* REAL: elements from row to row. Other forms: bytes from row to row (TILE_*: of 16 rows) */
+    size_t ld;
     float *scale;            /* [rows], *_I8 only */
 } b4c_operand;
 
-typedef enum b4c_act { B4C_ACT_NONE, B4C_ACT_GELU, B4C_ACT_GELU_TANH, B4C_ACT_RELU, B4C_ACT_SILU, B4C_ACT_TANH } b4c_act;
+typedef enum b4c_act {
+    B4C_ACT_NONE, B4C_ACT_GELU, B4C_ACT_GELU_TANH, B4C_ACT_RELU, B4C_ACT_SILU, B4C_ACT_TANH
+} b4c_act;
 
-/* A packed weight [n, k] (out, in): panels of 32 outputs, the same bytes for every instruction set of a dtype:
- * [n/32][kp/g][32][g], g = 1 (f32), 2 (bf16), 4 (i8); kp = k rounded up to 1, 32, 64; zero filled. Owned by the model. */
+/* A packed weight [n, k] (out, in): panels of 32 outputs, the same bytes for every instruction
+ * set of a dtype: [n/32][kp/g][32][g], g = 1 (f32), 2 (bf16), 4 (i8); kp = k rounded up to 1,
+ * 32, 64; zero filled. Owned by the model. */
 typedef struct b4c_packed {
     int n, k, kp;
     b4c_dtype dtype;         /* F32 (b4c_real), BF16, I8 */
@@ -49,31 +58,39 @@ typedef struct b4c_gemm {
     b4c_operand out;         /* [rows, n]: REAL, BF16 or TILE_BF16 */
 } b4c_gemm;
 
-/* ---- attention ------------------------------------------------------------------------------------ */
+/* ---- attention ------------------------------------------------------------------------------- */
 
-/* One sequence's queries against its keys. Query row i (of q_rows) sees keys from[i] .. upto[i]-1 (indices within this
- * sequence's keys); none: its output is zero. Scores = scale * q.k (+ bias[bucket(j - pos[i])]) (+ NEZHA: scale * q.R[j - pos[i]]).
- * Result = sum of weight * v (+ NEZHA: weight * R[j - pos[i]], the same table; SPEC A.4). */
+/* One sequence's queries against its keys. Query row i (of q_rows) sees keys from[i] ..
+ * upto[i]-1 (indices within this sequence's keys); none: its output is zero. Scores = scale *
+ * q.k (+ bias[bucket(j - pos[i])]) (+ NEZHA: scale * q.R[j - pos[i]]). Result = sum of weight *
+ * v (+ NEZHA: weight * R[j - pos[i]], the same table; SPEC A.4). */
 typedef struct b4c_attention {
     int heads, kv_heads, head_size, q_rows, k_rows;
     b4c_real scale;
-    const b4c_real *q, *k, *v;   /* first row of this sequence; [rows, heads*d], [rows, kv_heads*d] */
+    /* first row of this sequence; [rows, heads*d], [rows, kv_heads*d] */
+    const b4c_real *q, *k, *v;
     int q_ld, k_ld, v_ld;
     const int *from, *upto;      /* of the interval set of head 0 */
     const int *from2, *upto2;    /* of the second set, or NULL */
     const uint8_t *head_set;     /* [heads] 0 or 1, or NULL: all 0 */
-    const int *pos;              /* [q_rows] position of the query on the axis of the keys' index; needed by bias and rel */
-    const b4c_real *bias;        /* T5: [heads, 2*span+1] score to add at distance j - pos, clipped to -span..span; or NULL */
+    /* [q_rows] position of the query on the axis of the keys' index; needed by bias and rel */
+    const int *pos;
+    /* T5: [heads, 2*span+1] score to add at distance j - pos, clipped to -span..span; or NULL */
+    const b4c_real *bias;
     int span;
     const b4c_real *rel;         /* NEZHA: [2*rel_max+1, d], row rel_max + clip(j - pos); or NULL */
     int rel_max;
-    bool bf16;                   /* products may round their factors to bf16 where that is faster: weights are no f32 */
-    b4c_operand out;             /* rows of this sequence start at row out_row: REAL (ld elements), BF16, TILE_BF16 */
+    /* products may round their factors to bf16 where that is faster: weights are no f32 */
+    bool bf16;
+    /* rows of this sequence start at row out_row: REAL (ld elements), BF16, TILE_BF16 */
+    b4c_operand out;
     int out_row;
-    b4c_real *weights;           /* [heads, q_rows, k_rows] attention weights to show or to save for back, hidden ones 0; or NULL */
+    /* [heads, q_rows, k_rows] attention weights to show or to save for back, hidden ones 0; or
+     * NULL */
+    b4c_real *weights;
 } b4c_attention;
 
-/* ---- norm ----------------------------------------------------------------------------------------- */
+/* ---- norm ------------------------------------------------------------------------------------ */
 
 typedef enum b4c_norm_kind { B4C_NORM_LAYER, B4C_NORM_RMS } b4c_norm_kind;
 
@@ -85,32 +102,39 @@ typedef struct b4c_norm_job {
     const b4c_real *x, *residual;     /* residual may be NULL */
     int x_ld, residual_ld;
     const b4c_real *gain, *bias;      /* [cols], each may be NULL (1, 0) */
-    b4c_real *y;                      /* [rows, cols], ld = cols; NULL: only the operand is wanted */
+    /* [rows, cols], ld = cols; NULL: only the operand is wanted */
+    b4c_real *y;
     b4c_operand out;                  /* written too unless its form is NONE or REAL */
     const b4c_real *even;             /* [cols]: an int8 `out` holds y * even; NULL: y */
     b4c_real *sum;                    /* x + residual, ld = cols, or NULL */
     b4c_real *mean, *rstd;            /* [rows] for back, or NULL */
 } b4c_norm_job;
 
-/* ---- the table ------------------------------------------------------------------------------------ */
+/* ---- the table ------------------------------------------------------------------------------- */
 
 typedef struct b4c_kernels {
     const char *name;
     b4c_form (*form)(b4c_dtype weight);                 /* what gemm wants as its input */
-    bool bf16_pays;                                     /* bf16 products are faster than f32 ones here */
-    int batch_tokens;                                   /* rows one thread should take through all layers at once */
+    /* bf16 products are faster than f32 ones here */
+    bool bf16_pays;
+    /* rows one thread should take through all layers at once */
+    int batch_tokens;
 
     /* products. Units: panels of 32 outputs, 0 .. (n+31)/32. */
     void (*gemm)(const b4c_gemm *, int begin, int end);
-    /* Row-major products for gradients, always adding: c [m, n] += a [m, k] b [k, n]; c [m, n] += a [k, m]^T b [k, n];
-     * c [m, n] += a [m, k] b [n, k]^T. Units: rows of c. */
-    void (*add_nn)(int m, int n, int k, const b4c_real *a, int lda, const b4c_real *b, int ldb, b4c_real *c, int ldc, int begin, int end);
-    void (*add_tn)(int m, int n, int k, const b4c_real *a, int lda, const b4c_real *b, int ldb, b4c_real *c, int ldc, int begin, int end);
-    void (*add_nt)(int m, int n, int k, const b4c_real *a, int lda, const b4c_real *b, int ldb, b4c_real *c, int ldc, int begin, int end);
+    /* Row-major products for gradients, always adding: c [m, n] += a [m, k] b [k, n]; c [m, n]
+     * += a [k, m]^T b [k, n]; c [m, n] += a [m, k] b [n, k]^T. Units: rows of c. */
+    void (*add_nn)(int m, int n, int k, const b4c_real *a, int lda, const b4c_real *b, int ldb,
+                   b4c_real *c, int ldc, int begin, int end);
+    void (*add_tn)(int m, int n, int k, const b4c_real *a, int lda, const b4c_real *b, int ldb,
+                   b4c_real *c, int ldc, int begin, int end);
+    void (*add_nt)(int m, int n, int k, const b4c_real *a, int lda, const b4c_real *b, int ldb,
+                   b4c_real *c, int ldc, int begin, int end);
 
     /* rows -> operand. Units: rows (TILE_*: multiples of 16 as begin). */
     void (*operand)(const b4c_real *x, int x_ld, b4c_operand *out, int begin, int end);
-    /* operand -> rows of b4c_real, for ops that want rows of what only exists as an operand. Units: rows. */
+    /* operand -> rows of b4c_real, for ops that want rows of what only exists as an operand.
+     * Units: rows. */
     void (*rows)(const b4c_operand *in, b4c_real *y, int y_ld, int begin, int end);
     /* BF16 form (or TILE_BF16) -> I8 form (TILE_I8). Units: rows. */
     void (*requantize)(const b4c_operand *in, b4c_operand *out, int begin, int end);
@@ -122,17 +146,24 @@ typedef struct b4c_kernels {
 
     /* elementwise on n contiguous elements; y may be x */
     void (*act)(b4c_act, const b4c_real *x, b4c_real *y, size_t n);
-    void (*act_back)(b4c_act, const b4c_real *x, const b4c_real *dy, b4c_real *dx, size_t n);   /* dx += dy * act'(x) */
-    void (*add)(const b4c_real *a, const b4c_real *b, b4c_real *y, size_t n);                   /* y = a + b */
-    void (*mul)(const b4c_real *a, const b4c_real *b, b4c_real *y, size_t n);                   /* y = a * b */
-    void (*axpy)(b4c_real a, const b4c_real *x, b4c_real *y, size_t n);                         /* y += a x */
+    /* dx += dy * act'(x) */
+    void (*act_back)(b4c_act, const b4c_real *x, const b4c_real *dy, b4c_real *dx, size_t n);
+    /* y = a + b */
+    void (*add)(const b4c_real *a, const b4c_real *b, b4c_real *y, size_t n);
+    /* y = a * b */
+    void (*mul)(const b4c_real *a, const b4c_real *b, b4c_real *y, size_t n);
+    /* y += a x */
+    void (*axpy)(b4c_real a, const b4c_real *x, b4c_real *y, size_t n);
     b4c_real (*dot)(const b4c_real *a, const b4c_real *b, size_t n);
-    /* row: softmax in place over n elements; -INFINITY weighs exactly 0; all -INFINITY gives all 0. Returns log of the sum of exp. */
+    /* row: softmax in place over n elements; -INFINITY weighs exactly 0; all -INFINITY gives all
+     * 0. Returns log of the sum of exp. */
     b4c_real (*softmax)(b4c_real *x, size_t n);
-    /* Rotary positions: y row = x row turned, for each of `heads` of size d. angle tables [max_pos, d/2]; interleaved pairs
-     * (2i, 2i+1), or halves (i, i + d/2). back: turn the other way. Units: rows. */
-    void (*rotate)(const b4c_real *x, int x_ld, b4c_real *y, int y_ld, int heads, int d, const int *pos,
-                   const b4c_real *cosine, const b4c_real *sine, bool halves, bool back, bool add, int begin, int end);
+    /* Rotary positions: y row = x row turned, for each of `heads` of size d. angle tables
+     * [max_pos, d/2]; interleaved pairs (2i, 2i+1), or halves (i, i + d/2). back: turn the other
+     * way. Units: rows. */
+    void (*rotate)(const b4c_real *x, int x_ld, b4c_real *y, int y_ld, int heads, int d,
+                   const int *pos, const b4c_real *cosine, const b4c_real *sine, bool halves,
+                   bool back, bool add, int begin, int end);
 } b4c_kernels;
 
 /* The table of this process. Chosen once, thread-safe. Never NULL. */
@@ -140,26 +171,29 @@ const b4c_kernels *b4c_kernels_get(void);
 /* A table by name, or NULL where this machine or build lacks it. For tests and bench. */
 const b4c_kernels *b4c_kernels_find(const char *name);
 
-/* ---- packing (the same for every instruction set) ---------------------------------------------------- */
+/* ---- packing (the same for every instruction set) -------------------------------------------- */
 
 size_t b4c_packed_bytes(int n, int k, b4c_dtype);   /* of panels */
 /* Allocate panels and scales for [n, k]. 0 or B4C_E_MEMORY. */
 int  b4c_packed_init(b4c_packed *, int n, int k, b4c_dtype);
 void b4c_packed_done(b4c_packed *);
-/* Fill outputs row .. row+rows-1 from `w` [rows, k] (ld elements from row to row). Several calls fill one weight (query, key and
- * value side by side). `row` need not be a multiple of 32. */
+/* Fill outputs row .. row+rows-1 from `w` [rows, k] (ld elements from row to row). Several calls
+ * fill one weight (query, key and value side by side). `row` need not be a multiple of 32. */
 void b4c_packed_fill(b4c_packed *, int row, int rows, const b4c_real *w, size_t ld);
-/* The weight's values again, dequantised: y [k]. For tests, reports and embedding look-ups of a tied table. */
+/* The weight's values again, dequantised: y [k]. For tests, reports and embedding look-ups of a
+ * tied table. */
 void b4c_packed_row(const b4c_packed *, int row, b4c_real *y);
 
-/* Bytes of data for an operand of this form, and its ld. TILE_*: rows rounded up to 16 (the rows of padding are written by the kernels that
- * need them finite). I8 scales are a separate array of `rows` floats. */
+/* Bytes of data for an operand of this form, and its ld. TILE_*: rows rounded up to 16 (the rows
+ * of padding are written by the kernels that need them finite). I8 scales are a separate array
+ * of `rows` floats. */
 size_t b4c_operand_bytes(b4c_form, int rows, int cols, size_t *ld);
 
 static inline uint16_t b4c_to_bf16(float f)
 {
     union { float f; uint32_t u; } x = { f };
-    if ((x.u & 0x7fffffffu) > 0x7f800000u) return (uint16_t)((x.u >> 16) | 64);   /* NaN stays NaN */
+    /* NaN stays NaN */
+    if ((x.u & 0x7fffffffu) > 0x7f800000u) return (uint16_t)((x.u >> 16) | 64);
     return (uint16_t)((x.u + 0x7fffu + ((x.u >> 16) & 1)) >> 16);
 }
 static inline float b4c_from_bf16(uint16_t h)

@@ -17,8 +17,8 @@ json_t *b4c_config_guess(const b4c_store *, const char *where, b4c_error *);
 /* The same of a GGUF model, whose metadata say it (config_gguf.c); b4c_config_guess comes here. */
 json_t *b4c_config_from_gguf(const b4c_store *, b4c_error *);
 
-/* Switches of another family's reference: "t5-pegasus" (bias in cross-attention, scaled output, gelu
- * by erf) for a T5 that its hub folder calls mt5. B4C_E_ARG: unknown, or not for this spec. */
+/* Switches of another family's reference: "t5-pegasus" (bias in cross-attention, scaled output,
+ * gelu by erf) for a T5 that its hub folder calls mt5. B4C_E_ARG: unknown, or not for this spec. */
 int b4c_config_follow(b4c_spec *, const char *as, const char *where, b4c_error *);
 
 /* "bert, roformer, ..." */

@@ -7,8 +7,8 @@
 /* LIMIT: address space of a tape; pages come at first touch. KEEP: what a tape may hold on to. */
 static const size_t LIMIT = (size_t)16 << 30, KEEP = (size_t)64 << 20;
 
-int b4c_crew_init(b4c_crew *c, const b4c_kernels *kernels, b4c_dtype dtype, int lanes, int batch_tokens,
-                  b4c_error *err)
+int b4c_crew_init(b4c_crew *c, const b4c_kernels *kernels, b4c_dtype dtype, int lanes,
+                  int batch_tokens, b4c_error *err)
 {
     *c = (b4c_crew){ .batch_tokens = batch_tokens ? batch_tokens : kernels->batch_tokens };
     c->tape = calloc((size_t)lanes, sizeof *c->tape);
@@ -20,7 +20,8 @@ int b4c_crew_init(b4c_crew *c, const b4c_kernels *kernels, b4c_dtype dtype, int 
     if (ok && lanes > 1) ok = (c->pool = b4c_pool_new(lanes)) != NULL;
     if (ok) return 0;
     b4c_crew_done(c);
-    return b4c_fail(err, B4C_E_MEMORY, "no memory or threads for a session of %d threads; ask for fewer", lanes);
+    return b4c_fail(err, B4C_E_MEMORY,
+                    "no memory or threads for a session of %d threads; ask for fewer", lanes);
 }
 
 void b4c_crew_done(b4c_crew *c)

@@ -1,8 +1,8 @@
 /* crew.h - the lanes that a session works with: one tape each.
  *
- * Two ways to use them. Apart: each lane runs its own tape over its own sequences, without a word to
- * the others; for many sequences. Joint: the first tape alone, its ops dividing themselves among the
- * lanes; for few. Results are the same to the bit.
+ * Two ways to use them. Apart: each lane runs its own tape over its own sequences, without a word
+ * to the others; for many sequences. Joint: the first tape alone, its ops dividing themselves among
+ * the lanes; for few. Results are the same to the bit.
  */
 #ifndef B4C_MODEL_CREW_H
 #define B4C_MODEL_CREW_H
@@ -16,7 +16,8 @@ typedef struct b4c_crew {
 } b4c_crew;
 
 /* batch_tokens 0: what the kernels want. */
-int  b4c_crew_init(b4c_crew *, const b4c_kernels *, b4c_dtype, int lanes, int batch_tokens, b4c_error *);
+int  b4c_crew_init(b4c_crew *, const b4c_kernels *, b4c_dtype, int lanes, int batch_tokens,
+                   b4c_error *);
 void b4c_crew_done(b4c_crew *);
 /* The first tape, with the pool behind its ops until b4c_crew_apart. */
 b4c_tape *b4c_crew_joint(b4c_crew *);

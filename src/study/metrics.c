@@ -1,11 +1,13 @@
-/* metrics.c - Pearson, Spearman, area under the ROC curve, best F1: how well scores agree with labels.
+/* metrics.c - Pearson, Spearman, area under the ROC curve, best F1: how well scores agree with
+ * labels.
  *
- * One idea: everything but Pearson is a walk over the scores in order, where a run of equal scores counts as one step. Ties
- * therefore never depend on the order of the input. Invariants: sums are in double and centred, so that scores far from
- * zero lose nothing; what is not defined (a constant side, one class only) is NaN and not an error; a NaN that comes in is.
+ * One idea: everything but Pearson is a walk over the scores in order, where a run of equal scores
+ * counts as one step. Ties therefore never depend on the order of the input. Invariants: sums are
+ * in double and centred, so that scores far from zero lose nothing; what is not defined (a constant
+ * side, one class only) is NaN and not an error; a NaN that comes in is.
  *
- * Sources: Spearman as Pearson of average ranks (Kendall 1945, ties); AUC as the Mann-Whitney statistic over the product of
- * the class sizes, from average ranks (Hanley and McNeil 1982).
+ * Sources: Spearman as Pearson of average ranks (Kendall 1945, ties); AUC as the Mann-Whitney
+ * statistic over the product of the class sizes, from average ranks (Hanley and McNeil 1982).
  */
 #include "study/metrics.h"
 #include <math.h>
@@ -24,7 +26,9 @@ static int by_score(const void *a, const void *b)
 static int in_order(scored **out, const double *x, size_t n, b4c_error *err)
 {
     for (size_t i = 0; i < n; i++)
-        if (isnan(x[i])) return b4c_fail(err, B4C_E_NUMBER, "measures: value %zu: found NaN, wanted a number", i + 1);
+        if (isnan(x[i]))
+            return b4c_fail(err, B4C_E_NUMBER, "measures: value %zu: found NaN, wanted a number",
+                            i + 1);
     scored *s = n > SIZE_MAX / sizeof *s ? NULL : malloc((n ? n : 1) * sizeof *s);
     if (!s) return b4c_fail(err, B4C_E_MEMORY, "measures: no memory for %zu scores", n);
     for (size_t i = 0; i < n; i++) s[i] = (scored){ x[i], i };
@@ -46,7 +50,8 @@ static int are_labels(const double *label, size_t n, size_t *positive, b4c_error
     *positive = 0;
     for (size_t i = 0; i < n; i++) {
         if (label[i] != 0 && label[i] != 1)
-            return b4c_fail(err, B4C_E_ARG, "measures: label %zu: found %g, wanted 0 or 1", i + 1, label[i]);
+            return b4c_fail(err, B4C_E_ARG, "measures: label %zu: found %g, wanted 0 or 1", i + 1,
+                            label[i]);
         *positive += label[i] == 1;
     }
     return 0;
@@ -88,7 +93,8 @@ double b4c_pearson(const double *a, const double *b, size_t n)
 int b4c_spearman(const double *a, const double *b, size_t n, double *out, b4c_error *err)
 {
     int rc = 0;
-    double *rank = n > SIZE_MAX / (2 * sizeof *rank) ? NULL : malloc((n ? 2 * n : 1) * sizeof *rank);
+    double *rank = n > SIZE_MAX / (2 * sizeof *rank) ? NULL
+        : malloc((n ? 2 * n : 1) * sizeof *rank);
     if (!rank) return b4c_fail(err, B4C_E_MEMORY, "measures: no memory for %zu ranks", n);
     if ((rc = b4c_ranks(a, n, rank, err)) == 0 && (rc = b4c_ranks(b, n, rank + n, err)) == 0)
         *out = b4c_pearson(rank, rank + n, n);
@@ -102,7 +108,8 @@ int b4c_auc(const double *score, const double *label, size_t n, double *out, b4c
     B4C_TRY(are_labels(label, n, &positive, err));
     scored *s;
     B4C_TRY(in_order(&s, score, n, err));
-    double pairs = 0;                 /* (positive, negative) pairs in the right order; a tie is half a pair */
+    /* (positive, negative) pairs in the right order; a tie is half a pair */
+    double pairs = 0;
     size_t negative = 0;
     for (size_t i = 0, to; i < n; i = to) {
         size_t here = 0;
@@ -117,7 +124,8 @@ int b4c_auc(const double *score, const double *label, size_t n, double *out, b4c
     return 0;
 }
 
-int b4c_best_f1(const double *score, const double *label, size_t n, double *f1, double *threshold, b4c_error *err)
+int b4c_best_f1(const double *score, const double *label, size_t n, double *f1, double *threshold,
+                b4c_error *err)
 {
     size_t positive, found = 0;
     B4C_TRY(are_labels(label, n, &positive, err));
@@ -126,12 +134,14 @@ int b4c_best_f1(const double *score, const double *label, size_t n, double *f1, 
     *f1 = *threshold = NAN;
     /* From the highest score down: everything seen so far is called positive. */
     for (size_t to = n, from; to > 0 && positive; to = from) {
-        for (from = to; from > 0 && s[from - 1].score == s[to - 1].score; from--) found += label[s[from - 1].at] == 1;
+        for (from = to; from > 0 && s[from - 1].score == s[to - 1].score; from--)
+            found += label[s[from - 1].at] == 1;
         const double f = 2.0 * (double)found / (double)(n - from + positive);
         if (!(f <= *f1)) {
             *f1 = f;
-            /* Halfway to the next lower score: new scores are then judged by the middle of the gap. */
-            const double low = from ? s[from - 1].score : s[from].score, middle = low + 0.5 * (s[from].score - low);
+            /* Halfway to the next lower score, so that new ones are judged by the middle of the gap. */
+            const double low = from ? s[from - 1].score : s[from].score,
+                middle = low + 0.5 * (s[from].score - low);
             *threshold = middle > low ? middle : s[from].score;
         }
     }

@@ -14,7 +14,8 @@ static void evened_int8_is_int8_of_evened_rows(void **state)
             for (int with_rows = 0; with_rows < 2; with_rows++) {
                 const int w = widths[i];
                 const size_t n = (size_t)ROWS * (size_t)w;
-                float *x = random_floats(n, 1, 3), *even = random_floats((size_t)w, 2, 4), *y = malloc(n * sizeof *y);
+                float *x = random_floats(n, 1, 3), *even = random_floats((size_t)w, 2, 4),
+                    *y = malloc(n * sizeof *y);
                 for (int c = 0; c < w; c++) even[c] = exp2f(rintf(even[c]));
                 b4c_operand got = { .form = k->form(B4C_I8), .rows = ROWS, .cols = w }, want = got;
                 const size_t bytes = b4c_operand_bytes(got.form, ROWS, w, &got.ld);
@@ -24,7 +25,8 @@ static void evened_int8_is_int8_of_evened_rows(void **state)
                 float scales[2][16] = { { 0 } };
                 got.scale = scales[0];
                 want.scale = scales[1];
-                b4c_norm_job job = { .kind = B4C_NORM_LAYER, .cols = w, .eps = 1e-12f, .x = x, .x_ld = w, .y = y };
+                b4c_norm_job job =
+                    { .kind = B4C_NORM_LAYER, .cols = w, .eps = 1e-12f, .x = x, .x_ld = w, .y = y };
                 k->norm(&job, 0, ROWS);
                 job.out = got;
                 job.even = even;

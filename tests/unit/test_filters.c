@@ -55,7 +55,8 @@ static void top_p_keeps_the_token_that_crosses_and_no_more(void **state)
         qsort(sorted, (size_t)v, sizeof *sorted, falling);
         const float p = (float)(1 + word() % 999) / 1000;
         double sum = 0;
-        for (int i = 0; i < v && sorted[i] > -INFINITY; i++) sum += exp((double)sorted[i] - sorted[0]);
+        for (int i = 0; i < v && sorted[i] > -INFINITY; i++)
+            sum += exp((double)sorted[i] - sorted[0]);
         double above = 0, kept_mass = 0;
         const int kept = b4c_keep_top_p(x, v, p, &scratch);
         int count = 0;

@@ -544,9 +544,10 @@ static void a_tape_shows_what_is_worth_looking_at(void **state)
 int main(void)
 {
     for (size_t k = 0; k < COUNT(tables); k++)
-        printf("%s%s\n", tables[k], b4c_kernels_find(tables[k]) ? ": tested"
-                                    : table_of(tables[k])        ? ": tested, emulated"
-                                                                 : ": not on this machine, skipped");
+        printf("%s: %s\n", tables[k],
+               b4c_kernels_find(tables[k]) ? "tested"
+               : table_of(tables[k])       ? "tested, emulated"
+                                           : "not on this machine, skipped");
     fflush(stdout);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(recording_changes_no_bit),
