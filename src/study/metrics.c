@@ -139,7 +139,7 @@ int b4c_best_f1(const double *score, const double *label, size_t n, double *f1, 
         const double f = 2.0 * (double)found / (double)(n - from + positive);
         if (!(f <= *f1)) {
             *f1 = f;
-            /* Halfway to the next lower score, so that new ones are judged by the middle of the gap. */
+            /* Halfway to the next lower score: new ones are judged by the middle of the gap. */
             const double low = from ? s[from - 1].score : s[from].score,
                 middle = low + 0.5 * (s[from].score - low);
             *threshold = middle > low ? middle : s[from].score;
