@@ -258,7 +258,7 @@ help:
 	@echo 'make asan, ubsan, tsan   the same tests under a sanitizer'
 	@echo 'make clang        everything with clang, warnings are errors'
 	@echo 'make neon         for 64-bit ARM; unit and kernel tests under qemu-user'
-	@echo 'make fuzz         every fuzz target for FUZZ_TIME=60 seconds'
+	@echo 'make fuzz         every fuzz target for FUZZ_TIME=60 seconds; 0: the stored inputs only'
 	@echo 'make test-real    tests on real models, where they are on this machine'
 	@echo 'make check        includes, exported names, headers, style'
 	@echo 'make bench        speed, against this machine'"'"'s limits'

@@ -1,6 +1,7 @@
 #!/bin/sh
 # fuzz.sh TARGET ... - run each fuzz target for FUZZ_TIME seconds, from the inputs in tests/fuzz/corpus/NAME.
-# Inputs that reached new code are kept in $BUILD/corpus/NAME, those that failed in $BUILD/found/.
+# Inputs that reached new code are kept in $BUILD/corpus/NAME, those that failed in $BUILD/found/. FUZZ_TIME=0 runs
+# the inputs of tests/fuzz/corpus as they are and no others: the same each time.
 # The last line sums up: "N passed, N failed".
 set -u
 BUILD=${BUILD:-build}
@@ -16,8 +17,13 @@ for target in "$@"; do
     seeds=tests/fuzz/corpus/$name
     [ -d "$seeds" ] || seeds=
     log=$BUILD/found/$name.log
-    if "$target" -max_total_time="$seconds" -timeout=20 -rss_limit_mb=2048 -print_final_stats=1 \
-        -artifact_prefix="$BUILD/found/$name-" "$BUILD/corpus/$name" $seeds > "$log" 2>&1; then
+    if [ "$seconds" -eq 0 ]; then
+        how="-runs=0"
+    else
+        how="-max_total_time=$seconds" seeds="$BUILD/corpus/$name $seeds"
+    fi
+    if "$target" $how -timeout=20 -rss_limit_mb=2048 -print_final_stats=1 \
+        -artifact_prefix="$BUILD/found/$name-" $seeds > "$log" 2>&1; then
         passed=$((passed + 1))
         echo "$name: $(grep -E 'fuzz_driver:|^Done' "$log" | tail -1)"
     else

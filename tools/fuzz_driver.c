@@ -1,6 +1,6 @@
 /* fuzz_driver.c - runs a fuzz target (LLVMFuzzerTestOneInput) where libFuzzer is not at hand.
  *
- *     TARGET [-max_total_time=SECONDS] [-artifact_prefix=PATH] [-seed=N] FILE|FOLDER ...
+ *     TARGET [-max_total_time=SECONDS | -runs=0] [-artifact_prefix=PATH] [-seed=N] FILE|FOLDER ...
  *
  * It takes the same arguments as libFuzzer does, so that tools/fuzz.sh need not know which one it
  * runs. Every file is run as it is; then, until the time is over, random files are changed at
@@ -191,6 +191,8 @@ int main(int argc, char **argv)
             add_path(argv[i]);
         else if (value && strncmp(argv[i], "-max_total_time=", 16) == 0)
             seconds = strtol(value + 1, NULL, 10);
+        else if (strcmp(argv[i], "-runs=0") == 0)
+            seconds = 0;
         else if (value && strncmp(argv[i], "-seed=", 6) == 0)
             seed = strtoul(value + 1, NULL, 10);
         else if (value && strncmp(argv[i], "-artifact_prefix=", 17) == 0)
