@@ -37,6 +37,9 @@ typedef enum b4c_act {
     B4C_ACT_NONE, B4C_ACT_GELU, B4C_ACT_GELU_TANH, B4C_ACT_RELU, B4C_ACT_SILU, B4C_ACT_TANH
 } b4c_act;
 
+/* The most columns of an I8 weight: a sum of so many products of 255 and 127 fits 32 bits. */
+enum { B4C_I8_COLS = 66000 };
+
 /* A packed weight [n, k] (out, in): panels of 32 outputs, the same bytes for every instruction
  * set of a dtype: [n/32][kp/g][32][g], g = 1 (f32), 2 (bf16), 4 (i8); kp = k rounded up to 1,
  * 32, 64; zero filled. Owned by the model. */

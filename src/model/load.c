@@ -17,7 +17,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { BLOCK_BYTES = 256 << 10, PANEL = 32, NAME = 512, MOST_ROWS = 1 << 24 };
+/* FORGOTTEN: blocks of a large tensor whose pages go together. */
+enum { BLOCK_BYTES = 256 << 10, FORGOTTEN = 16, PANEL = 32, NAME = 512, MOST_ROWS = 1 << 24 };
 
 /* A parameter, its tensor and its blocks of rows. */
 typedef struct load_item {
@@ -243,6 +244,23 @@ static const b4c_real *multiplied(const b4c_real *x, const float *factor, int ro
     return memory;
 }
 
+/* A block was read. Pages go when a tensor is done, and on the way of a large one, lest all of it
+ * counts beside its packed copy. A page that another lane still reads comes back. */
+static void forget(const loader *l, load_item *it, int block)
+{
+    const b4c_stored *t = &l->store->tensor[it->tensor];
+    const bool last = atomic_fetch_sub(&it->left, 1) == 1;
+    if (it->kept) return;
+    if (last) {
+        b4c_store_forget(l->store, it->tensor);
+    } else if (it->mapped && block % FORGOTTEN == FORGOTTEN - 1) {
+        const size_t rows = (size_t)it->rows * FORGOTTEN, row = (size_t)it->p->cols;
+        const size_t first = (size_t)it->at + (size_t)(block / FORGOTTEN) * rows;
+        b4c_file_forget(&l->store->file[t->file], it->mapped + first * row,
+                        rows * row * sizeof(float));
+    }
+}
+
 static int read_block(const loader *l, load_item *it, int block, void *memory, b4c_error *err)
 {
     const b4c_stored *t = &l->store->tensor[it->tensor];
@@ -272,7 +290,7 @@ static int read_block(const loader *l, load_item *it, int block, void *memory, b
                                        : widened(memory, (size_t)n);
     if (it->factor) reals = multiplied(reals, it->factor, rows, p->cols, memory);
     b4c_parameter_write(p, first, rows, reals);
-    if (atomic_fetch_sub(&it->left, 1) == 1 && !it->kept) b4c_store_forget(l->store, it->tensor);
+    forget(l, it, block);
     return 0;
 }
 
@@ -448,6 +466,17 @@ static bool has_head(const b4c_mapping *m, const b4c_store *store, const b4c_spe
     return s->tied || b4c_mapping_has(m, store, B4C_ROLE_HEAD_OUT, B4C_KIND_MATRIX);
 }
 
+/* The widths that a spec may have and int8 may not. */
+static int check_int8(const b4c_spec *s, b4c_error *err)
+{
+    const int attention = s->heads * s->head_size;
+    const int widest = s->inner > attention ? s->inner : attention;
+    if (widest <= B4C_I8_COLS) return 0;
+    return b4c_fail(err, B4C_E_UNSUPPORTED,
+                    "the %s is %d, and int8 sums at most %d products: open the model as f32 or bf16",
+                    s->inner > attention ? "inner size" : "width of all heads", widest, B4C_I8_COLS);
+}
+
 int b4c_network_load(b4c_network *net, b4c_store *store, const b4c_spec *spec,
                      const b4c_load_options *options, b4c_loaded *loaded, json_t *report,
                      b4c_error *err)
@@ -455,7 +484,8 @@ int b4c_network_load(b4c_network *net, b4c_store *store, const b4c_spec *spec,
     loader l = { .net = net, .store = store, .options = options };
     *loaded = (b4c_loaded){ 0 };
     *net = (b4c_network){ 0 };
-    int rc = b4c_mapping_find(&l.map, spec, store, err);
+    int rc = options->dtype == B4C_I8 ? check_int8(spec, err) : 0;
+    if (rc == 0) rc = b4c_mapping_find(&l.map, spec, store, err);
     if (rc < 0) return err && store->n_files ? b4c_fail_in(err, "%s", store->file_name[0]) : rc;
 
     loaded->head_in_file = has_head(&l.map, store, spec);
