@@ -473,8 +473,10 @@ static int check_int8(const b4c_spec *s, b4c_error *err)
     const int widest = s->inner > attention ? s->inner : attention;
     if (widest <= B4C_I8_COLS) return 0;
     return b4c_fail(err, B4C_E_UNSUPPORTED,
-                    "the %s is %d, and int8 sums at most %d products: open the model as f32 or bf16",
-                    s->inner > attention ? "inner size" : "width of all heads", widest, B4C_I8_COLS);
+                    "the %s is %d, and int8 sums at most %d products: open the model as f32 or "
+                    "bf16",
+                    widest == s->inner ? "inner size" : "width of all heads", widest,
+                    B4C_I8_COLS);
 }
 
 int b4c_network_load(b4c_network *net, b4c_store *store, const b4c_spec *spec,

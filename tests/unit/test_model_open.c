@@ -205,6 +205,21 @@ static void a_wrong_configuration_is_refused_by_name(void **state)
                 "num_hidden_groups is 2");
 }
 
+/* Elsewhere the weights, which have another shape, would be what is wrong. */
+static void a_model_too_wide_for_int8_is_told_so(void **state)
+{
+    (void)state;
+    const char *folder = folder_make("wide", "bert");
+    temp_text("wide/config.json",
+              "{\"model_type\": \"bert\", \"vocab_size\": 137, \"hidden_size\": 40, "
+              "\"num_hidden_layers\": 3, \"num_attention_heads\": 4, "
+              "\"intermediate_size\": 70000, \"max_position_embeddings\": 24}");
+    b4c_model_options o = weights_only();
+    must_not_open(folder, &o, B4C_E_SHAPE, "70000");
+    o.dtype = B4C_I8;
+    must_not_open(folder, &o, B4C_E_UNSUPPORTED, "inner size is 70000");
+}
+
 /* A nezha in bert's clothes, as some repositories have it. */
 static void relative_positions_make_a_nezha_of_a_bert(void **state)
 {
@@ -489,6 +504,7 @@ int main(void)
         cmocka_unit_test(two_backbones_in_one_file_are_not_chosen_from),
         cmocka_unit_test(a_shape_that_does_not_fit_names_both),
         cmocka_unit_test(a_wrong_configuration_is_refused_by_name),
+        cmocka_unit_test(a_model_too_wide_for_int8_is_told_so),
         cmocka_unit_test(relative_positions_make_a_nezha_of_a_bert),
         cmocka_unit_test(a_damaged_configuration_is_an_answer_not_a_crash),
         cmocka_unit_test(a_lone_onnx_file_tells_its_architecture),
