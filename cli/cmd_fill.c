@@ -88,7 +88,7 @@ static int run(const cli_command *self, const cli_settings *s)
     long long records;
     double seconds;
     int code;
-    if (cli_model_open(&f.model, s, CLI_DEFAULT_FILLER, CLI_MASKED_LM, &err) < 0) {
+    if (cli_model_open(&f.model, s, CLI_DEFAULT_FILLER, CLI_WITH_HEAD, &err) < 0) {
         cli_error(&err);
         code = cli_exit_code(&err);
     } else {

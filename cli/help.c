@@ -7,12 +7,12 @@
 #include <string.h>
 
 static const char *const title[CLI_GROUPS] = {
-    [CLI_OWN] = NULL,        [CLI_MODEL] = "Model and machine", [CLI_INPUT] = "Input",
-    [CLI_OUTPUT] = "Output", [CLI_GENERAL] = "Messages",
+    [CLI_OWN] = NULL,      [CLI_DECODING] = "Decoding", [CLI_MODEL] = "Model and machine",
+    [CLI_INPUT] = "Input", [CLI_OUTPUT] = "Output",     [CLI_GENERAL] = "Messages",
 };
 #define CHARACTER                                                                                 \
-    "Read the checkpoints people already have, and turn Chinese text into vectors, similarities " \
-    "and filled masks on ordinary CPUs."
+    "Read the checkpoints people already have, and turn Chinese text into vectors, similarities, " \
+    "filled masks, completions, summaries, paraphrases and likelihoods on ordinary CPUs."
 
 static bool takes(const cli_command *c, int option, cli_group g)
 {

@@ -3,8 +3,10 @@
 #include <string.h>
 
 const cli_command *const cli_commands[] = {
-    &cli_embed, &cli_similar, &cli_fill,    &cli_tokenize, &cli_inspect,
-    &cli_pull,  &cli_bench,   &cli_version, &cli_help,     NULL,
+    &cli_embed,    &cli_similar,   &cli_fill,       &cli_complete,
+    &cli_summarize, &cli_paraphrase, &cli_score,     &cli_tokenize,
+    &cli_inspect,  &cli_pull,      &cli_bench,      &cli_version,
+    &cli_help,     NULL,
 };
 
 const cli_command *cli_command_find(const char *name)

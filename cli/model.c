@@ -62,7 +62,8 @@ int cli_model_open(cli_model *m, const cli_settings *s, const char *standard, cl
     *m = (cli_model){ 0 };
     options.dtype = (b4c_dtype)s->dtype;
     options.dialect = (b4c_dialect)s->dialect;
-    options.need_head = need == CLI_MASKED_LM;
+    options.need_head = need == CLI_WITH_HEAD;
+    options.as = s->as;
     m->path = cli_model_find(s, standard, err);
     if (!m->path) return err->code;
     m->model = b4c_model_open(m->path, &options, err);

@@ -16,7 +16,7 @@ typedef struct cli_model {
 } cli_model;
 
 /* Find, open, make a session. what: what the model must have besides the encoder. */
-typedef enum cli_need { CLI_ENCODER, CLI_MASKED_LM } cli_need;
+typedef enum cli_need { CLI_ENCODER, CLI_WITH_HEAD } cli_need;
 int cli_model_open(cli_model *, const cli_settings *, const char *standard, cli_need, b4c_error *);
 void cli_model_close(cli_model *);
 

@@ -11,7 +11,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define TEXTS     (CLI_EMBED | CLI_SIMILAR | CLI_FILL | CLI_TOKENIZE)
+#define ANSWERS   (CLI_COMPLETE | CLI_SUMMARIZE)
+#define WRITES    (ANSWERS | CLI_PARAPHRASE)
+#define TEXTS     (CLI_EMBED | CLI_SIMILAR | CLI_FILL | CLI_TOKENIZE | WRITES | CLI_SCORE)
 #define MODELS    (TEXTS | CLI_INSPECT | CLI_BENCH)
 #define EVERY     (MODELS | CLI_PULL | CLI_VERSION | CLI_HELP)
 #define FORMATS   "text|tsv|jsonl|json|npy"
@@ -19,7 +21,8 @@
 
 const cli_option cli_options[] = {
     /* name, letter, kind, group, commands, shapes, value, field, low, high, help */
-    { "pooling", 0, CLI_IS_CHOICE, CLI_OWN, CLI_EMBED | CLI_SIMILAR | CLI_BENCH, true,
+    { "pooling", 0, CLI_IS_CHOICE, CLI_OWN, CLI_EMBED | CLI_SIMILAR | CLI_BENCH | CLI_PARAPHRASE,
+      true,
       "auto|cls|linear|tanh|mean|max|first-last", AT(pooling), 0, 0,
       "how rows become one vector: first token, pooler without its tanh (SimBERT, RoFormer-Sim), "
       "pooler with it, mean, maximum, "
@@ -42,8 +45,83 @@ const cli_option cli_options[] = {
       "with --label: the measures only, no line a pair" },
     { "top", 0, CLI_IS_COUNT, CLI_OWN, CLI_FILL, true, "K", AT(top), 1, 1 << 20,
       "candidates a mask (5)" },
-    { "pair", 0, CLI_IS_FLAG, CLI_OWN, CLI_TOKENIZE, true, NULL, AT(pair), 0, 0,
-      "texts come in twos: two arguments, or two columns a line" },
+    { "pair", 0, CLI_IS_FLAG, CLI_OWN, CLI_TOKENIZE | CLI_SCORE, true, NULL, AT(pair), 0, 0,
+      "texts come in twos: two arguments, or two columns a line; score: the source, then what is "
+      "scored" },
+    { "source", 0, CLI_IS_TEXT, CLI_OWN, CLI_SCORE, true, "STR", AT(source), 0, 0,
+      "every text is scored as what follows STR" },
+    { "keep", 0, CLI_IS_COUNT, CLI_OWN, CLI_PARAPHRASE, true, "K", AT(keep), 1, 10000,
+      "the most candidates a text (20)" },
+    { "floor", 0, CLI_IS_REAL, CLI_OWN, CLI_PARAPHRASE, true, "F", AT(floor), -1, 1,
+      "leave out candidates whose cosine is below F" },
+    { "mask", 0, CLI_IS_TEXT, CLI_OWN, CLI_PARAPHRASE, true, "LIST", AT(mask), 0, 0,
+      "tokens of the text that are hidden from the model, for freer variants: 6,7 are the sixth "
+      "and the seventh" },
+    { "stream", 0, CLI_IS_FLAG, CLI_OWN, CLI_COMPLETE, false, NULL, AT(stream), 0, 0,
+      "write text as it comes, as on a terminal" },
+
+    { "max-new-tokens", 0, CLI_IS_COUNT, CLI_DECODING, WRITES, true, "N", AT(max_new_tokens), 1,
+      1 << 20, "tokens that a result may have (what the model's files say, or 128; paraphrase: 64)" },
+    { "min-new-tokens", 0, CLI_IS_COUNT, CLI_DECODING, WRITES, true, "N", AT(min_new_tokens), 0,
+      1 << 20, "no end before N tokens" },
+    { "n", 'n', CLI_IS_COUNT, CLI_DECODING, WRITES, true, "N", AT(n), 1, 10000,
+      "results a text (1), by sampling or beams; paraphrase: samples a text (100)" },
+    { "beams", 0, CLI_IS_COUNT, CLI_DECODING, WRITES, true, "N", AT(beams), 1, 256,
+      "search with N beams (what the model's files say, or 1; summarize: 3)" },
+    { "beam-groups", 0, CLI_IS_COUNT, CLI_DECODING, ANSWERS, true, "N", AT(beam_groups), 1, 256,
+      "diverse search: the beams in N groups" },
+    { "diversity", 0, CLI_IS_REAL, CLI_DECODING, ANSWERS, true, "X", AT(diversity), 0, 10000,
+      "taken off a token's score for each earlier group that chose it" },
+    { "length-penalty", 0, CLI_IS_REAL, CLI_DECODING, ANSWERS, true, "X", AT(length_penalty), -100,
+      100, "beams are ranked by log-probability / length^X (1)" },
+    { "early-stopping", 0, CLI_IS_CHOICE, CLI_DECODING, ANSWERS, true, "heuristic|always|never",
+      AT(early_stopping), 0, 0,
+      "when a search ends: when no live beam is better at its length; when as many results as "
+      "beams are finished; when none can become better" },
+    { "bert4keras-beam", 0, CLI_IS_FLAG, CLI_DECODING, ANSWERS, true, NULL, AT(bert4keras_beam), 0,
+      0, "search as bert4keras does: no length in the score, ended beams but the best are dropped" },
+    { "min-ends", 0, CLI_IS_COUNT, CLI_DECODING, ANSWERS, true, "N", AT(min_ends), 1, 1000,
+      "with --bert4keras-beam: end tokens that a result holds (1)" },
+    { "sample", 0, CLI_IS_FLAG, CLI_DECODING, ANSWERS, true, NULL, AT(sample), 0, 0,
+      "draw tokens; the options below mean it too" },
+    { "temperature", 0, CLI_IS_REAL, CLI_DECODING, WRITES, true, "T", AT(temperature), 0, 10000,
+      "below 1 the likely tokens become likelier (1); 0: always the likeliest" },
+    { "top-k", 0, CLI_IS_COUNT, CLI_DECODING, WRITES, true, "K", AT(top_k), 0, 1 << 30,
+      "draw from the K likeliest (0: from all)" },
+    { "top-p", 0, CLI_IS_REAL, CLI_DECODING, WRITES, true, "P", AT(top_p), 1e-9, 1,
+      "draw from the fewest that make up P of the probability (1; paraphrase: 0.95)" },
+    { "min-p", 0, CLI_IS_REAL, CLI_DECODING, WRITES, true, "P", AT(min_p), 0, 1,
+      "draw from those with at least P of the likeliest's probability" },
+    { "typical", 0, CLI_IS_REAL, CLI_DECODING, WRITES, true, "P", AT(typical), 1e-9, 1,
+      "draw from the most typical that make up P of the probability" },
+    { "repetition-penalty", 0, CLI_IS_REAL, CLI_DECODING, WRITES, true, "X", AT(repetition_penalty),
+      0.01, 100, "above 1, tokens that are there already become less likely" },
+    { "presence-penalty", 0, CLI_IS_REAL, CLI_DECODING, WRITES, true, "X", AT(presence_penalty),
+      -100, 100, "taken off the logit of tokens that are there already" },
+    { "frequency-penalty", 0, CLI_IS_REAL, CLI_DECODING, WRITES, true, "X", AT(frequency_penalty),
+      -100, 100, "the same for each time that they are there" },
+    { "no-repeat-ngram", 0, CLI_IS_COUNT, CLI_DECODING, WRITES, true, "N", AT(no_repeat_ngram), 0,
+      1 << 20, "no N tokens come twice in a row" },
+    { "logit-bias", 0, CLI_IS_LIST, CLI_DECODING, WRITES, true, "TOKEN=X", AT(logit_bias), 0, 0,
+      "add X to the logit of a token, by its id or as the vocabulary spells it; again for more" },
+    { "bad-words", 0, CLI_IS_LIST, CLI_DECODING, WRITES, true, "STR", AT(bad_words), 0, 0,
+      "STR's tokens never come; again for more" },
+    { "force-words", 0, CLI_IS_LIST, CLI_DECODING, WRITES, true, "STR", AT(force_words), 0, 0,
+      "STR's tokens must come; again for more" },
+    { "stop", 0, CLI_IS_LIST, CLI_DECODING, WRITES, true, "STR", AT(stop), 0, 0,
+      "a result ends before STR; again for more" },
+    { "stop-token", 0, CLI_IS_LIST, CLI_DECODING, WRITES, true, "TOKEN", AT(stop_token), 0, 0,
+      "a token that ends a result, besides the model's own; again for more" },
+    { "allow-unknown", 0, CLI_IS_FLAG, CLI_DECODING, WRITES, true, NULL, AT(allow_unknown), 0, 0,
+      "[UNK], [PAD], [MASK] and [CLS] may come" },
+    { "logprobs", 0, CLI_IS_FLAG, CLI_DECODING, ANSWERS | CLI_SCORE, true, NULL, AT(logprobs), 0, 0,
+      "jsonl: every token with its log-probability" },
+    { "alternatives", 0, CLI_IS_COUNT, CLI_DECODING, ANSWERS, true, "K", AT(alternatives), 1, 1000,
+      "jsonl: the K likeliest tokens at each place" },
+    { "reading", 0, CLI_IS_CHOICE, CLI_DECODING, ANSWERS | CLI_SCORE, true,
+      "auto|causal|prefix|seq2seq|masked", AT(reading), 0, 0,
+      "how the model reads before it writes: BERT's kind as a language model, or under UniLM's "
+      "mask; masked, for score alone: each token from all others (auto: by the model)" },
     { "decode", 0, CLI_IS_FLAG, CLI_OWN, CLI_TOKENIZE, true, NULL, AT(decode), 0, 0,
       "texts are ids parted by blanks; print what they spell" },
     { "no-special", 0, CLI_IS_FLAG, CLI_OWN, CLI_TOKENIZE, true, NULL, AT(no_special), 0, 0,
@@ -69,6 +147,9 @@ const cli_option cli_options[] = {
       "f32" },
     { "dialect", 0, CLI_IS_CHOICE, CLI_MODEL, MODELS, true, "auto|hub|bert4keras", AT(dialect), 0,
       0, "rules of the tokenizer; auto: by the model's files" },
+    { "as", 0, CLI_IS_TEXT, CLI_MODEL, ANSWERS | CLI_SCORE, true, "t5-pegasus", AT(as), 0, 0,
+      "compute as T5 PEGASUS was trained (bias in cross-attention, scaled output, exact gelu) where "
+      "its folder in the hub's layout calls it mt5" },
     { "max-length", 0, CLI_IS_COUNT, CLI_MODEL, MODELS, true, "N", AT(max_length), 1, 1 << 24,
       "tokens a text may have, special ones included (the model's limit)" },
     { "truncate", 0, CLI_IS_CHOICE, CLI_MODEL, MODELS, true, "right|left|middle|error",
@@ -127,12 +208,26 @@ static const struct {
     { "decode", "plain" },
     { "decode", "truncate" },
     { "decode", "max-length" },
+    { "pair", "source" },
+    { "stream", "output" },
+    { "stream", "beams" },
+    { "stream", "n" },
+    { "bert4keras-beam", "sample" },
+    { "bert4keras-beam", "length-penalty" },
+    { "bert4keras-beam", "early-stopping" },
+    { "beam-groups", "sample" },
 };
 static const struct {
     const char *option, *needs, *why;
 } needs[] = {
     { "resume", "output", "it goes on with the .part file of -o" },
     { "summary", "label", "without labels there is nothing to sum up" },
+    { "beam-groups", "beams", "groups are made of them" },
+    { "diversity", "beam-groups", "it parts them" },
+    { "length-penalty", "beams", "it ranks them" },
+    { "early-stopping", "beams", "it ends their search" },
+    { "bert4keras-beam", "beams", "it is a way to search with them" },
+    { "min-ends", "bert4keras-beam", "the other searches end at the first" },
 };
 
 static int option_index(const char *name, size_t length)
@@ -386,14 +481,25 @@ static int read_name(const cli_command *c, cli_settings *s, int left, char **arg
     return rc < 0 ? rc : value ? 1 : 2;
 }
 
+static cli_list *list_of(const cli_settings *s, int option)
+{
+    return (cli_list *)(void *)((char *)(uintptr_t)s + cli_options[option].at);
+}
+
+static bool make_list(cli_list *list, int most)
+{
+    list->item = calloc((size_t)most + 1, sizeof *list->item);
+    return list->item != NULL;
+}
+
 int cli_parse(const cli_command *c, int argc, char **argv, cli_settings *s, b4c_error *err)
 {
     bool options_over = false;
     *s = (cli_settings){ .from = -1, .to = -1, .top = 5, .seconds = 1 };
-    s->text.item = calloc((size_t)argc + 1, sizeof *s->text.item);
-    s->file.item = calloc((size_t)argc + 1, sizeof *s->file.item);
-    if (!s->text.item || !s->file.item)
-        return cli_fail(err, B4C_E_MEMORY, "no memory for %d arguments", argc);
+    bool room = make_list(&s->text, argc);
+    for (int i = 0; i < cli_n_options; i++)
+        if (cli_options[i].kind == CLI_IS_LIST) room &= make_list(list_of(s, i), argc);
+    if (!room) return cli_fail(err, B4C_E_MEMORY, "no memory for %d arguments", argc);
     for (int i = 0; i < argc;) {
         int took = 1;
         if (options_over || argv[i][0] != '-')
@@ -418,8 +524,24 @@ int cli_parse(const cli_command *c, int argc, char **argv, cli_settings *s, b4c_
 void cli_settings_done(cli_settings *s)
 {
     free(s->text.item);
-    free(s->file.item);
-    s->text.item = s->file.item = NULL;
+    s->text.item = NULL;
+    for (int i = 0; i < cli_n_options; i++)
+        if (cli_options[i].kind == CLI_IS_LIST) {
+            free(list_of(s, i)->item);
+            *list_of(s, i) = (cli_list){ 0 };
+        }
+}
+
+/* All values of a list, in order. */
+static json_t *shape_of(const cli_settings *s, int option)
+{
+    if (cli_options[option].kind != CLI_IS_LIST)
+        return json_stringn_nocheck(s->typed[option], strlen(s->typed[option]));
+    json_t *all = json_array();
+    const cli_list *list = list_of(s, option);
+    for (int i = 0; i < list->n; i++)
+        json_array_append_new(all, json_stringn_nocheck(list->item[i], strlen(list->item[i])));
+    return all;
 }
 
 json_t *cli_settings_shape(const cli_settings *s)
@@ -427,7 +549,6 @@ json_t *cli_settings_shape(const cli_settings *s)
     json_t *shape = json_object();
     for (int i = 0; shape && i < cli_n_options; i++)
         if (cli_options[i].shapes && s->typed[i])
-            json_object_set_new(shape, cli_options[i].name,
-                                json_stringn_nocheck(s->typed[i], strlen(s->typed[i])));
+            json_object_set_new(shape, cli_options[i].name, shape_of(s, i));
     return shape;
 }

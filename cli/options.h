@@ -20,14 +20,18 @@ enum {
     CLI_PULL = 1 << 5,
     CLI_BENCH = 1 << 6,
     CLI_VERSION = 1 << 7,
-    CLI_HELP = 1 << 8
+    CLI_HELP = 1 << 8,
+    CLI_COMPLETE = 1 << 9,
+    CLI_SUMMARIZE = 1 << 10,
+    CLI_PARAPHRASE = 1 << 11,
+    CLI_SCORE = 1 << 12
 };
 
 /* Formats of input and output; a set of them is a mask of 1 << format. */
 typedef enum cli_format { CLI_TEXT, CLI_TSV, CLI_JSONL, CLI_JSON, CLI_NPY } cli_format;
 typedef enum cli_charset { CLI_UTF8, CLI_GB18030, CLI_BIG5 } cli_charset;
 
-#define CLI_MAX_OPTIONS 64
+#define CLI_MAX_OPTIONS 128
 
 typedef struct cli_list {
     const char **item;
@@ -51,6 +55,15 @@ typedef struct cli_settings {
     const char *prompt, *prompt_name;
     long long dim, top;
     double seconds;
+    /* writing; what was not typed stays as the model or the command has it */
+    bool sample, bert4keras_beam, allow_unknown, logprobs, stream;
+    int early_stopping, reading; /* b4c_early_stopping, b4c_reading */
+    const char *as, *source, *mask;
+    long long max_new_tokens, min_new_tokens, n, beams, beam_groups, min_ends, top_k,
+        no_repeat_ngram, alternatives, keep;
+    double diversity, length_penalty, temperature, top_p, min_p, typical, repetition_penalty,
+        presence_penalty, frequency_penalty, floor;
+    cli_list logit_bias, bad_words, force_words, stop, stop_token;
     /* typed [option]: the value as it was typed, "" for a flag, NULL when it was not given */
     const char *typed[CLI_MAX_OPTIONS];
 } cli_settings;
@@ -80,6 +93,7 @@ typedef enum cli_kind {
 } cli_kind;
 typedef enum cli_group {
     CLI_OWN,
+    CLI_DECODING,
     CLI_MODEL,
     CLI_INPUT,
     CLI_OUTPUT,

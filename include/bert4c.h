@@ -295,6 +295,8 @@ typedef enum b4c_finish {
     B4C_FINISH_STOPPED /* by the caller */
 } b4c_finish;
 
+B4C_API const char *b4c_finish_name(b4c_finish);      /* "end", "length", "stop", "stopped", "none" */
+
 typedef struct b4c_bias { int32_t token; float bias; } b4c_bias;
 typedef struct b4c_phrase { const int32_t *ids; int n; } b4c_phrase;
 
@@ -341,6 +343,9 @@ typedef struct b4c_generate_options {
      * return than 0 stops that text. NULL: not wanted. */
     int (*stream)(void *arg, int text, const char *piece, size_t bytes);
     void *stream_arg;
+    /* Asked at every step; another answer than 0 ends the call with B4C_E_STOPPED. NULL: never. */
+    int (*interrupt)(void *arg);
+    void *interrupt_arg;
 } b4c_generate_options;
 #define B4C_GENERATE_DEFAULT                                                                      \
     ((b4c_generate_options){ .max_new_tokens = 128, .n = 1, .beams = 1, .beam_groups = 1, .length_penalty = 1, .min_ends = 1, .temperature = 1, \

@@ -60,6 +60,18 @@ const char *b4c_reading_name(b4c_reading reading)
     return "?";
 }
 
+const char *b4c_finish_name(b4c_finish finish)
+{
+    switch (finish) {
+    case B4C_FINISH_NONE: return "none";
+    case B4C_FINISH_END: return "end";
+    case B4C_FINISH_LENGTH: return "length";
+    case B4C_FINISH_STOP: return "stop";
+    case B4C_FINISH_STOPPED: return "stopped";
+    }
+    return "?";
+}
+
 int b4c_reading_resolve(const b4c_model *m, b4c_reading wanted, b4c_reading *out, b4c_error *err)
 {
     const b4c_spec *s = &m->net.spec;
@@ -148,6 +160,7 @@ typedef struct stream {
     const b4c_model *model;
     const b4c_generate_options *o;
     b4c_job *job;
+    bool interrupted;
     bool pieces;             /* one hypothesis from the beginning: its text only grows */
     char **last;             /* [n] text of the step before */
     size_t *given;           /* [n] bytes of it that the caller has */
@@ -184,6 +197,8 @@ static int tell(stream *s, int job, const char *text, size_t upto)
 static int watch(void *arg, int job)
 {
     stream *s = arg;
+    if (!s->interrupted && s->o->interrupt) s->interrupted = s->o->interrupt(s->o->interrupt_arg);
+    if (s->interrupted || !s->o->stream) return s->interrupted;
     if (!s->pieces) return s->o->stream(s->o->stream_arg, job, "", 0);
     int n;
     const int32_t *ids = b4c_request_tokens(s->job[job].request, 0, &n);
@@ -297,7 +312,8 @@ static int run(b4c_session *s, b4c_reading r, const b4c_generate_options *o, b4c
     int rc = o->stream ? stream_init(&st, g->n, err) : 0;
     if (rc == 0)
         rc = b4c_engine_run(&s->model->net, &s->crew, &engine, g->own->job, g->n,
-                            o->stream ? watch : NULL, &st, err);
+                            o->stream || o->interrupt ? watch : NULL, &st, err);
+    if (rc == 0 && st.interrupted) rc = b4c_fail(err, B4C_E_STOPPED, "stopped on request");
     if (rc == 0) rc = collect(g, err);
     if (rc == 0 && o->stream) stream_end(&st, g);
     stream_done(&st, g->n);

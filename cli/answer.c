@@ -1,0 +1,200 @@
+/* answer.c - see answer.h.
+ *
+ * On a terminal, or with --stream, one text after another is written as it comes; else a chunk of
+ * texts is one batch of the library's.
+ */
+#include "answer.h"
+#include "job.h"
+#include "signals.h"
+#include "writing.h"
+#include <string.h>
+#include <unistd.h>
+
+typedef struct answerer {
+    const cli_settings *settings;
+    cli_model model;
+    const b4c_tokenizer *tokenizer;
+    cli_writing writing;
+    cli_texts texts;
+    cli_output *out;         /* of the text that is streamed */
+    bool streams;
+} answerer;
+
+/* ---- records ----------------------------------------------------------------------------------- */
+
+static void put_token(const answerer *a, cli_output *out, int32_t id, float logprob)
+{
+    const char *token = b4c_tokenizer_token(a->tokenizer, id);
+    cli_put_text(out, "{\"token\":");
+    cli_put_json(out, token ? token : "", token ? strlen(token) : 0);
+    cli_print(out, ",\"id\":%d,\"logprob\":", (int)id);
+    cli_put_float(out, logprob);
+}
+
+static void put_tokens(const answerer *a, cli_output *out, const b4c_result *x)
+{
+    const int most = a->writing.options.alternatives;
+    cli_put_text(out, ",\"tokens\":[");
+    for (int i = 0; i < x->n; i++) {
+        if (i) cli_put_text(out, ",");
+        put_token(a, out, x->ids[i], x->token_logprob[i]);
+        for (int k = 0; k < most; k++) {
+            const b4c_candidate *c = x->alternative + (size_t)i * (size_t)most + k;
+            cli_put_text(out, k ? "," : ",\"alternatives\":[");
+            put_token(a, out, c->id, c->p);
+            cli_put_text(out, k + 1 < most ? "}" : "}]");
+        }
+        cli_put_text(out, "}");
+    }
+    cli_put_text(out, "]");
+}
+
+static void put_jsonl(const answerer *a, cli_output *out, const char *text, size_t size,
+                      const b4c_result *x, int n)
+{
+    cli_put_text(out, "{\"text\":");
+    cli_put_json(out, text, size);
+    cli_put_text(out, ",\"outputs\":[");
+    for (int k = 0; k < n; k++) {
+        cli_put_text(out, k ? ",{\"text\":" : "{\"text\":");
+        cli_put_json(out, x[k].text, strlen(x[k].text));
+        cli_put_text(out, ",\"ids\":[");
+        for (int i = 0; i < x[k].n; i++) cli_print(out, "%s%d", i ? "," : "", (int)x[k].ids[i]);
+        cli_put_text(out, "],\"logprob\":");
+        cli_put_float(out, (float)x[k].logprob);
+        if (a->writing.options.beams > 1) {
+            cli_put_text(out, ",\"score\":");
+            cli_put_float(out, (float)x[k].score);
+        }
+        cli_print(out, ",\"finish\":\"%s\"", b4c_finish_name(x[k].finish));
+        if (a->writing.options.logprobs || a->writing.options.alternatives) put_tokens(a, out, &x[k]);
+        cli_put_text(out, "}");
+    }
+    cli_put_text(out, "]}\n");
+}
+
+/* text: a line, results parted by tabs; tsv: the text first. */
+static void put_line(cli_output *out, const char *text, size_t size, const b4c_result *x, int n)
+{
+    const bool tsv = out->format == CLI_TSV;
+    if (tsv) cli_put_field(out, text, size);
+    for (int k = 0; k < n; k++) {
+        if (k || tsv) cli_put_text(out, "\t");
+        cli_put_field(out, x[k].text, strlen(x[k].text));
+    }
+    cli_put_text(out, "\n");
+}
+
+/* ---- chunks ------------------------------------------------------------------------------------ */
+
+static int show(void *arg, int text, const char *piece, size_t bytes)
+{
+    const answerer *a = arg;
+    (void)text;
+    if (bytes) {
+        cli_put(a->out, piece, bytes);
+        (void)cli_output_flush(a->out, false, NULL);
+    }
+    return cli_stopped() != 0;
+}
+
+static int stream_chunk(answerer *a, const cli_chunk *chunk, cli_output *out, b4c_error *err)
+{
+    int rc = 0;
+    a->out = out;
+    for (int i = 0; i < chunk->n && rc == 0 && !cli_stopped(); i++) {
+        b4c_generation g = { 0 };
+        rc = b4c_generate(a->model.session, a->texts.text + i, a->texts.size + i, 1,
+                          &a->writing.options, &g, err);
+        if (rc == 0) cli_writing_count(&a->writing, &g);
+        if (rc == 0) cli_put_text(out, "\n");
+        b4c_generation_free(&g);
+    }
+    return rc;
+}
+
+static int answer_chunk(void *self, const cli_chunk *chunk, cli_output *out, b4c_error *err)
+{
+    answerer *a = self;
+    b4c_generation g = { 0 };
+    int rc = cli_texts_make(&a->texts, chunk, 0, err);
+    if (rc < 0) return rc;
+    if (a->streams) return stream_chunk(a, chunk, out, err);
+    rc = b4c_generate(a->model.session, a->texts.text, a->texts.size, chunk->n, &a->writing.options,
+                      &g, err);
+    if (rc == 0) cli_writing_count(&a->writing, &g);
+    for (int i = 0; i < chunk->n && rc == 0; i++)
+        if (out->format == CLI_JSONL)
+            put_jsonl(a, out, a->texts.text[i], a->texts.size[i], g.result[i], g.count[i]);
+        else
+            put_line(out, a->texts.text[i], a->texts.size[i], g.result[i], g.count[i]);
+    b4c_generation_free(&g);
+    return rc;
+}
+
+/* ---- the run ----------------------------------------------------------------------------------- */
+
+/* Text on standard output, one result a text, each token certain when it comes. */
+static int choose_stream(answerer *a, const cli_command *self, b4c_error *err)
+{
+    const cli_settings *s = a->settings;
+    b4c_generate_options *o = &a->writing.options;
+    cli_format format;
+    if (cli_output_format(self, s, &format, err) < 0) return err->code;
+    const bool can = format == CLI_TEXT && !s->output && o->n == 1 && o->beams == 1;
+    if (s->stream && !can)
+        return cli_fail(err, B4C_E_ARG,
+                        "contradicting options: %s: --stream goes with text on standard output and "
+                        "one result without beams",
+                        self->name);
+    a->streams = can && (s->stream || (self->bit == CLI_COMPLETE && isatty(STDOUT_FILENO)));
+    if (!a->streams) return 0;
+    o->stream = show;
+    o->stream_arg = a;
+    o->interrupt = NULL;     /* what was written stays: the stream ends with its text */
+    return 0;
+}
+
+static int prepare(answerer *a, const cli_command *self, const char *standard, bool summarizes,
+                   b4c_error *err)
+{
+    const cli_settings *s = a->settings;
+    if (cli_model_open(&a->model, s, standard, CLI_WITH_HEAD, err) < 0) return err->code;
+    b4c_generate_options usual = b4c_generate_defaults(a->model.model);
+    if (summarizes && usual.beams == 1 && !usual.sample && !cli_given(s, "beams") &&
+        !cli_given(s, "temperature"))
+        usual.beams = 3;
+    if (!summarizes) usual.truncate = B4C_TRUNCATE_LEFT;
+    a->tokenizer = b4c_model_tokenizer(a->model.model);
+    if (cli_writing_read(&a->writing, &a->model, s, &usual, err) < 0) return err->code;
+    return choose_stream(a, self, err);
+}
+
+int cli_answer(const cli_command *self, const cli_settings *s, const char *standard,
+               bool summarizes)
+{
+    b4c_error err = { 0 };
+    answerer a = { .settings = s };
+    int code;
+    if (prepare(&a, self, standard, summarizes, &err) < 0) {
+        cli_error(&err);
+        code = cli_exit_code(&err);
+    } else {
+        const cli_job job = { .command = self,
+                              .settings = s,
+                              .want = CLI_ONE_TEXT,
+                              .unit = "texts",
+                              .model = a.model.path,
+                              .dtype = a.model.dtype,
+                              .self = &a,
+                              .chunk = answer_chunk };
+        long long records;
+        double seconds;
+        code = cli_job_run(&job, &records, &seconds);
+        if (code == CLI_DONE) cli_writing_say(&a.writing, records, seconds);
+    }
+    cli_texts_done(&a.texts);
+    cli_writing_done(&a.writing);
+    cli_model_close(&a.model);
+    return code;
+}

@@ -1,0 +1,172 @@
+/* cmd_score.c - score: how likely a model finds a text. */
+#include "commands.h"
+#include "default_model.h"
+#include "job.h"
+#include "writing.h"
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+typedef struct scorer {
+    const cli_settings *settings;
+    cli_model model;
+    const b4c_tokenizer *tokenizer;
+    b4c_score_options options;
+    cli_counts counts;
+    char *bytes;             /* texts and sources of a chunk, NUL-ended */
+    const char **text, **source;
+    int room;
+    size_t room_bytes;
+    double logprob;          /* of all */
+    long long tokens;
+} scorer;
+
+static int make_room(scorer *s, const cli_chunk *c, b4c_error *err)
+{
+    size_t bytes = 0;
+    for (int i = 0; i < c->n; i++)
+        bytes += c->record[i].text[0].size + c->record[i].text[1].size + 2;
+    if (c->n > s->room || bytes > s->room_bytes) {
+        free(s->text);
+        free(s->source);
+        free(s->bytes);
+        s->text = malloc((size_t)c->n * sizeof *s->text);
+        s->source = malloc((size_t)c->n * sizeof *s->source);
+        s->bytes = malloc(bytes);
+        s->room = s->text && s->source && s->bytes ? c->n : 0;
+        s->room_bytes = s->room ? bytes : 0;
+        if (!s->room) return cli_fail(err, B4C_E_MEMORY, "no memory for %d texts", c->n);
+    }
+    return 0;
+}
+
+static const char *ended(const cli_chunk *c, cli_piece p, char **at)
+{
+    char *text = *at;
+    memcpy(text, cli_at(c, p), p.size);
+    text[p.size] = 0;
+    *at += p.size + 1;
+    return text;
+}
+
+static void put_jsonl(const scorer *s, cli_output *out, const char *source, const char *text,
+                      const b4c_score *x)
+{
+    if (source) {
+        cli_put_text(out, "{\"source\":");
+        cli_put_json(out, source, strlen(source));
+        cli_put_text(out, ",\"text\":");
+    } else
+        cli_put_text(out, "{\"text\":");
+    cli_put_json(out, text, strlen(text));
+    cli_put_text(out, ",\"logprob\":");
+    cli_put_float(out, (float)x->logprob);
+    cli_print(out, ",\"tokens\":%d,\"ppl\":", x->n);
+    cli_put_float(out, (float)x->perplexity);
+    for (int i = 0; s->settings->logprobs && i < x->n; i++) {
+        const char *token = b4c_tokenizer_token(s->tokenizer, x->ids[i]);
+        cli_put_text(out, i ? ",{\"token\":" : ",\"logprobs\":[{\"token\":");
+        cli_put_json(out, token ? token : "", token ? strlen(token) : 0);
+        cli_put_text(out, ",\"logprob\":");
+        cli_put_float(out, x->token_logprob[i]);
+        cli_put_text(out, i + 1 < x->n ? "}" : "}]");
+    }
+    cli_put_text(out, "}\n");
+}
+
+static void put_line(cli_output *out, const char *source, const char *text, const b4c_score *x)
+{
+    cli_print(out, "%.4f\t%.4f\t%d\t", x->perplexity, x->logprob, x->n);
+    if (source) {
+        cli_put_field(out, source, strlen(source));
+        cli_put_text(out, "\t");
+    }
+    cli_put_field(out, text, strlen(text));
+    cli_put_text(out, "\n");
+}
+
+static int score_chunk(void *self, const cli_chunk *c, cli_output *out, b4c_error *err)
+{
+    scorer *s = self;
+    const cli_settings *o = s->settings;
+    b4c_scores all = { 0 };
+    if (make_room(s, c, err) < 0) return B4C_E_MEMORY;
+    char *at = s->bytes;
+    for (int i = 0; i < c->n; i++) {
+        s->source[i] = o->pair ? ended(c, c->record[i].text[0], &at) : o->source;
+        s->text[i] = ended(c, c->record[i].text[o->pair ? 1 : 0], &at);
+    }
+    const bool sources = o->pair || o->source;
+    const int rc = b4c_score_texts(s->model.session, sources ? s->source : NULL, s->text, c->n,
+                                   &s->options, &all, err);
+    if (rc == 0) cli_count(&s->counts, s->model.session);
+    for (int i = 0; i < c->n && rc == 0; i++) {
+        const b4c_score *x = &all.score[i];
+        const char *source = sources ? s->source[i] : NULL;
+        s->logprob += x->logprob;
+        s->tokens += x->n;
+        if (out->format == CLI_JSONL) put_jsonl(s, out, source, s->text[i], x);
+        else put_line(out, source, s->text[i], x);
+    }
+    b4c_scores_free(&all);
+    return rc;
+}
+
+static void say(const scorer *s, long long records, double seconds)
+{
+    cli_say_counts(&s->counts, records, "texts", seconds);
+    if (records > 1 && s->tokens)
+        cli_say("perplexity of all %lld tokens: %.4f", s->tokens,
+                exp(-s->logprob / (double)s->tokens));
+}
+
+static int run(const cli_command *self, const cli_settings *o)
+{
+    b4c_error err = { 0 };
+    scorer s = { .settings = o, .options = B4C_SCORE_DEFAULT };
+    int code;
+    if (cli_model_open(&s.model, o, CLI_DEFAULT_DECODER, CLI_WITH_HEAD, &err) < 0) {
+        cli_error(&err);
+        code = cli_exit_code(&err);
+    } else {
+        const cli_job job = { .command = self,
+                              .settings = o,
+                              .want = o->pair ? CLI_PAIR : CLI_ONE_TEXT,
+                              .unit = "texts",
+                              .model = s.model.path,
+                              .dtype = s.model.dtype,
+                              .self = &s,
+                              .chunk = score_chunk };
+        long long records;
+        double seconds;
+        s.options.reading = (b4c_reading)o->reading;
+        s.options.max_length = (int)o->max_length;
+        s.tokenizer = b4c_model_tokenizer(s.model.model);
+        code = cli_job_run(&job, &records, &seconds);
+        if (code == CLI_DONE) say(&s, records, seconds);
+    }
+    free(s.text);
+    free(s.source);
+    free(s.bytes);
+    cli_model_close(&s.model);
+    return code;
+}
+
+const cli_command cli_score = {
+    .bit = CLI_SCORE,
+    .name = "score",
+    .operands = "[TEXT ...]",
+    .run = run,
+    .summary = "How likely a model finds a text",
+    .about = "Log-probability and perplexity: of a text read token by token (decoders, --reading "
+             "causal), of what follows a source (--source, --pair), or, by a masked LM, the "
+             "pseudo-log-likelihood: each token from all others. With a source the end token counts. "
+             "A first token that nothing stands before does not count.\n"
+             "\n"
+             "jsonl: {\"text\", \"logprob\", \"tokens\", \"ppl\"}; text, tsv: perplexity, "
+             "log-probability, tokens, the source if there is one, and the text.",
+    .examples = "bert4c score -m google-bert/bert-base-chinese 今天天气很好 今天天气很号\n"
+                "bert4c score -m ./t5-pegasus-small --pair -f articles-and-titles.tsv\n",
+    .formats = 1 << CLI_JSONL | 1 << CLI_TSV | 1 << CLI_TEXT,
+    .format = CLI_JSONL,
+};

@@ -1,0 +1,250 @@
+/* writing.c - see writing.h. */
+#include "writing.h"
+#include "number.h"
+#include "signals.h"
+#include "utf8.h"
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- lists ------------------------------------------------------------------------------------- */
+
+/* Zeroed memory that lives as long as the options. */
+static void *take(cli_writing *w, size_t bytes, b4c_error *err)
+{
+    void *p = NULL;
+    if (w->n_memory < (int)(sizeof w->memory / sizeof *w->memory)) p = calloc(1, bytes + 1);
+    if (p) w->memory[w->n_memory++] = p;
+    else cli_fail(err, B4C_E_MEMORY, "no memory for the options");
+    return p;
+}
+
+static int check_utf8(const char *option, const char *text, b4c_error *err)
+{
+    if (cli_utf8_bad(text, strlen(text)) == strlen(text)) return 0;
+    return cli_fail(err, B4C_E_ARG, "not the text it should be: --%s: found bytes that are not UTF-8",
+                    option);
+}
+
+/* A token by its number, or as the vocabulary spells it. */
+static int token_of(const b4c_tokenizer *t, const char *option, const char *typed, int32_t *id,
+                    b4c_error *err)
+{
+    char *end;
+    const int found = b4c_tokenizer_find(t, typed);
+    const long long number = strtoll(typed, &end, 10);
+    if (found >= 0) *id = found;
+    else if (*typed && !*end && number >= 0 && number < b4c_tokenizer_count(t)) *id = (int32_t)number;
+    else
+        return cli_fail(err, B4C_E_ARG,
+                        "wrong value: --%s: found '%s', wanted a token of the vocabulary or a number "
+                        "from 0 to %d; bert4c tokenize shows tokens",
+                        option, typed, b4c_tokenizer_count(t) - 1);
+    return 0;
+}
+
+static int read_bias(cli_writing *w, const b4c_tokenizer *t, const cli_list *list, b4c_error *err)
+{
+    b4c_bias *bias = list->n ? take(w, (size_t)list->n * sizeof *bias, err) : NULL;
+    if (list->n && !bias) return B4C_E_MEMORY;
+    for (int i = 0; i < list->n; i++) {
+        char *end, name[256];
+        const char *typed = list->item[i], *equal = strrchr(typed, '=');
+        const double x = equal ? strtod(equal + 1, &end) : 0;
+        if (!equal || equal == typed || !equal[1] || *end || isnan(x) ||
+            equal - typed >= (int)sizeof name)
+            return cli_fail(err, B4C_E_ARG,
+                            "wrong value: --logit-bias: found '%s', wanted TOKEN=X with a number X",
+                            typed);
+        snprintf(name, sizeof name, "%.*s", (int)(equal - typed), typed);
+        if (token_of(t, "logit-bias", name, &bias[i].token, err) < 0) return err->code;
+        bias[i].bias = (float)x;
+    }
+    w->options.bias = bias;
+    w->options.n_bias = list->n;
+    return 0;
+}
+
+static int read_phrases(cli_writing *w, const b4c_tokenizer *t, const char *option,
+                        const cli_list *list, const b4c_phrase **out, int *n, b4c_error *err)
+{
+    b4c_tokenize_options how = B4C_TOKENIZE_DEFAULT;
+    b4c_encoding e = { 0 };
+    how.no_special = true;
+    *n = list->n;
+    b4c_phrase *phrase = list->n ? take(w, (size_t)list->n * sizeof *phrase, err) : NULL;
+    int rc = list->n && !phrase ? B4C_E_MEMORY : 0;
+    *out = phrase;
+    for (int i = 0; i < list->n && rc == 0; i++) {
+        rc = b4c_tokenize(t, list->item[i], SIZE_MAX, NULL, 0, &how, &e, err);
+        if (rc == 0 && e.n == 0)
+            rc = cli_fail(err, B4C_E_ARG, "wrong value: --%s: found '%s', which has no token",
+                          option, list->item[i]);
+        int32_t *ids = rc == 0 ? take(w, (size_t)e.n * sizeof *ids, err) : NULL;
+        if (rc == 0 && !ids) rc = B4C_E_MEMORY;
+        if (rc < 0) break;
+        memcpy(ids, e.ids, (size_t)e.n * sizeof *ids);
+        phrase[i] = (b4c_phrase){ ids, e.n };
+    }
+    b4c_encoding_free(&e);
+    return rc;
+}
+
+static int read_lists(cli_writing *w, const b4c_tokenizer *t, const cli_settings *s, b4c_error *err)
+{
+    b4c_generate_options *o = &w->options;
+    int rc = read_bias(w, t, &s->logit_bias, err);
+    if (rc == 0) rc = read_phrases(w, t, "bad-words", &s->bad_words, &o->bad, &o->n_bad, err);
+    if (rc == 0)
+        rc = read_phrases(w, t, "force-words", &s->force_words, &o->forced, &o->n_forced, err);
+    for (int i = 0; i < s->stop.n && rc == 0; i++) rc = check_utf8("stop", s->stop.item[i], err);
+    o->stop = s->stop.item;
+    o->n_stop = s->stop.n;
+    int32_t *ends = take(w, (size_t)s->stop_token.n * sizeof *ends, err);
+    if (rc == 0 && !ends) rc = B4C_E_MEMORY;
+    for (int i = 0; i < s->stop_token.n && rc == 0; i++)
+        rc = token_of(t, "stop-token", s->stop_token.item[i], &ends[i], err);
+    o->stop_tokens = ends;
+    o->n_stop_tokens = s->stop_token.n;
+    return rc;
+}
+
+/* ---- numbers ----------------------------------------------------------------------------------- */
+
+static void set_count(const cli_settings *s, const char *name, long long typed, int *field)
+{
+    if (cli_given(s, name)) *field = (int)typed;
+}
+static void set_real(const cli_settings *s, const char *name, double typed, float *field)
+{
+    if (cli_given(s, name)) *field = (float)typed;
+}
+
+static int asks_stop(void *arg)
+{
+    (void)arg;
+    return cli_stopped();
+}
+
+/* To draw or not: what was typed last decides over what the model's files say. */
+static int read_sampling(b4c_generate_options *o, const cli_settings *s, b4c_error *err)
+{
+    const bool shaped = cli_given(s, "top-k") || cli_given(s, "top-p") || cli_given(s, "min-p") ||
+                        cli_given(s, "typical");
+    const bool cold = cli_given(s, "temperature") && s->temperature <= 0;
+    if (cold && (s->sample || shaped))
+        return cli_fail(err, B4C_E_ARG,
+                        "contradicting options: --temperature 0 takes the likeliest token, found an "
+                        "option that draws with it, wanted one of them");
+    if (s->sample || shaped || (cli_given(s, "temperature") && !cold)) o->sample = true;
+    else if (cold || cli_given(s, "beams")) o->sample = false;
+    if (cold) o->temperature = 1;
+    if (!o->sample) o->temperature = 1;
+    return 0;
+}
+
+int cli_writing_read(cli_writing *w, const cli_model *m, const cli_settings *s,
+                     const b4c_generate_options *usual, b4c_error *err)
+{
+    *w = (cli_writing){ .options = *usual };
+    b4c_generate_options *o = &w->options;
+    set_count(s, "max-new-tokens", s->max_new_tokens, &o->max_new_tokens);
+    set_count(s, "min-new-tokens", s->min_new_tokens, &o->min_new_tokens);
+    set_count(s, "n", s->n, &o->n);
+    set_count(s, "beams", s->beams, &o->beams);
+    set_count(s, "beam-groups", s->beam_groups, &o->beam_groups);
+    set_count(s, "min-ends", s->min_ends, &o->min_ends);
+    set_count(s, "top-k", s->top_k, &o->top_k);
+    set_count(s, "no-repeat-ngram", s->no_repeat_ngram, &o->no_repeat_ngram);
+    set_count(s, "alternatives", s->alternatives, &o->alternatives);
+    set_real(s, "diversity", s->diversity, &o->diversity);
+    set_real(s, "length-penalty", s->length_penalty, &o->length_penalty);
+    set_real(s, "temperature", s->temperature, &o->temperature);
+    set_real(s, "top-p", s->top_p, &o->top_p);
+    set_real(s, "min-p", s->min_p, &o->min_p);
+    set_real(s, "typical", s->typical, &o->typical);
+    set_real(s, "repetition-penalty", s->repetition_penalty, &o->repetition_penalty);
+    set_real(s, "presence-penalty", s->presence_penalty, &o->presence_penalty);
+    set_real(s, "frequency-penalty", s->frequency_penalty, &o->frequency_penalty);
+    if (cli_given(s, "early-stopping")) o->early_stopping = (b4c_early_stopping)s->early_stopping;
+    if (cli_given(s, "max-new-tokens") && !cli_given(s, "min-new-tokens") &&
+        o->min_new_tokens > o->max_new_tokens)
+        o->min_new_tokens = o->max_new_tokens;
+    if (s->bert4keras_beam) o->bert4keras_beam = true;
+    if (s->bert4keras_beam) o->length_penalty = 1;
+    if (cli_given(s, "reading")) o->reading = (b4c_reading)s->reading;
+    if (cli_given(s, "truncate")) o->truncate = (b4c_truncate)s->truncate;
+    o->allow_unknown = s->allow_unknown;
+    o->logprobs = s->logprobs;
+    o->max_source = (int)s->max_length;
+    o->seed = (uint64_t)s->seed;
+    o->interrupt = asks_stop;
+    if (read_sampling(o, s, err) < 0) return err->code;
+    return read_lists(w, b4c_model_tokenizer(m->model), s, err);
+}
+
+void cli_writing_done(cli_writing *w)
+{
+    while (w->n_memory) free(w->memory[--w->n_memory]);
+}
+
+/* ---- messages ---------------------------------------------------------------------------------- */
+
+void cli_writing_count(cli_writing *w, const b4c_generation *g)
+{
+    w->read += g->tokens_read;
+    w->written += g->tokens_written;
+    w->empty += g->empty;
+    w->at_limit += g->at_limit;
+    w->shortened += g->shortened;
+    w->cut += g->cut;
+    w->texts_cut += g->texts_cut;
+}
+
+void cli_writing_say(const cli_writing *w, long long records, double seconds)
+{
+    char a[32], b[32], c[32];
+    const double rate = seconds > 0 ? (double)w->written / seconds : 0;
+    if (records > 1)
+        cli_say("%s texts, %s tokens read, %s written in %.1f s: %.0f tokens/s",
+                cli_count_text(records, a), cli_count_text(w->read, b),
+                cli_count_text(w->written, c), seconds, rate);
+    if (w->texts_cut)
+        cli_say("%s texts were too long and lost %s tokens; --max-length and --truncate say where",
+                cli_count_text(w->texts_cut, a), cli_count_text(w->cut, b));
+    if (w->empty)
+        cli_say("%s results are empty: the model ended at once; --min-new-tokens N forbids that",
+                cli_count_text(w->empty, a));
+    if (w->at_limit)
+        cli_say("%s results were ended by a length limit, not by the model; --max-new-tokens sets it",
+                cli_count_text(w->at_limit, a));
+    if (w->shortened)
+        cli_say("%s texts leave fewer positions than --max-new-tokens asks for",
+                cli_count_text(w->shortened, a));
+}
+
+/* ---- texts of a chunk -------------------------------------------------------------------------- */
+
+int cli_texts_make(cli_texts *t, const cli_chunk *c, int part, b4c_error *err)
+{
+    if (c->n > t->room) {
+        cli_texts_done(t);
+        t->text = malloc((size_t)c->n * sizeof *t->text);
+        t->size = malloc((size_t)c->n * sizeof *t->size);
+        t->room = c->n;
+        if (!t->text || !t->size)
+            return cli_fail(err, B4C_E_MEMORY, "no memory for %d texts", c->n);
+    }
+    for (int i = 0; i < c->n; i++) {
+        t->text[i] = cli_at(c, c->record[i].text[part]);
+        t->size[i] = c->record[i].text[part].size;
+    }
+    return 0;
+}
+
+void cli_texts_done(cli_texts *t)
+{
+    free(t->text);
+    free(t->size);
+    *t = (cli_texts){ 0 };
+}

@@ -1,0 +1,32 @@
+/* writing.h - the options of decoding as the library's, and what commands that write have to say
+ * about their results. */
+#ifndef CLI_WRITING_H
+#define CLI_WRITING_H
+#include "input.h"
+#include "model.h"
+#include "output.h"
+
+typedef struct cli_writing {
+    b4c_generate_options options;
+    void *memory[64];        /* of its lists */
+    int n_memory;
+    /* for the messages at the end */
+    long long read, written, empty, at_limit, shortened, cut, texts_cut;
+} cli_writing;
+
+/* `usual`: what holds where nothing was typed. Tokens are looked up, phrases are tokenized. */
+int  cli_writing_read(cli_writing *, const cli_model *, const cli_settings *,
+                      const b4c_generate_options *usual, b4c_error *);
+void cli_writing_done(cli_writing *);
+void cli_writing_count(cli_writing *, const b4c_generation *);
+void cli_writing_say(const cli_writing *, long long records, double seconds);
+
+/* Texts of a chunk as the library takes them, in memory that is kept from chunk to chunk. */
+typedef struct cli_texts {
+    const char **text;
+    size_t *size;
+    int room;
+} cli_texts;
+int  cli_texts_make(cli_texts *, const cli_chunk *, int part, b4c_error *);
+void cli_texts_done(cli_texts *);
+#endif
