@@ -139,13 +139,18 @@ static int check_missing(const loader *l, b4c_error *err)
                     l->net->spec.architecture);
 }
 
+/* Do the rows of a matrix lie one after the other? */
+static bool in_order(const b4c_stored *t)
+{
+    return t->rank == 2 && t->stride[1] == 1 && t->stride[0] == t->shape[1] && !t->paired;
+}
+
 /* The rows of a matrix as they lie in the file, when they can be read there. */
 static const float *in_place(const b4c_stored *t)
 {
-    if (sizeof(b4c_real) != sizeof(float) || t->type != B4C_STORED_F32 || t->rank != 2) return NULL;
-    if (t->n_quant || t->paired) return NULL;
-    if (t->stride[1] != 1 || t->stride[0] != t->shape[1]) return NULL;
-    return (uintptr_t)t->data % sizeof(float) == 0 ? (const float *)(const void *)t->data : NULL;
+    if (sizeof(b4c_real) != sizeof(float) || t->type != B4C_STORED_F32 || t->n_quant) return NULL;
+    if (!in_order(t) || (uintptr_t)t->data % sizeof(float)) return NULL;
+    return (const float *)(const void *)t->data;
 }
 
 /* [1, n], as BART's logits bias is, is a vector. */
@@ -253,11 +258,10 @@ static void forget(const loader *l, load_item *it, int block)
     if (it->kept) return;
     if (last) {
         b4c_store_forget(l->store, it->tensor);
-    } else if (it->mapped && block % FORGOTTEN == FORGOTTEN - 1) {
-        const size_t rows = (size_t)it->rows * FORGOTTEN, row = (size_t)it->p->cols;
+    } else if (block % FORGOTTEN == FORGOTTEN - 1 && in_order(t)) {
+        const size_t row = t->bytes / (size_t)t->shape[0], rows = (size_t)it->rows * FORGOTTEN;
         const size_t first = (size_t)it->at + (size_t)(block / FORGOTTEN) * rows;
-        b4c_file_forget(&l->store->file[t->file], it->mapped + first * row,
-                        rows * row * sizeof(float));
+        b4c_file_forget(&l->store->file[t->file], t->data + first * row, rows * row);
     }
 }
 
