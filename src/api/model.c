@@ -239,6 +239,7 @@ b4c_model *b4c_model_open(const char *path, const b4c_model_options *options, b4
                  (int)o.dtype);
         return NULL;
     }
+    if (b4c_kernels_check(err) < 0) return NULL;
     b4c_model *m = calloc(1, sizeof *m);
     json_t *report = json_object();
     place p = { 0 };

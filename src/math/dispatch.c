@@ -4,8 +4,10 @@
  * does better; the strongest table that processor and system allow is taken, unless BERT4C_ISA
  * names another. Chosen once, before the first use.
  */
+#include "base/error.h"
 #include "math/internal.h"
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -29,6 +31,7 @@ static b4c_cpu cpu;
 static b4c_kernels tables[TABLES];     /* weakest first */
 static int n_tables;
 static const b4c_kernels *chosen;
+static char lacking[32];               /* what BERT4C_ISA names in vain; "": nothing */
 
 const b4c_cpu *b4c_cpu_get(void) { return &cpu; }
 
@@ -134,14 +137,32 @@ static void choose(void)
 #endif
     chosen = &tables[n_tables - 1];
     const char *wanted = getenv("BERT4C_ISA");
-    for (int i = 0; wanted && i < n_tables; i++)
-        if (strcmp(tables[i].name, wanted) == 0) chosen = &tables[i];
+    if (!wanted || !*wanted) return;
+    for (int i = 0; i < n_tables; i++)
+        if (strcmp(tables[i].name, wanted) == 0) {
+            chosen = &tables[i];
+            return;
+        }
+    snprintf(lacking, sizeof lacking, "%s", wanted);
 }
 
 const b4c_kernels *b4c_kernels_get(void)
 {
     pthread_once(&once, choose);
     return chosen;
+}
+
+int b4c_kernels_check(b4c_error *err)
+{
+    pthread_once(&once, choose);
+    if (!*lacking) return 0;
+    char names[64] = "";
+    size_t n = 0;
+    for (int i = 0; i < n_tables; i++)
+        n += (size_t)snprintf(names + n, sizeof names - n, "%s%s", i ? ", " : "", tables[i].name);
+    return b4c_fail(err, B4C_E_ARG,
+                    "BERT4C_ISA is '%s', wanted what this machine has (%s), or unset it", lacking,
+                    names);
 }
 
 const b4c_kernels *b4c_kernels_find(const char *name)

@@ -171,6 +171,9 @@ typedef struct b4c_kernels {
 
 /* The table of this process. Chosen once, thread-safe. Never NULL. */
 const b4c_kernels *b4c_kernels_get(void);
+/* B4C_E_ARG where BERT4C_ISA names a table that this machine or build lacks: the one of
+ * b4c_kernels_get is then the strongest, not what was asked for. */
+int b4c_kernels_check(b4c_error *);
 /* A table by name, or NULL where this machine or build lacks it. For tests and bench. */
 const b4c_kernels *b4c_kernels_find(const char *name);
 
