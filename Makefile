@@ -182,6 +182,11 @@ test-bin: $(TEST_BIN)
 test-real:
 	$(Q)$(MAKE) --no-print-directory test KINDS=real
 
+# A million calls, after which memory must be what it was: hours are for people, not for `make test`.
+SOAK_CALLS ?= 1000000
+soak:
+	$(Q)SOAK_CALLS=$(SOAK_CALLS) TEST_TIME=86400 $(MAKE) --no-print-directory test KINDS=laws ONLY=laws/test_encode
+
 $(SUPPORT_LIB): $(HELPERS:%.c=$(BUILD)/%.o) $(BUILD)/sources
 	$(archive)
 $(GRAD_SUPPORT_LIB): $(HELPERS:%.c=$(BUILD)/double/%.o) $(BUILD)/sources
@@ -260,6 +265,7 @@ help:
 	@echo 'make neon         for 64-bit ARM; unit and kernel tests under qemu-user'
 	@echo 'make fuzz         every fuzz target for FUZZ_TIME=60 seconds; 0: the stored inputs only'
 	@echo 'make test-real    tests on real models, where they are on this machine'
+	@echo 'make soak         a million calls: memory must stay what it was'
 	@echo 'make check        includes, exported names, headers, style'
 	@echo 'make bench        speed, against this machine'"'"'s limits'
 	@echo 'make docs         write man/bert4c.1 and the reference in docs/cli.md again'
@@ -268,7 +274,7 @@ help:
 	@echo 'make clean'
 	@echo 'Variables: BUILD CC OPT WERROR=-Werror V=1 (show commands); BERT4C_ISA=scalar|avx2|avx512|amx|neon when running'
 
-.PHONY: all lib examples install test test-bin test-real asan ubsan asan-ubsan tsan clang neon fuzz fuzz-run bench bench-bin docs run check \
+.PHONY: all lib examples install test test-bin test-real soak asan ubsan asan-ubsan tsan clang neon fuzz fuzz-run bench bench-bin docs run check \
         clean help FORCE
 .SECONDARY:
 -include $(wildcard $(addsuffix /*.d,$(sort $(dir $(OBJ) $(DOUBLE_OBJ) $(CLI_OBJ) $(TEST_BIN) $(HELPERS:%=$(BUILD)/%) \

@@ -113,6 +113,28 @@ static void a_vector_depends_on_its_text_alone(void **state)
     }
 }
 
+/* REPORTS N08 to N11: others' vectors get worse the larger the batch. */
+static void batches_of_one_to_thousands_give_one_vector(void **state)
+{
+    (void)state;
+    enum { MOST = 4096 };
+    static float want[TEXTS * WIDTH], got[MOST * WIDTH];
+    const char **many = malloc(MOST * sizeof *many);
+    assert_non_null(many);
+    for (int i = 0; i < MOST; i++) many[i] = texts[i % TEXTS];
+    b4c_model *m = open_model(folder_make("many", "bert"), B4C_I8);
+    b4c_session *s = new_session(m, b4c_kernels_get(), 2, 0);
+    encode(s, many, TEXTS, B4C_POOL_MEAN, want);
+    for (int n = 1; n <= MOST; n *= 2) {
+        encode(s, many, n, B4C_POOL_MEAN, got);
+        for (int i = 0; i < n; i++)
+            expect(got + i * WIDTH, want + i % TEXTS * WIDTH, 1, "many", m, b4c_kernels_get());
+    }
+    b4c_session_free(s);
+    b4c_model_free(m);
+    free(many);
+}
+
 static void every_pooling_depends_on_its_text_alone(void **state)
 {
     (void)state;
@@ -215,7 +237,7 @@ static long resident_kilobytes(void)
     return pages * (sysconf(_SC_PAGESIZE) / 1024);
 }
 
-/* REPORTS S01, S06, S18: what others leak by the call. */
+/* REPORTS S01, S06, S18: what others leak by the call. `make soak` makes a million of them. */
 static void memory_does_not_grow_with_calls(void **state)
 {
     (void)state;
@@ -223,14 +245,16 @@ static void memory_does_not_grow_with_calls(void **state)
     b4c_error err = { 0 };
     b4c_model *m = open_model(folder_make("calls", "bert"), B4C_F32);
     b4c_session *s = b4c_session_new(m, &(b4c_session_options){ .threads = 2 }, &err);
+    const char *soak = getenv("SOAK_CALLS");
+    const long calls = soak && atol(soak) > 3000 ? atol(soak) : 3000;
     long before = 0;
-    for (int i = 0; i < 3000; i++) {
-        encode(s, (const char *const *)texts + i % 5, 1 + i % 19, B4C_POOL_MEAN, out);
+    for (long i = 0; i < calls; i++) {
+        encode(s, (const char *const *)texts + i % 5, 1 + (int)(i % 19), B4C_POOL_MEAN, out);
         if (i == 300) before = resident_kilobytes();
     }
     if (before == 0) skip();
     const long grown = resident_kilobytes() - before;
-    if (grown > 1024) fail_msg("%ld KB more after 2,700 calls", grown);
+    if (grown > 1024) fail_msg("%ld KB more after %ld calls", grown, calls);
     b4c_session_free(s);
     b4c_model_free(m);
 }
@@ -240,6 +264,7 @@ int main(void)
     print_tables();
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_vector_depends_on_its_text_alone),
+        cmocka_unit_test(batches_of_one_to_thousands_give_one_vector),
         cmocka_unit_test(every_pooling_depends_on_its_text_alone),
         cmocka_unit_test(tokens_give_the_vector_of_their_text),
         cmocka_unit_test(dim_and_normalize_are_what_they_say),
