@@ -61,16 +61,18 @@ typedef enum b4c_dtype { B4C_AUTO, B4C_F32, B4C_BF16, B4C_I8 } b4c_dtype;
 
 B4C_API const char *b4c_dtype_name(b4c_dtype);
 
-/* The kernels this process uses ("scalar", "avx2", "avx512", "amx", "neon"); chosen at first use from
- * what the machine has, or forced by the environment variable BERT4C_ISA. */
+/* The kernels this process uses ("scalar", "avx2", "avx512", "amx", "neon"); chosen at first use
+ * from what the machine has, or forced by the environment variable BERT4C_ISA. */
 B4C_API const char *b4c_isa_name(void);
 
 /* Cores this process may use: affinity mask and cgroup quota. >= 1 */
 B4C_API int b4c_cpu_count(void);
 
-/* Arithmetic limit of `threads` cores for products of this type, in operations a second (a multiply-add is two), measured on
- * registers with the widest instruction that the kernels in use have for it; 0: not known here. name (may be NULL) becomes the
- * instruction's, also with threads 0, which measures nothing. Takes about 0.1 s. For telling speeds as parts of a limit on machines whose clocks move. */
+/* Arithmetic limit of `threads` cores for products of this type, in operations a second (a
+ * multiply-add is two), measured on registers with the widest instruction that the kernels in
+ * use have for it; 0: not known here. name (may be NULL) becomes the instruction's, also with
+ * threads 0, which measures nothing. Takes about 0.1 s. For telling speeds as parts of a limit
+ * on machines whose clocks move. */
 B4C_API double b4c_machine_peak(b4c_dtype, int threads, const char **name);
 
 /* Major.minor.patch of the Unicode tables in use. */
@@ -80,7 +82,9 @@ B4C_API const char *b4c_unicode_version(void);
 
 typedef struct b4c_tokenizer b4c_tokenizer;
 
-typedef enum b4c_truncate { B4C_TRUNCATE_RIGHT, B4C_TRUNCATE_LEFT, B4C_TRUNCATE_MIDDLE, B4C_TRUNCATE_ERROR } b4c_truncate;
+typedef enum b4c_truncate {
+    B4C_TRUNCATE_RIGHT, B4C_TRUNCATE_LEFT, B4C_TRUNCATE_MIDDLE, B4C_TRUNCATE_ERROR
+} b4c_truncate;
 
 /* WordPiece in two dialects (docs/pitfalls.md): the hub's fast tokenizer, and the original
  * BERT / bert4keras rules. AUTO decides from the model's files. */
@@ -100,14 +104,17 @@ typedef struct b4c_tokenize_options {
     b4c_truncate truncate;
     bool no_special;         /* leave out [CLS] and [SEP] */
     bool plain_text;         /* do not recognise special and added tokens inside the text */
-    bool find_special;       /* recognise them in the BERT4KERAS dialect too, which by itself does not */
+    /* recognise them in the BERT4KERAS dialect too, which by itself does not */
+    bool find_special;
     bool repair;             /* take bytes that are not UTF-8 as U+FFFD instead of failing */
 } b4c_tokenize_options;
-#define B4C_TOKENIZE_DEFAULT ((b4c_tokenize_options){ 0, B4C_TRUNCATE_RIGHT, false, false, false, false })
+#define B4C_TOKENIZE_DEFAULT \
+    ((b4c_tokenize_options){ 0, B4C_TRUNCATE_RIGHT, false, false, false, false })
 
 /* One text or pair as tokens. Arrays have n entries and belong to the encoding. Offsets are
- * [begin, end) into the caller's own text (text a or b by segment): in bytes and in code points. They never fall from token
- * to token. Special tokens that were added, not found, have begin == end == 0. */
+ * [begin, end) into the caller's own text (text a or b by segment): in bytes and in code points.
+ * They never fall from token to token. Special tokens that were added, not found, have begin ==
+ * end == 0. */
 typedef struct b4c_encoding {
     int n;
     int32_t *ids;
@@ -117,16 +124,22 @@ typedef struct b4c_encoding {
     uint8_t *added;          /* 1: [CLS], [SEP]: not from the text */
     int unknown;             /* how many are the unknown token */
     int cut;                 /* tokens that truncation removed */
-    int n_dropped;           /* code points of the text that no token stands for because the rules drop them */
-    uint32_t *dropped;       /* them (controls, U+FFFD, accents, ...): byte offset of each; blanks are not listed */
-    int dropped_in_first;    /* how many of them are in the first text; the others are in the second */
-    int repaired;            /* runs of bytes that were not UTF-8 (option repair); they are dropped too */
+    /* code points of the text that no token stands for because the rules drop them */
+    int n_dropped;
+    /* them (controls, U+FFFD, accents, ...): byte offset of each; blanks are not listed */
+    uint32_t *dropped;
+    /* how many of them are in the first text; the others are in the second */
+    int dropped_in_first;
+    /* runs of bytes that were not UTF-8 (option repair); they are dropped too */
+    int repaired;
     int room, dropped_room;  /* entries that the arrays have room for */
 } b4c_encoding;
 
-/* path: a model folder, a vocab.txt or a tokenizer.json (settings beside such a file are read as in a folder). */
+/* path: a model folder, a vocab.txt or a tokenizer.json (settings beside such a file are read as
+ * in a folder). */
 B4C_API b4c_tokenizer *b4c_tokenizer_open(const char *path, b4c_dialect, b4c_error *);
-B4C_API b4c_tokenizer *b4c_tokenizer_open_with(const char *path, const b4c_tokenizer_options *, b4c_error *);
+B4C_API b4c_tokenizer *b4c_tokenizer_open_with(const char *path, const b4c_tokenizer_options *,
+                                               b4c_error *);
 B4C_API void b4c_tokenizer_free(b4c_tokenizer *);
 /* Ids are 0 .. count-1: as many rows as the model's embedding must at least have. */
 B4C_API int b4c_tokenizer_count(const b4c_tokenizer *);
@@ -140,21 +153,26 @@ typedef struct b4c_tokenizer_info {
     bool lower_case, strip_accents, chinese_chars, clean_text;
     int max_length;          /* tokens, as the files state it; 0: they do not */
     int pad, unknown, cls, sep, mask;   /* ids, -1: none */
-    int word_tokens;         /* tokens of two or more Chinese characters: thousands in a word vocabulary, which needs a segmenter */
+    /* tokens of two or more Chinese characters: thousands in a word vocabulary, which needs a
+     * segmenter */
+    int word_tokens;
     const char *notes;       /* what was odd in the files, a line each; "" */
 } b4c_tokenizer_info;
 B4C_API void b4c_tokenizer_describe(const b4c_tokenizer *, b4c_tokenizer_info *);
 
-/* Encode a, or the pair (a, b). len_a, len_b: bytes; SIZE_MAX: up to the NUL. b may be NULL; options NULL: the default.
- * The encoding is reused: start from {0}, free once at the end. Thread-safe on one tokenizer. Truncation takes from the longer
- * text of a pair. Fails with B4C_E_TEXT on bytes that are not UTF-8, naming the byte; with B4C_E_ARG where max_length has no room for
- * the special tokens. O(bytes). */
-B4C_API int b4c_tokenize(const b4c_tokenizer *, const char *a, size_t len_a, const char *b, size_t len_b,
-                         const b4c_tokenize_options *, b4c_encoding *, b4c_error *);
+/* Encode a, or the pair (a, b). len_a, len_b: bytes; SIZE_MAX: up to the NUL. b may be NULL;
+ * options NULL: the default. The encoding is reused: start from {0}, free once at the end.
+ * Thread-safe on one tokenizer. Truncation takes from the longer text of a pair. Fails with
+ * B4C_E_TEXT on bytes that are not UTF-8, naming the byte; with B4C_E_ARG where max_length has
+ * no room for the special tokens. O(bytes). */
+B4C_API int b4c_tokenize(const b4c_tokenizer *, const char *a, size_t len_a, const char *b,
+                         size_t len_b, const b4c_tokenize_options *, b4c_encoding *, b4c_error *);
 B4C_API void b4c_encoding_free(b4c_encoding *);
 
-/* Text of ids, by the dialect's rules. Returns a NUL-ended string that the caller frees with free(), or NULL. */
-B4C_API char *b4c_detokenize(const b4c_tokenizer *, const int32_t *ids, int n, bool keep_special, b4c_error *);
+/* Text of ids, by the dialect's rules. Returns a NUL-ended string that the caller frees with
+ * free(), or NULL. */
+B4C_API char *b4c_detokenize(const b4c_tokenizer *, const int32_t *ids, int n, bool keep_special,
+                             b4c_error *);
 
 /* ---- model -------------------------------------------------------------------------------- */
 
@@ -174,28 +192,39 @@ B4C_API const char *b4c_pooling_name(b4c_pooling);
 typedef struct b4c_model_options {
     b4c_dtype dtype;
     b4c_dialect dialect;
-    bool need_head;          /* load the head that gives logits, for filling, generating, scoring; its absence is then an error */
-    bool allow_missing;      /* load although tensors are missing: they are zero. For inspection only */
-    bool check_numbers;      /* look for NaN and infinity in every tensor (default in the command) */
+    /* load the head that gives logits, for filling, generating, scoring; its absence is then an
+     * error */
+    bool need_head;
+    /* load although tensors are missing: they are zero. For inspection only */
+    bool allow_missing;
+    /* look for NaN and infinity in every tensor (default in the command) */
+    bool check_numbers;
     bool weights_only;       /* no tokenizer wanted */
-    /* Compute as another family's reference does: "t5-pegasus" for T5 PEGASUS in a hub folder that calls itself mt5: bias in
-     * cross-attention, scaled output, gelu by erf. NULL: what config.json says in "bert4c_as", or the hub's way. */
+    /* Compute as another family's reference does: "t5-pegasus" for T5 PEGASUS in a hub folder
+     * that calls itself mt5: bias in cross-attention, scaled output, gelu by erf. NULL: what
+     * config.json says in "bert4c_as", or the hub's way. */
     const char *as;
 } b4c_model_options;
-#define B4C_MODEL_DEFAULT ((b4c_model_options){ B4C_AUTO, B4C_DIALECT_AUTO, false, false, true, false, NULL })
+#define B4C_MODEL_DEFAULT \
+    ((b4c_model_options){ B4C_AUTO, B4C_DIALECT_AUTO, false, false, true, false, NULL })
 
-/* Open a folder in the hub's layout, a TF1 checkpoint's folder or prefix, or one file (.safetensors,
- * pytorch_model.bin, .onnx) with its config.json beside it. options NULL: the default. */
+/* Open a folder in the hub's layout, a TF1 checkpoint's folder or prefix, or one file
+ * (.safetensors, pytorch_model.bin, .onnx) with its config.json beside it. options NULL: the
+ * default. */
 B4C_API b4c_model *b4c_model_open(const char *path, const b4c_model_options *, b4c_error *);
 B4C_API void b4c_model_free(b4c_model *);
 
 /* How a model reads a text before it writes. */
 typedef enum b4c_reading {
     B4C_READ_AUTO,           /* by the architecture */
-    B4C_READ_CAUSAL,         /* token by token: GPT, LLaMA, BERT and NEZHA as language models. The text is continued */
-    B4C_READ_PREFIX,         /* UniLM over BERT, RoFormer, NEZHA: the source, [CLS] a [SEP], sees all of itself; then a target follows */
+    /* token by token: GPT, LLaMA, BERT and NEZHA as language models. The text is continued */
+    B4C_READ_CAUSAL,
+    /* UniLM over BERT, RoFormer, NEZHA: the source, [CLS] a [SEP], sees all of itself; then a
+     * target follows */
+    B4C_READ_PREFIX,
     B4C_READ_SEQ2SEQ,        /* T5, BART, PEGASUS: an encoder reads, a decoder writes */
-    B4C_READ_MASKED          /* for scoring alone: each token from all others, as a masked LM does */
+    /* for scoring alone: each token from all others, as a masked LM does */
+    B4C_READ_MASKED
 } b4c_reading;
 
 B4C_API const char *b4c_reading_name(b4c_reading);
@@ -210,7 +239,8 @@ typedef struct b4c_model_info {
     bool has_pooler, has_mlm;  /* masked-LM head in the files */
     bool has_head;             /* any head that gives logits */
     b4c_reading reading;       /* how AUTO reads before it writes */
-    int end, start;            /* first end token, or -1; what the decoder of SEQ2SEQ starts with, or -1 */
+    /* first end token, or -1; what the decoder of SEQ2SEQ starts with, or -1 */
+    int end, start;
     int max_length;            /* tokens: the smallest limit the files state, or 0 */
     int64_t parameters;
     size_t packed_bytes;       /* memory the weights take */
@@ -218,8 +248,8 @@ typedef struct b4c_model_info {
 
 B4C_API void b4c_model_describe(const b4c_model *, b4c_model_info *);
 B4C_API const b4c_tokenizer *b4c_model_tokenizer(const b4c_model *);
-/* What loading found, as JSON: tensors read with shape and type, unexpected ones, missing ones, name
- * mapping, files. Belongs to the model. */
+/* What loading found, as JSON: tensors read with shape and type, unexpected ones, missing ones,
+ * name mapping, files. Belongs to the model. */
 B4C_API const char *b4c_model_report(const b4c_model *);
 /* Prompt the model's files name so ("query", "document"), or NULL. name NULL: their default. */
 B4C_API const char *b4c_model_prompt(const b4c_model *, const char *name);
@@ -239,13 +269,16 @@ B4C_API void b4c_session_free(b4c_session *);
 
 typedef struct b4c_encode_options {
     b4c_pooling pooling;
-    int normalize;           /* 1 unit length, 0 as they are, -1 what the model's files say (no: 0) */
-    const char *prompt;      /* put before every text; "": none; NULL: the files' default, mostly none */
+    /* 1 unit length, 0 as they are, -1 what the model's files say (no: 0) */
+    int normalize;
+    /* put before every text; "": none; NULL: the files' default, mostly none */
+    const char *prompt;
     int max_length;          /* 0: the model's */
     b4c_truncate truncate;
     int dim;                 /* keep the first dim components (before normalising); 0: all */
 } b4c_encode_options;
-#define B4C_ENCODE_DEFAULT ((b4c_encode_options){ B4C_POOL_AUTO, -1, NULL, 0, B4C_TRUNCATE_RIGHT, 0 })
+#define B4C_ENCODE_DEFAULT \
+    ((b4c_encode_options){ B4C_POOL_AUTO, -1, NULL, 0, B4C_TRUNCATE_RIGHT, 0 })
 
 /* Components of a vector that b4c_encode will write, or a negative code. */
 B4C_API int b4c_encode_width(const b4c_session *, const b4c_encode_options *, b4c_error *);
@@ -261,10 +294,12 @@ B4C_API void b4c_session_stats(const b4c_session *, b4c_encode_stats *);
 
 /* Already tokenized input, sequences end to end: ids, segments (NULL: zeros) [rows], lengths [n].
  * out [n, width]. Same result as b4c_encode on the same ids. */
-B4C_API int b4c_encode_ids(b4c_session *, const int32_t *ids, const int32_t *segments, const int *lengths, int n,
-                           const b4c_encode_options *, float *out, b4c_error *);
+B4C_API int b4c_encode_ids(b4c_session *, const int32_t *ids, const int32_t *segments,
+                           const int *lengths, int n, const b4c_encode_options *, float *out,
+                           b4c_error *);
 
-/* The best `top` tokens for every mask token in one text; a text without one has 0 masks, and is no error. */
+/* The best `top` tokens for every mask token in one text; a text without one has 0 masks, and is
+ * no error. */
 typedef struct b4c_fill_options {
     int top;
     int max_length;          /* tokens; 0: the model's */
@@ -278,40 +313,48 @@ typedef struct b4c_fill_result {
     uint32_t *begin;         /* [masks] byte offset of the mask in the text */
     b4c_candidate *best;     /* [masks, top], falling p; softmax over the whole vocabulary */
 } b4c_fill_result;
-B4C_API int b4c_fill(b4c_session *, const char *text, size_t len, const b4c_fill_options *, b4c_fill_result *,
-                     b4c_error *);
+B4C_API int b4c_fill(b4c_session *, const char *text, size_t len, const b4c_fill_options *,
+                     b4c_fill_result *, b4c_error *);
 B4C_API void b4c_fill_result_free(b4c_fill_result *);
 
 /* ---- generation --------------------------------------------------------------------------- */
 
 typedef enum b4c_early_stopping {
-    B4C_EARLY_HEURISTIC,     /* stop when no live beam can beat the worst kept result at the length it has now */
+    /* stop when no live beam can beat the worst kept result at the length it has now */
+    B4C_EARLY_HEURISTIC,
     B4C_EARLY_ALWAYS,        /* stop when as many results as beams are finished */
     B4C_EARLY_NEVER          /* exact: stop when no live beam can beat them at any length */
 } b4c_early_stopping;
 
 typedef enum b4c_finish {
-    B4C_FINISH_NONE, B4C_FINISH_END /* end token */, B4C_FINISH_LENGTH /* limit reached */, B4C_FINISH_STOP /* stop string or token */,
-    B4C_FINISH_STOPPED /* by the caller */
+    B4C_FINISH_NONE,
+    B4C_FINISH_END,          /* end token */
+    B4C_FINISH_LENGTH,       /* limit reached */
+    B4C_FINISH_STOP,         /* stop string or token */
+    B4C_FINISH_STOPPED       /* by the caller */
 } b4c_finish;
 
-B4C_API const char *b4c_finish_name(b4c_finish);      /* "end", "length", "stop", "stopped", "none" */
+/* "end", "length", "stop", "stopped", "none" */
+B4C_API const char *b4c_finish_name(b4c_finish);
 
 typedef struct b4c_bias { int32_t token; float bias; } b4c_bias;
 typedef struct b4c_phrase { const int32_t *ids; int n; } b4c_phrase;
 
-/* All options work together; what contradicts is an error. Names and meanings are those people know from elsewhere. */
+/* All options work together; what contradicts is an error. Names and meanings are those people
+ * know from elsewhere. */
 typedef struct b4c_generate_options {
     int max_new_tokens, min_new_tokens;   /* before the minimum no end token can come */
     int n;                                /* results a text */
     /* beams */
     int beams;                            /* 1: greedy or sampling */
     int beam_groups;                      /* diverse beam search: groups of beams / beam_groups */
-    float diversity;                      /* taken off a token's score for each earlier group that chose it in this step */
+    /* taken off a token's score for each earlier group that chose it in this step */
+    float diversity;
     float length_penalty;                 /* score / length^penalty */
     b4c_early_stopping early_stopping;
-    bool bert4keras_beam;                 /* bert4keras's search instead: no length normalisation; ended beams that are not best are
-                                           * dropped; min_new_tokens is its minlen and does not forbid end tokens */
+    /* bert4keras's search instead: no length normalisation; ended beams that are not best are
+     * dropped; min_new_tokens is its minlen and does not forbid end tokens */
+    bool bert4keras_beam;
     int min_ends;                         /* with it: end tokens that a result must hold; 1 */
     /* sampling: temperature 0 is greedy */
     bool sample;
@@ -325,33 +368,40 @@ typedef struct b4c_generate_options {
     /* tokens */
     const b4c_bias *bias;
     int n_bias;
-    const b4c_phrase *bad, *forced;       /* sequences that never appear; sequences that must all appear */
+    /* sequences that never appear; sequences that must all appear */
+    const b4c_phrase *bad, *forced;
     int n_bad, n_forced;
     bool allow_unknown;                   /* [UNK], [PAD], [MASK], [CLS] may be produced */
     const int32_t *stop_tokens;           /* besides the model's own end tokens */
     int n_stop_tokens;
     const char *const *stop;              /* strings; a result is cut before the first */
     int n_stop;
-    bool logprobs;                        /* log-probability of every token, before temperature and filters */
+    /* log-probability of every token, before temperature and filters */
+    bool logprobs;
     int alternatives;                     /* and of this many best tokens at each place */
     /* the source */
     b4c_reading reading;
-    int max_source;                       /* tokens of the text that are read, special ones included; 0: what the model holds */
+    /* tokens of the text that are read, special ones included; 0: what the model holds */
+    int max_source;
     b4c_truncate truncate;                /* where a longer one is cut */
-    /* What result 0 of text `text` has become longer by: whole characters, of `bytes` bytes (0: nothing yet; "" at the end of a
-     * step), never taken back. Pieces come with greedy decoding and sampling of one result, with beams only at the end. Another
-     * return than 0 stops that text. NULL: not wanted. */
+    /* What result 0 of text `text` has become longer by: whole characters, of `bytes` bytes (0:
+     * nothing yet; "" at the end of a step), never taken back. Pieces come with greedy decoding
+     * and sampling of one result, with beams only at the end. Another return than 0 stops that
+     * text. NULL: not wanted. */
     int (*stream)(void *arg, int text, const char *piece, size_t bytes);
     void *stream_arg;
     /* Asked at every step; another answer than 0 ends the call with B4C_E_STOPPED. NULL: never. */
     int (*interrupt)(void *arg);
     void *interrupt_arg;
 } b4c_generate_options;
-#define B4C_GENERATE_DEFAULT                                                                      \
-    ((b4c_generate_options){ .max_new_tokens = 128, .n = 1, .beams = 1, .beam_groups = 1, .length_penalty = 1, .min_ends = 1, .temperature = 1, \
-                             .top_p = 1, .typical = 1, .repetition_penalty = 1 })
+#define B4C_GENERATE_DEFAULT                                                           \
+    ((b4c_generate_options){ .max_new_tokens = 128, .n = 1, .beams = 1,                \
+                             .beam_groups = 1, .length_penalty = 1, .min_ends = 1,     \
+                             .temperature = 1, .top_p = 1, .typical = 1,               \
+                             .repetition_penalty = 1 })
 
-/* The default, changed by what the model's generation_config.json says (beams, sampling, penalties, lengths). */
+/* The default, changed by what the model's generation_config.json says (beams, sampling,
+ * penalties, lengths). */
 B4C_API b4c_generate_options b4c_generate_defaults(const b4c_model *);
 
 typedef struct b4c_result {
@@ -369,41 +419,53 @@ typedef struct b4c_result {
 typedef struct b4c_generation {
     int n;                   /* texts */
     const int *count;        /* [n] results of each */
-    const b4c_result *const *result;     /* [n], of each [count]: best first (beams), or in order (samples) */
+    /* [n], of each [count]: best first (beams), or in order (samples) */
+    const b4c_result *const *result;
     int64_t tokens_read, tokens_written; /* of all sources and results */
     int texts_cut;           /* sources that truncation shortened */
     int64_t cut;             /* tokens that they lost */
     int empty;               /* results without a token */
     int at_limit;            /* results that a length limit ended */
-    int shortened;           /* texts that max_new_tokens would take beyond the positions that the model has: they stop there */
+    /* texts that max_new_tokens would take beyond the positions that the model has: they stop
+     * there */
+    int shortened;
     struct b4c_generation_own *own;
 } b4c_generation;
 
-/* Continue or answer n texts, all in one continuous batch: finished results leave it, waiting texts enter. lens: bytes, or NULL
- * for NUL-ended texts. options NULL: b4c_generate_defaults. A result depends on its text, the options and the seed alone: not on
- * other texts, their order or the number of threads; equal texts get equal samples. Needs a model opened with need_head. */
-B4C_API int b4c_generate(b4c_session *, const char *const *texts, const size_t *lens, int n, const b4c_generate_options *,
-                         b4c_generation *, b4c_error *);
-/* The same from tokens, sequences of lengths [n] end to end, read as they are. segments NULL: zeros. What is written gets segment 1
- * (PREFIX) or 0; where segments are given, the other one than the last token's: a dialogue's other speaker. */
-B4C_API int b4c_generate_ids(b4c_session *, const int32_t *ids, const int32_t *segments, const int *lengths, int n,
-                             const b4c_generate_options *, b4c_generation *, b4c_error *);
+/* Continue or answer n texts, all in one continuous batch: finished results leave it, waiting
+ * texts enter. lens: bytes, or NULL for NUL-ended texts. options NULL: b4c_generate_defaults. A
+ * result depends on its text, the options and the seed alone: not on other texts, their order or
+ * the number of threads; equal texts get equal samples. Needs a model opened with need_head. */
+B4C_API int b4c_generate(b4c_session *, const char *const *texts, const size_t *lens, int n,
+                         const b4c_generate_options *, b4c_generation *, b4c_error *);
+/* The same from tokens, sequences of lengths [n] end to end, read as they are. segments NULL:
+ * zeros. What is written gets segment 1 (PREFIX) or 0; where segments are given, the other one
+ * than the last token's: a dialogue's other speaker. */
+B4C_API int b4c_generate_ids(b4c_session *, const int32_t *ids, const int32_t *segments,
+                             const int *lengths, int n, const b4c_generate_options *,
+                             b4c_generation *, b4c_error *);
 B4C_API void b4c_generation_free(b4c_generation *);
 
-/* Other ways to say a text, by SimBERT, RoFormer-Sim and their like (a PREFIX model whose vectors tell likeness): samples, without
- * repeats and the text itself (also where only blanks differ), encoded by the same model, by falling cosine to the text. */
+/* Other ways to say a text, by SimBERT, RoFormer-Sim and their like (a PREFIX model whose
+ * vectors tell likeness): samples, without repeats and the text itself (also where only blanks
+ * differ), encoded by the same model, by falling cosine to the text. */
 typedef struct b4c_paraphrase_options {
     b4c_generate_options generate;       /* n: samples a text */
     int keep;                            /* the most candidates given back; 0: all */
     float floor;                         /* least cosine */
-    b4c_pooling pooling;                 /* AUTO: linear where there is a pooler, else what the files say */
-    const int *mask;                     /* tokens of the source, [CLS] being 0, that are read as [MASK]: freer variants */
+    /* AUTO: linear where there is a pooler, else what the files say */
+    b4c_pooling pooling;
+    /* tokens of the source, [CLS] being 0, that are read as [MASK]: freer variants */
+    const int *mask;
     int n_mask;
 } b4c_paraphrase_options;
-#define B4C_PARAPHRASE_DEFAULT                                                                    \
-    ((b4c_paraphrase_options){ .generate = { .max_new_tokens = 64, .n = 100, .beams = 1, .beam_groups = 1, .length_penalty = 1, \
-                                             .min_ends = 1, .sample = true, .temperature = 1, .top_p = 0.95f, .typical = 1, \
-                                             .repetition_penalty = 1, .reading = B4C_READ_PREFIX },                         \
+#define B4C_PARAPHRASE_DEFAULT                                                                 \
+    ((b4c_paraphrase_options){ .generate = { .max_new_tokens = 64, .n = 100, .beams = 1,       \
+                                             .beam_groups = 1, .length_penalty = 1,            \
+                                             .min_ends = 1, .sample = true, .temperature = 1,  \
+                                             .top_p = 0.95f, .typical = 1,                     \
+                                             .repetition_penalty = 1,                          \
+                                             .reading = B4C_READ_PREFIX },                     \
                                .keep = 20, .floor = -1 })
 
 typedef struct b4c_paraphrase {
@@ -431,9 +493,11 @@ B4C_API void b4c_paraphrases_free(b4c_paraphrases *);
 
 /* How likely a model finds texts. */
 typedef struct b4c_score_options {
-    b4c_reading reading;     /* AUTO: with sources as the model generates; without, MASKED where it is a masked LM */
+    /* AUTO: with sources as the model generates; without, MASKED where it is a masked LM */
+    b4c_reading reading;
     int end;                 /* the end token counts too: 1, 0; -1: where there is a source */
-    int max_length;          /* tokens of source and text; 0: what the model holds. A longer text is an error */
+    /* tokens of source and text; 0: what the model holds. A longer text is an error */
+    int max_length;
 } b4c_score_options;
 #define B4C_SCORE_DEFAULT ((b4c_score_options){ B4C_READ_AUTO, -1, 0 })
 
@@ -441,7 +505,8 @@ typedef struct b4c_score {
     int n;                   /* tokens that count */
     const int32_t *ids;      /* [n] */
     const float *token_logprob;          /* [n] */
-    double logprob;          /* their sum; MASKED: the pseudo-log-likelihood (Salazar et al. 2020) */
+    /* their sum; MASKED: the pseudo-log-likelihood (Salazar et al. 2020) */
+    double logprob;
     double perplexity;       /* exp(-logprob / n); 0 tokens: NaN */
 } b4c_score;
 
@@ -452,13 +517,15 @@ typedef struct b4c_scores {
     struct b4c_scores_own *own;
 } b4c_scores;
 
-/* texts [n], and the source of each, or NULL. A first token that nothing stands before does not count. */
-B4C_API int b4c_score_texts(b4c_session *, const char *const *sources, const char *const *texts, int n,
-                            const b4c_score_options *, b4c_scores *, b4c_error *);
-/* The same from tokens: text i is ids, of lengths[i], the first given[i] of which are its source (SEQ2SEQ: what the encoder reads)
- * and do not count. given NULL: zeros. An end token counts if it stands there. MASKED: special tokens ([CLS], [SEP], [PAD]) do not count. */
-B4C_API int b4c_score_ids(b4c_session *, const int32_t *ids, const int *lengths, const int *given, int n,
-                          const b4c_score_options *, b4c_scores *, b4c_error *);
+/* texts [n], and the source of each, or NULL. A first token that nothing stands before does not
+ * count. */
+B4C_API int b4c_score_texts(b4c_session *, const char *const *sources, const char *const *texts,
+                            int n, const b4c_score_options *, b4c_scores *, b4c_error *);
+/* The same from tokens: text i is ids, of lengths[i], the first given[i] of which are its source
+ * (SEQ2SEQ: what the encoder reads) and do not count. given NULL: zeros. An end token counts if
+ * it stands there. MASKED: special tokens ([CLS], [SEP], [PAD]) do not count. */
+B4C_API int b4c_score_ids(b4c_session *, const int32_t *ids, const int *lengths, const int *given,
+                          int n, const b4c_score_options *, b4c_scores *, b4c_error *);
 B4C_API void b4c_scores_free(b4c_scores *);
 
 /* Cosine of two vectors of n components, summed in double; 0 when one of them is all zero. */
@@ -466,15 +533,19 @@ B4C_API double b4c_cosine(const float *a, const float *b, int n);
 
 /* ---- measures ----------------------------------------------------------------------------- */
 
-/* How well scores agree with labels. What is not defined - fewer than two values, a constant side, one class only -
- * is NaN and no error; a NaN that comes in is B4C_E_NUMBER. Equal values never depend on their order. O(n log n). */
+/* How well scores agree with labels. What is not defined - fewer than two values, a constant
+ * side, one class only - is NaN and no error; a NaN that comes in is B4C_E_NUMBER. Equal values
+ * never depend on their order. O(n log n). */
 B4C_API double b4c_pearson(const double *a, const double *b, size_t n);
 /* Pearson of average ranks: equal values share the mean of their ranks. */
 B4C_API int b4c_spearman(const double *a, const double *b, size_t n, double *out, b4c_error *);
-/* Area under the ROC curve: the chance that a random positive scores above a random negative, ties half. Labels are 0 or 1. */
+/* Area under the ROC curve: the chance that a random positive scores above a random negative,
+ * ties half. Labels are 0 or 1. */
 B4C_API int b4c_auc(const double *score, const double *label, size_t n, double *out, b4c_error *);
-/* The highest F1 over all thresholds (positive: score >= threshold), and the highest threshold that reaches it. Labels are 0 or 1. */
-B4C_API int b4c_best_f1(const double *score, const double *label, size_t n, double *f1, double *threshold, b4c_error *);
+/* The highest F1 over all thresholds (positive: score >= threshold), and the highest threshold
+ * that reaches it. Labels are 0 or 1. */
+B4C_API int b4c_best_f1(const double *score, const double *label, size_t n, double *f1,
+                        double *threshold, b4c_error *);
 
 #ifdef __cplusplus
 }

@@ -1,10 +1,10 @@
-/* score.c - how likely texts are: by reading on (causal), behind a source (prefix, seq2seq), or each
- * token from all others (masked).
+/* score.c - how likely texts are: by reading on (causal), behind a source (prefix, seq2seq), or
+ * each token from all others (masked).
  *
- * The idea: everything is passes. A pass is one sequence through the network and the run of its rows
- * whose logits are asked about; a masked text is as many passes as it has tokens. Passes are packed
- * into batches whatever text they belong to, and logits are made for a slice of rows at a time, so
- * that neither long texts nor large vocabularies need much memory.
+ * The idea: everything is passes. A pass is one sequence through the network and the run of its
+ * rows whose logits are asked about; a masked text is as many passes as it has tokens. Passes are
+ * packed into batches whatever text they belong to, and logits are made for a slice of rows at a
+ * time, so that neither long texts nor large vocabularies need much memory.
  */
 #include "api/writing.h"
 
@@ -43,7 +43,7 @@ typedef struct scorer {
     int next_text, next_token;
 } scorer;
 
-/* ---- passes ------------------------------------------------------------------------------------ */
+/* ---- passes ---------------------------------------------------------------------------------- */
 
 typedef struct pass {
     int text;
@@ -89,7 +89,7 @@ static bool next_pass(scorer *s, pass *p)
     return false;
 }
 
-/* ---- a batch ----------------------------------------------------------------------------------- */
+/* ---- a batch --------------------------------------------------------------------------------- */
 
 typedef struct batch {
     const pass *pass;
@@ -231,7 +231,7 @@ static int run_all(scorer *s, b4c_error *err)
     return rc;
 }
 
-/* ---- texts ------------------------------------------------------------------------------------- */
+/* ---- texts ----------------------------------------------------------------------------------- */
 
 /* How many tokens of a text count. */
 static int counted(const scorer *s, const text *t)
@@ -299,7 +299,8 @@ static int resolve(const b4c_session *s, const b4c_score_options *o, bool source
     b4c_reading wanted = o->reading;
     if (o->end < -1 || o->end > 1)
         return b4c_fail(err, B4C_E_ARG, "end is %d, wanted 1, 0 or -1", o->end);
-    if (o->max_length < 0 || (m->net.spec.max_positions && o->max_length > m->net.spec.max_positions))
+    if (o->max_length < 0 ||
+        (m->net.spec.max_positions && o->max_length > m->net.spec.max_positions))
         return b4c_fail(err, B4C_E_ARG, "max_length is %d, the model reads at most %d tokens",
                         o->max_length, m->net.spec.max_positions);
     if (wanted == B4C_READ_AUTO && m->habits.reading == B4C_READ_PREFIX && !source)
@@ -344,8 +345,10 @@ static int read_text(b4c_session *s, b4c_reading r, const b4c_score_options *o, 
         rc = b4c_tokenize(m->tokenizer, source, SIZE_MAX, NULL, 0, &how, &e, err);
         if (r == B4C_READ_CAUSAL)
             while (e.n > 1 && e.added[e.n - 1]) e.n--;
-        if (rc == 0 && r != B4C_READ_SEQ2SEQ) b4c_buffer_add(&ids, e.ids, (size_t)e.n * sizeof *e.ids);
-        if (rc == 0 && r == B4C_READ_SEQ2SEQ) rc = b4c_sources_add(&own->sources, i, e.ids, NULL, e.n, err);
+        if (rc == 0 && r != B4C_READ_SEQ2SEQ)
+            b4c_buffer_add(&ids, e.ids, (size_t)e.n * sizeof *e.ids);
+        if (rc == 0 && r == B4C_READ_SEQ2SEQ)
+            rc = b4c_sources_add(&own->sources, i, e.ids, NULL, e.n, err);
         t->given = r == B4C_READ_SEQ2SEQ ? 0 : e.n;
         t->n_source = r == B4C_READ_SEQ2SEQ ? e.n : 0;
         own->targets.stats.unknown += e.unknown;
@@ -365,7 +368,8 @@ static int read_text(b4c_session *s, b4c_reading r, const b4c_score_options *o, 
         if (ids.failed) rc = b4c_fail(err, B4C_E_MEMORY, "no memory for its tokens");
     }
     if (rc == 0)
-        rc = b4c_sources_add(&own->targets, i, (const int32_t *)(const void *)ids.data, NULL, t->n, err);
+        rc = b4c_sources_add(&own->targets, i, (const int32_t *)(const void *)ids.data, NULL,
+                             t->n, err);
     b4c_buffer_done(&ids);
     b4c_encoding_free(&e);
     return rc;
