@@ -20,7 +20,7 @@ typedef struct answerer {
     bool streams;
 } answerer;
 
-/* ---- records ----------------------------------------------------------------------------------- */
+/* ---- records --------------------------------------------------------------------------------- */
 
 static void put_token(const answerer *a, cli_output *out, int32_t id, float logprob)
 {
@@ -67,7 +67,8 @@ static void put_jsonl(const answerer *a, cli_output *out, const char *text, size
             cli_put_float(out, (float)x[k].score);
         }
         cli_print(out, ",\"finish\":\"%s\"", b4c_finish_name(x[k].finish));
-        if (a->writing.options.logprobs || a->writing.options.alternatives) put_tokens(a, out, &x[k]);
+        if (a->writing.options.logprobs || a->writing.options.alternatives)
+            put_tokens(a, out, &x[k]);
         cli_put_text(out, "}");
     }
     cli_put_text(out, "]}\n");
@@ -85,7 +86,7 @@ static void put_line(cli_output *out, const char *text, size_t size, const b4c_r
     cli_put_text(out, "\n");
 }
 
-/* ---- chunks ------------------------------------------------------------------------------------ */
+/* ---- chunks ---------------------------------------------------------------------------------- */
 
 static int show(void *arg, int text, const char *piece, size_t bytes)
 {
@@ -132,7 +133,7 @@ static int answer_chunk(void *self, const cli_chunk *chunk, cli_output *out, b4c
     return rc;
 }
 
-/* ---- the run ----------------------------------------------------------------------------------- */
+/* ---- the run --------------------------------------------------------------------------------- */
 
 /* Text on standard output, one result a text, each token certain when it comes. */
 static int choose_stream(answerer *a, const cli_command *self, b4c_error *err)

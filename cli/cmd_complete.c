@@ -14,7 +14,8 @@ const cli_command cli_complete = {
     .operands = "[TEXT ...]",
     .run = run,
     .summary = "What follows a text",
-    .about = "Needs a model that writes: GPT, GPT-2, LLaMA, Qwen2; BERT and NEZHA as language models "
+    .about =
+        "Needs a model that writes: GPT, GPT-2, LLaMA, Qwen2; BERT and NEZHA as language models "
              "(--reading causal) or under UniLM's mask (--reading prefix); T5, BART, PEGASUS. "
              "Without options of decoding it takes the likeliest token, or what the model's "
              "generation_config.json says.\n"
@@ -23,8 +24,8 @@ const cli_command cli_complete = {
              "tsv: the text before them; jsonl: {\"text\", \"outputs\": [{\"text\", \"ids\", "
              "\"logprob\", \"finish\"}]}, finish being end, length, stop or stopped.\n"
              "\n"
-             "A result depends on its text, the options and the seed alone: not on the texts around "
-             "it, their order or the number of threads.",
+             "A result depends on its text, the options and the seed alone: not on the texts "
+             "around it, their order or the number of threads.",
     .examples = "bert4c complete -m uer/gpt2-chinese-cluecorpussmall 这是很久之前的事情了\n"
                 "bert4c complete -m ./gpt --top-p 0.9 --n 5 --seed 7 --to jsonl 今天天气\n",
     .formats = 1 << CLI_TEXT | 1 << CLI_TSV | 1 << CLI_JSONL,

@@ -38,7 +38,8 @@ static int read_mask(paraphraser *p, const char *list, b4c_error *err)
     return 0;
 }
 
-static void put_jsonl(cli_output *out, const char *text, size_t size, const b4c_paraphrase *c, int n)
+static void put_jsonl(cli_output *out, const char *text, size_t size, const b4c_paraphrase *c,
+                      int n)
 {
     cli_put_text(out, "{\"text\":");
     cli_put_json(out, text, size);
@@ -56,7 +57,8 @@ static void put_jsonl(cli_output *out, const char *text, size_t size, const b4c_
 }
 
 /* A line a candidate: cosine, candidate, and the text that it is of. */
-static void put_lines(cli_output *out, const char *text, size_t size, const b4c_paraphrase *c, int n)
+static void put_lines(cli_output *out, const char *text, size_t size, const b4c_paraphrase *c,
+                      int n)
 {
     for (int k = 0; k < n; k++) {
         cli_print(out, "%.4f\t", (double)c[k].cosine);
@@ -101,7 +103,8 @@ static int prepare(paraphraser *p, const cli_settings *s, b4c_error *err)
     *o = B4C_PARAPHRASE_DEFAULT;
     if (cli_model_open(&p->model, s, CLI_DEFAULT_PARAPHRASER, CLI_WITH_HEAD, err) < 0)
         return err->code;
-    /* SimBERT draws from the 5 likeliest: with --top-k, the 0.95 of RoFormer-Sim no longer holds. */
+    /* SimBERT draws from the 5 likeliest: with --top-k, the 0.95 of RoFormer-Sim no longer
+     * holds. */
     if (cli_given(s, "top-k") && !cli_given(s, "top-p")) o->generate.top_p = 1;
     if (cli_writing_read(&p->writing, &p->model, s, &o->generate, err) < 0) return err->code;
     o->generate = p->writing.options;
@@ -156,14 +159,16 @@ const cli_command cli_paraphrase = {
     .run = run,
     .summary = "Other ways to say a text",
     .about = "For SimBERT, RoFormer-Sim and their like. Draws samples of each text (--n), drops "
-             "repeats and the text itself, encodes what is left by the same model and gives back the "
-             "nearest (--keep), with their cosine to the text. Same seed and text, same candidates. "
-             "RoFormer-Sim draws with --top-p 0.95, which is the default; SimBERT with --top-k 5.\n"
+             "repeats and the text itself, encodes what is left by the same model and gives back "
+             "the nearest (--keep), with their cosine to the text. Same seed and text, same "
+             "candidates. RoFormer-Sim draws with --top-p 0.95, which is the default; SimBERT "
+             "with --top-k 5.\n"
              "\n"
              "tsv: a line a candidate: cosine, candidate, text; text: the same; jsonl: {\"text\", "
              "\"candidates\": [{\"text\", \"cosine\", \"logprob\"}]}.",
     .examples = "bert4c paraphrase -m ./roformer-sim --keep 10 广州和深圳哪个好？\n"
-                "bert4c paraphrase -m ./simbert --top-k 5 --floor 0.8 -f questions.txt -o more.tsv\n",
+                "bert4c paraphrase -m ./simbert --top-k 5 --floor 0.8 -f questions.txt -o "
+                "more.tsv\n",
     .formats = 1 << CLI_TSV | 1 << CLI_JSONL | 1 << CLI_TEXT,
     .format = CLI_TSV,
 };

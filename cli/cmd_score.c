@@ -160,8 +160,8 @@ const cli_command cli_score = {
     .summary = "How likely a model finds a text",
     .about = "Log-probability and perplexity: of a text read token by token (decoders, --reading "
              "causal), of what follows a source (--source, --pair), or, by a masked LM, the "
-             "pseudo-log-likelihood: each token from all others. With a source the end token counts. "
-             "A first token that nothing stands before does not count.\n"
+             "pseudo-log-likelihood: each token from all others. With a source the end token "
+             "counts. A first token that nothing stands before does not count.\n"
              "\n"
              "jsonl: {\"text\", \"logprob\", \"tokens\", \"ppl\"}; text, tsv: perplexity, "
              "log-probability, tokens, the source if there is one, and the text.",

@@ -61,7 +61,8 @@ const cli_option cli_options[] = {
       "write text as it comes, as on a terminal" },
 
     { "max-new-tokens", 0, CLI_IS_COUNT, CLI_DECODING, WRITES, true, "N", AT(max_new_tokens), 1,
-      1 << 20, "tokens that a result may have (what the model's files say, or 128; paraphrase: 64)" },
+      1 << 20,
+      "tokens that a result may have (what the model's files say, or 128; paraphrase: 64)" },
     { "min-new-tokens", 0, CLI_IS_COUNT, CLI_DECODING, WRITES, true, "N", AT(min_new_tokens), 0,
       1 << 20, "no end before N tokens" },
     { "n", 'n', CLI_IS_COUNT, CLI_DECODING, WRITES, true, "N", AT(n), 1, 10000,
@@ -79,7 +80,8 @@ const cli_option cli_options[] = {
       "when a search ends: when no live beam is better at its length; when as many results as "
       "beams are finished; when none can become better" },
     { "bert4keras-beam", 0, CLI_IS_FLAG, CLI_DECODING, ANSWERS, true, NULL, AT(bert4keras_beam), 0,
-      0, "search as bert4keras does: no length in the score, ended beams but the best are dropped" },
+      0,
+      "search as bert4keras does: no length in the score, ended beams but the best are dropped" },
     { "min-ends", 0, CLI_IS_COUNT, CLI_DECODING, ANSWERS, true, "N", AT(min_ends), 1, 1000,
       "with --bert4keras-beam: end tokens that a result holds (1)" },
     { "sample", 0, CLI_IS_FLAG, CLI_DECODING, ANSWERS, true, NULL, AT(sample), 0, 0,
@@ -148,8 +150,8 @@ const cli_option cli_options[] = {
     { "dialect", 0, CLI_IS_CHOICE, CLI_MODEL, MODELS, true, "auto|hub|bert4keras", AT(dialect), 0,
       0, "rules of the tokenizer; auto: by the model's files" },
     { "as", 0, CLI_IS_TEXT, CLI_MODEL, ANSWERS | CLI_SCORE, true, "t5-pegasus", AT(as), 0, 0,
-      "compute as T5 PEGASUS was trained (bias in cross-attention, scaled output, exact gelu) where "
-      "its folder in the hub's layout calls it mt5" },
+      "compute as T5 PEGASUS was trained (bias in cross-attention, scaled output, exact gelu) "
+      "where its folder in the hub's layout calls it mt5" },
     { "max-length", 0, CLI_IS_COUNT, CLI_MODEL, MODELS, true, "N", AT(max_length), 1, 1 << 24,
       "tokens a text may have, special ones included (the model's limit)" },
     { "truncate", 0, CLI_IS_CHOICE, CLI_MODEL, MODELS, true, "right|left|middle|error",

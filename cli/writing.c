@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* ---- lists ------------------------------------------------------------------------------------- */
+/* ---- lists ----------------------------------------------------------------------------------- */
 
 /* Zeroed memory that lives as long as the options. */
 static void *take(cli_writing *w, size_t bytes, b4c_error *err)
@@ -22,8 +22,8 @@ static void *take(cli_writing *w, size_t bytes, b4c_error *err)
 static int check_utf8(const char *option, const char *text, b4c_error *err)
 {
     if (cli_utf8_bad(text, strlen(text)) == strlen(text)) return 0;
-    return cli_fail(err, B4C_E_ARG, "not the text it should be: --%s: found bytes that are not UTF-8",
-                    option);
+    return cli_fail(err, B4C_E_ARG,
+                    "not the text it should be: --%s: found bytes that are not UTF-8", option);
 }
 
 /* A token by its number, or as the vocabulary spells it. */
@@ -34,11 +34,12 @@ static int token_of(const b4c_tokenizer *t, const char *option, const char *type
     const int found = b4c_tokenizer_find(t, typed);
     const long long number = strtoll(typed, &end, 10);
     if (found >= 0) *id = found;
-    else if (*typed && !*end && number >= 0 && number < b4c_tokenizer_count(t)) *id = (int32_t)number;
+    else if (*typed && !*end && number >= 0 && number < b4c_tokenizer_count(t))
+        *id = (int32_t)number;
     else
         return cli_fail(err, B4C_E_ARG,
-                        "wrong value: --%s: found '%s', wanted a token of the vocabulary or a number "
-                        "from 0 to %d; bert4c tokenize shows tokens",
+                        "wrong value: --%s: found '%s', wanted a token of the vocabulary or a "
+                        "number from 0 to %d; bert4c tokenize shows tokens",
                         option, typed, b4c_tokenizer_count(t) - 1);
     return 0;
 }
@@ -109,7 +110,7 @@ static int read_lists(cli_writing *w, const b4c_tokenizer *t, const cli_settings
     return rc;
 }
 
-/* ---- numbers ----------------------------------------------------------------------------------- */
+/* ---- numbers --------------------------------------------------------------------------------- */
 
 static void set_count(const cli_settings *s, const char *name, long long typed, int *field)
 {
@@ -134,8 +135,8 @@ static int read_sampling(b4c_generate_options *o, const cli_settings *s, b4c_err
     const bool cold = cli_given(s, "temperature") && s->temperature <= 0;
     if (cold && (s->sample || shaped))
         return cli_fail(err, B4C_E_ARG,
-                        "contradicting options: --temperature 0 takes the likeliest token, found an "
-                        "option that draws with it, wanted one of them");
+                        "contradicting options: --temperature 0 takes the likeliest token, found "
+                        "an option that draws with it, wanted one of them");
     if (s->sample || shaped || (cli_given(s, "temperature") && !cold)) o->sample = true;
     else if (cold || cli_given(s, "beams")) o->sample = false;
     if (cold) o->temperature = 1;
@@ -188,7 +189,7 @@ void cli_writing_done(cli_writing *w)
     while (w->n_memory) free(w->memory[--w->n_memory]);
 }
 
-/* ---- messages ---------------------------------------------------------------------------------- */
+/* ---- messages -------------------------------------------------------------------------------- */
 
 void cli_writing_count(cli_writing *w, const b4c_generation *g)
 {
@@ -216,14 +217,15 @@ void cli_writing_say(const cli_writing *w, long long records, double seconds)
         cli_say("%s results are empty: the model ended at once; --min-new-tokens N forbids that",
                 cli_count_text(w->empty, a));
     if (w->at_limit)
-        cli_say("%s results were ended by a length limit, not by the model; --max-new-tokens sets it",
+        cli_say("%s results were ended by a length limit, not by the model; --max-new-tokens sets "
+                "it",
                 cli_count_text(w->at_limit, a));
     if (w->shortened)
         cli_say("%s texts leave fewer positions than --max-new-tokens asks for",
                 cli_count_text(w->shortened, a));
 }
 
-/* ---- texts of a chunk -------------------------------------------------------------------------- */
+/* ---- texts of a chunk ------------------------------------------------------------------------ */
 
 int cli_texts_make(cli_texts *t, const cli_chunk *c, int part, b4c_error *err)
 {

@@ -32,8 +32,11 @@ static void the_reference_is_in_step(void **state)
 static void no_option_is_left_out(void **state)
 {
     (void)state;
-    static const char *const commands[] = { "embed", "similar", "fill",    "tokenize", "inspect", "complete", "summarize", "paraphrase", "score",
-                                            "pull",  "bench",   "version", "help" };
+    static const char *const commands[] = {
+        "embed",     "similar",    "fill",  "tokenize", "inspect",
+        "complete",  "summarize",  "paraphrase", "score",
+        "pull",      "bench",      "version", "help"
+    };
     const char *man = bert4c(NULL, "help", "--man", NULL).out;
     const char *markdown = bert4c(NULL, "help", "--markdown", NULL).out;
     for (size_t i = 0; i < COUNT(commands); i++) {
