@@ -6,6 +6,7 @@
 #include "api/writing.h"
 
 #include "base/error.h"
+#include "text/spell.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -202,7 +203,7 @@ static int watch(void *arg, int job)
     if (!s->pieces) return s->o->stream(s->o->stream_arg, job, "", 0);
     int n;
     const int32_t *ids = b4c_request_tokens(s->job[job].request, 0, &n);
-    char *text = b4c_detokenize(s->model->tokenizer, ids, n, false, NULL);
+    char *text = b4c_spell(s->model->tokenizer, ids, n, NULL);
     if (!text) return tell(s, job, "", 0);
     size_t sure = s->last[job] ? shared(s->last[job], text) : 0;
     while (sure && text[sure - 1] == ' ') sure--;

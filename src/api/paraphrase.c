@@ -7,6 +7,7 @@
 #include "api/writing.h"
 
 #include "base/error.h"
+#include "text/spell.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -132,7 +133,7 @@ static char **spell(const b4c_model *m, const b4c_sources *s, b4c_error *err)
 {
     char **spelt = calloc((size_t)s->n + 1, sizeof *spelt);
     for (int i = 0; spelt && i < s->n; i++)
-        spelt[i] = b4c_detokenize(m->tokenizer, b4c_source_ids(s, i), s->length[i], false, err);
+        spelt[i] = b4c_spell(m->tokenizer, b4c_source_ids(s, i), s->length[i], err);
     return spelt;
 }
 

@@ -6,6 +6,8 @@
  */
 #include "decode/request_own.h"
 
+#include "text/spell.h"
+
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -394,7 +396,7 @@ void b4c_request_keep(b4c_request *r, float *row)
  */
 static size_t find_stop(b4c_request *r, const b4c_hypothesis *h, int from)
 {
-    char *text = b4c_detokenize(r->facts.tokenizer, h->ids + from, h->n - from, false, NULL);
+    char *text = b4c_spell(r->facts.tokenizer, h->ids + from, h->n - from, NULL);
     if (!text) return r->failed = true, SIZE_MAX;
     size_t first = SIZE_MAX;
     for (int i = 0; i < r->o.n_stop; i++) {
@@ -478,11 +480,11 @@ static int by_score(const void *a, const void *b)
 /* Text of a result, without what a stop string cut off; tokens behind the cut go too. */
 static char *text_of(const b4c_request *r, b4c_hypothesis *h, int *n)
 {
-    char *text = b4c_detokenize(r->facts.tokenizer, h->ids, *n, false, NULL);
+    char *text = b4c_spell(r->facts.tokenizer, h->ids, *n, NULL);
     if (!text || h->cut == SIZE_MAX) return text;
     if (strlen(text) > h->cut) text[h->cut] = 0;
     while (*n) {
-        char *shorter = b4c_detokenize(r->facts.tokenizer, h->ids, *n - 1, false, NULL);
+        char *shorter = b4c_spell(r->facts.tokenizer, h->ids, *n - 1, NULL);
         const bool goes = shorter && strlen(shorter) >= h->cut;
         free(shorter);
         if (!goes) break;
