@@ -162,6 +162,7 @@ static void jsonl_holds_the_text_and_its_vector(void **state)
     json_decref(o);
 }
 
+/* REPORTS N16, N22: pooling, length and precision stand beside the vectors. */
 static void what_vectors_are_is_said(void **state)
 {
     (void)state;

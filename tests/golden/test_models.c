@@ -73,6 +73,7 @@ static int compare_model(const char *name, bool head, const b4c_kernels *kernels
     return compared;
 }
 
+/* REPORTS L04 (factorised embeddings), N14 (the linear pooler has no tanh). */
 static void hidden_states_logits_and_pooled_vectors_are_the_references(void **state)
 {
     (void)state;

@@ -135,6 +135,7 @@ static void batches_of_one_to_thousands_give_one_vector(void **state)
     free(many);
 }
 
+/* REPORTS N10: means over padding. */
 static void every_pooling_depends_on_its_text_alone(void **state)
 {
     (void)state;
@@ -202,6 +203,7 @@ static void dim_and_normalize_are_what_they_say(void **state)
     b4c_model_free(m);
 }
 
+/* REPORTS N17. */
 static void a_prompt_is_text_in_front(void **state)
 {
     (void)state;

@@ -24,6 +24,7 @@ static void version_two_takes_the_least_on_the_way_up(void **state)
     assert_true(equal(quota("v2", "0::/\n"), 8));
 }
 
+/* REPORTS S10: the limit of a pod. */
 static void a_container_sees_its_own_group_at_the_mount(void **state)
 {
     (void)state;
