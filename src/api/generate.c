@@ -17,7 +17,7 @@ struct b4c_generation_own {
     const b4c_result **result;       /* [n] */
 };
 
-/* ---- sources ---------------------------------------------------------------------------------- */
+/* ---- sources --------------------------------------------------------------------------------- */
 
 int b4c_sources_init(b4c_sources *s, int n, b4c_error *err)
 {
@@ -135,7 +135,8 @@ int b4c_sources_read(b4c_session *s, b4c_sources *to, b4c_reading r, const char 
     B4C_TRY(source_limit(m, r, o, &how.max_length, err));
     int rc = b4c_sources_init(to, n, err);
     for (int i = 0; i < n && rc == 0; i++) {
-        rc = b4c_tokenize(m->tokenizer, texts[i], lens ? lens[i] : SIZE_MAX, NULL, 0, &how, &e, err);
+        rc = b4c_tokenize(m->tokenizer, texts[i], lens ? lens[i] : SIZE_MAX, NULL, 0, &how, &e,
+                          err);
         if (rc == 0 && r == B4C_READ_CAUSAL)     /* a text that goes on is not closed */
             while (e.n > 1 && e.added[e.n - 1]) e.n--;
         if (rc == 0 && e.n == 0)
@@ -153,7 +154,7 @@ int b4c_sources_read(b4c_session *s, b4c_sources *to, b4c_reading r, const char 
     return rc;
 }
 
-/* ---- streaming -------------------------------------------------------------------------------- */
+/* ---- streaming ------------------------------------------------------------------------------- */
 
 /* Text of a result that grows: what two steps agree on is certain, but for a blank at its end and
  * what may be the beginning of a stop string. */
@@ -171,7 +172,8 @@ static size_t shared(const char *a, const char *b)
 {
     size_t n = 0;
     while (a[n] && a[n] == b[n]) n++;
-    while (n && ((unsigned char)a[n] & 0xc0) == 0x80) n--;       /* back to a character's beginning */
+    /* back to a character's beginning */
+    while (n && ((unsigned char)a[n] & 0xc0) == 0x80) n--;
     return n;
 }
 
@@ -238,7 +240,7 @@ static void stream_done(stream *s, int n)
     free(s->given);
 }
 
-/* ---- the run ---------------------------------------------------------------------------------- */
+/* ---- the run --------------------------------------------------------------------------------- */
 
 /* A number for the random stream of a text, by its tokens (FNV-1a). */
 static uint64_t number_of(const int32_t *ids, int n)
@@ -368,7 +370,7 @@ void b4c_generation_free(b4c_generation *g)
     *g = (b4c_generation){ 0 };
 }
 
-/* ---- calls ------------------------------------------------------------------------------------ */
+/* ---- calls ----------------------------------------------------------------------------------- */
 
 b4c_generate_options b4c_generate_defaults(const b4c_model *m) { return m->habits.defaults; }
 

@@ -18,7 +18,7 @@ struct b4c_paraphrases_own {
     int *count;                      /* [n] */
 };
 
-/* ---- same or another --------------------------------------------------------------------------- */
+/* ---- same or another ------------------------------------------------------------------------- */
 
 /* Bytes of a blank that stands at p, 0: none. Of Unicode's, those that text comes with. */
 static size_t blank(const char *p)
@@ -43,13 +43,14 @@ static char *key_of(const char *text, size_t n)
     return key;
 }
 
-/* ---- candidates of one text -------------------------------------------------------------------- */
+/* ---- candidates of one text ------------------------------------------------------------------ */
 
 typedef struct gathering {
     const b4c_model *model;
     const b4c_paraphrase_options *o;
     b4c_paraphrases *p;
-    char **key;              /* of the text, of the text as its tokens spell it, of its candidates */
+    /* of the text, of the text as its tokens spell it, of its candidates */
+    char **key;
     int n_key;
 } gathering;
 
@@ -109,7 +110,7 @@ static int rank(gathering *g, b4c_paraphrase *c, int n, const float *v, int widt
     return g->o->keep && kept > g->o->keep ? g->o->keep : kept;
 }
 
-/* ---- all texts --------------------------------------------------------------------------------- */
+/* ---- all texts ------------------------------------------------------------------------------- */
 
 static int mask_tokens(const b4c_model *m, b4c_sources *s, const b4c_paraphrase_options *o,
                        b4c_error *err)

@@ -23,7 +23,8 @@ char *b4c_spell(const b4c_tokenizer *t, const int32_t *ids, int n, b4c_error *er
     while (p < end) {
         const uint8_t *next, *after;
         const uint32_t c = b4c_utf8_read(p, end, &next);
-        const bool drop = c == ' ' && (tight || (next < end && is_tight(b4c_utf8_read(next, end, &after))));
+        const bool drop =
+            c == ' ' && (tight || (next < end && is_tight(b4c_utf8_read(next, end, &after))));
         if (!drop) {
             memmove(to, p, (size_t)(next - p));
             to += next - p;
