@@ -285,7 +285,10 @@ bool b4c_name_is_known_extra(const char *name)
                                          "beta1_power",
                                          "beta2_power",
                                          "predictions.decoder.weight",
-                                         "_CHECKPOINTABLE_OBJECT_GRAPH" };
+                                         "_CHECKPOINTABLE_OBJECT_GRAPH",
+                                         ".OPTIMIZER_SLOT/",
+                                         "optimizer/",
+                                         "save_counter/" };
     for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
         if (strstr(name, parts[i])) return true;
     return false;

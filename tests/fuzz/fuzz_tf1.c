@@ -1,87 +1,17 @@
 /* TF1 checkpoints. Checksums would stop nearly every changed index at its first block, so the first
  * byte of the input says: 0, the rest is an index file as it is; else it is what stands in a data
  * block, and the table around it is made here. The data file holds 256 KB of zeros. */
-#include "fuzz_store.h"
-
-#include "base/memory.h"
-#include "model/format/crc32c.h"
-
-static void put(b4c_buffer *b, uint64_t x, int width)
-{
-    unsigned char bytes[8];
-    for (int i = 0; i < width; i++) bytes[i] = (unsigned char)(x >> 8 * i);
-    b4c_buffer_add(b, bytes, (size_t)width);
-}
-
-static void put_varint(b4c_buffer *b, uint64_t x)
-{
-    for (; x >= 0x80; x >>= 7) put(b, (x & 0x7f) | 0x80, 1);
-    put(b, x, 1);
-}
-
-/* The block with no restart points and its trailer; its place into `place`. */
-static void put_block(b4c_buffer *file, const void *bytes, size_t n, b4c_buffer *place)
-{
-    const size_t begin = file->size;
-    put_varint(place, begin);
-    put_varint(place, n + 4);
-    b4c_buffer_add(file, bytes, n);
-    put(file, 0, 4);
-    put(file, 0, 1);
-    const uint32_t crc = b4c_crc32c(file->data + begin, file->size - begin);
-    put(file, (crc >> 15 | crc << 17) + 0xa282ead8u, 4);
-}
-
-static void put_table(b4c_buffer *file, const void *block, size_t n)
-{
-    b4c_buffer place = { 0 }, index = { 0 }, footer = { 0 };
-    put_block(file, block, n, &place);
-    put_varint(&index, 0);
-    put_varint(&index, 1);
-    put_varint(&index, place.size);
-    b4c_buffer_text(&index, "z");
-    b4c_buffer_add(&index, place.data, place.size);
-    put_block(file, "", 0, &footer);
-    put_block(file, index.data, index.size, &footer);
-    while (footer.size < 40) put(&footer, 0, 1);
-    b4c_buffer_add(file, footer.data, 40);
-    put(file, 0xdb4775248b80fb57u, 8);
-    b4c_buffer_done(&place);
-    b4c_buffer_done(&index);
-    b4c_buffer_done(&footer);
-}
-
-static char folder[] = "/tmp/fuzz-tf1-XXXXXX";
-
-static void remove_folder(void) { rmdir(folder); }
+#include "fuzz_table.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    static char index[64], shard[64];
-    char target[40];
     b4c_buffer file = { 0 };
     if (size == 0) return 0;
-    if (!index[0]) {
-        if (!mkdtemp(folder) || atexit(remove_folder)) abort();
-        snprintf(index, sizeof index, "%s/m.index", folder);
-        snprintf(shard, sizeof shard, "%s/m.data-00000-of-00001", folder);
-    }
     if (data[0])
         put_table(&file, data + 1, size - 1);
     else
         b4c_buffer_add(&file, data + 1, size - 1);
-    if (file.failed) abort();
-    /* links to files in memory: the names are needed, the disk is not */
-    const int a = fuzz_file(file.data, file.size, 0), b = fuzz_file("", 0, 256 << 10);
-    snprintf(target, sizeof target, "/proc/self/fd/%d", a);
-    if (symlink(target, index) < 0) abort();
-    snprintf(target, sizeof target, "/proc/self/fd/%d", b);
-    if (symlink(target, shard) < 0) abort();
-    fuzz_open(index);
-    unlink(index);
-    unlink(shard);
-    close(a);
-    close(b);
+    fuzz_checkpoint(&file, "", 0, 256 << 10);
     b4c_buffer_done(&file);
     return 0;
 }

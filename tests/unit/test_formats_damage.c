@@ -4,6 +4,7 @@
 #include "support/test.h"
 
 #include "format_maker.h"
+#include "hdf5_maker.h"
 #include "model/format/store.h"
 
 #define FORMATS "tests/golden/formats/"
@@ -194,12 +195,41 @@ static void damaged_gguf_files(void **state)
     damage_golden("gguf-llama-split", "model-00001-of-00003.gguf", NULL, 997);
 }
 
+static void damaged_keras_files(void **state)
+{
+    (void)state;
+    static const char *const data = "best_model.weights.data-00000-of-00001";
+    copy_golden("keras-bert", data);
+    damage_golden("keras-bert", "best_model.weights.index", NULL, 7);
+    damage_golden("keras-bert", data, "best_model.weights.index", 1999);
+    damage_golden("keras-h5-bert", "best_model.weights", NULL, 1999);
+    damage_golden("keras-h5-bert-vlen", "best_model.h5", NULL, 1999);
+    for (int fixed = 0; fixed < 2; fixed++) {
+        static const int64_t shape[] = { 2, 3 };
+        static const char *const layers[] = { "MLM-Norm", "mine" },
+                                *const weights[] = { "beta:0", "gamma:0" };
+        b4c_buffer b = { 0 };
+        h5_messages m = { 0 };
+        h5_begin(&b);
+        const uint64_t norms[] = { h5_floats(&b, shape, 1, numbers, false),
+                                   h5_floats(&b, shape, 1, numbers, true) },
+                       mine = h5_floats(&b, shape, 2, numbers, false),
+                       groups[] = { h5_layer(&b, layers[0], weights, norms, 2, fixed),
+                                    h5_layer(&b, layers[1], weights, &mine, 1, fixed) };
+        h5_texts(&b, &m, "layer_names", layers, 2, fixed);
+        h5_members(&b, &m, layers, groups, 2);
+        h5_end(&b, h5_object(&b, &m, true));
+        damage_made("made.h5", &b);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(damaged_safetensors), cmocka_unit_test(damaged_torch_files),
         cmocka_unit_test(damaged_zip64),       cmocka_unit_test(damaged_tf1_indexes_and_data),
         cmocka_unit_test(damaged_onnx_graphs), cmocka_unit_test(damaged_gguf_files),
+        cmocka_unit_test(damaged_keras_files),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

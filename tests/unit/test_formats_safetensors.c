@@ -217,7 +217,7 @@ static void what_is_no_checkpoint_is_called_by_its_name(void **state)
         int code;
     } cases[] = {
         { "", "is empty", -3 },
-        { "\x89HDF\r\n\x1a\n....", "HDF5", -8 },
+        { "\x89HDF\r\n\x1a\n....", "no whole HDF5 header", -3 },
         { "GGUF\3", "header wants 24; it is cut", -3 },
         { "version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\n", "Git LFS pointer", -3 },
         { "<!DOCTYPE html><html>", "HTML", -3 },

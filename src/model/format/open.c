@@ -3,13 +3,14 @@
  *
  * Idea: names choose which file of a folder is meant; after that only content counts. Another
  * layout is one more line in `layouts`. A file that is none of them is named for what it is where
- * people run into it (a Git LFS pointer, an HTML page, HDF5), because "damaged" would send them the
+ * people run into it (a Git LFS pointer, an HTML page), because "damaged" would send them the
  * wrong way.
  */
 #include "model/format/reader.h"
 
 #include "base/gguf.h"
 #include "base/json.h"
+#include "model/format/hdf5.h"
 #include <dirent.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -24,27 +25,25 @@ static const struct layout {
     { "safetensors", b4c_safetensors_is, b4c_safetensors_read },
     { "torch", b4c_torch_is, b4c_torch_read },
     { "tf1", b4c_tf1_is, b4c_tf1_read },
+    { "hdf5", b4c_hdf5_is, b4c_keras_hdf5_read },
     { "gguf", b4c_gguf_is, b4c_gguf_read },
     { "onnx", b4c_onnx_is, b4c_onnx_read }, /* last: a protobuf has no mark */
 };
 
 static const struct {
     const char *starts, *what;
-    int code;
 } others[] = {
-    { "\x89HDF\r\n\x1a\n", "an HDF5 file (Keras weights), which this version does not read",
-      B4C_E_UNSUPPORTED },
-    { "\x93NUMPY", "an array of NumPy, not a checkpoint", B4C_E_FORMAT },
+    { "\x93NUMPY", "an array of NumPy, not a checkpoint" },
     { "version https://git-lfs",
-      "a Git LFS pointer: fetch the file that it stands for (git lfs pull)", B4C_E_FORMAT },
-    { "<", "a page of HTML or XML: the download went wrong, fetch it again", B4C_E_FORMAT },
+      "a Git LFS pointer: fetch the file that it stands for (git lfs pull)" },
+    { "<", "a page of HTML or XML: the download went wrong, fetch it again" },
 };
 
 static int unknown(const char *path, b4c_span bytes, b4c_error *err)
 {
     for (size_t i = 0; i < sizeof others / sizeof *others; i++)
         if (b4c_span_starts(bytes, others[i].starts))
-            return b4c_fail(err, others[i].code, "%s: is %s", path, others[i].what);
+            return b4c_fail(err, B4C_E_FORMAT, "%s: is %s", path, others[i].what);
     if (bytes.size == 0)
         return b4c_fail(err, B4C_E_FORMAT, "%s: is empty, wanted a checkpoint", path);
     char first[3 * 8 + 1] = "";
@@ -52,7 +51,7 @@ static int unknown(const char *path, b4c_span bytes, b4c_error *err)
         snprintf(first + 3 * i, 4, " %02x", bytes.data[i]);
     return b4c_fail(err, B4C_E_FORMAT,
                     "%s: begins with bytes%s: not safetensors, not PyTorch's zip or pickle, not a "
-                    "TF1 index, not GGUF, not ONNX; it is cut, damaged or no checkpoint",
+                    "TF1 index, not HDF5, not GGUF, not ONNX; it is cut, damaged or no checkpoint",
                     path, first);
 }
 
@@ -271,7 +270,8 @@ static int open_folder(b4c_store *s, const char *folder, b4c_error *err)
     static const char *const names[] = { "model.safetensors", "model.safetensors.index.json",
                                          "pytorch_model.bin", "pytorch_model.bin.index.json",
                                          "model.onnx",        "onnx/model.onnx" };
-    static const char *const only[] = { ".index", ".safetensors", ".gguf", ".onnx" };
+    static const char *const only[] = { ".index",   ".safetensors", ".gguf", ".onnx",
+                                        ".weights", ".h5",          ".hdf5" };
     char *path = NULL;
     int rc = 0;
     for (size_t i = 0; !path && i < sizeof names / sizeof *names; i++) {
@@ -285,10 +285,12 @@ static int open_folder(b4c_store *s, const char *folder, b4c_error *err)
     for (size_t i = 0; rc == 0 && !path && i < sizeof only / sizeof *only; i++)
         rc = only_file(folder, only[i], &path, err);
     if (rc == 0 && !path)
-        rc = b4c_fail(err, B4C_E_MISSING,
-                      "%s: no weights in the folder; wanted model.safetensors, pytorch_model.bin "
-                      "(or their .index.json), model.onnx, *.gguf, or a TF1 checkpoint (*.index)",
-                      folder);
+        rc = b4c_fail(
+            err, B4C_E_MISSING,
+            "%s: no weights in the folder; wanted model.safetensors, pytorch_model.bin "
+            "(or their .index.json), model.onnx, *.gguf, Keras weights (*.weights, *.h5), or a TF1 "
+            "checkpoint (*.index)",
+            folder);
     if (rc == 0) rc = open_file(s, path, err);
     free(path);
     return rc;

@@ -43,6 +43,10 @@ void *b4c_store_keep(b4c_store *, size_t bytes);
 /* The tensor under a copy of `name`. Of `t` everything but the name must be set; b4c_stored_pack
  * sets strides. */
 int b4c_store_add(b4c_store *, const b4c_stored *t, b4c_span name, b4c_error *);
+/* Another name for an added tensor. */
+int b4c_store_rename(b4c_store *, int tensor, b4c_span name, b4c_error *);
+/* Present an added matrix transposed, as one whose file has it otherwise than its name says. */
+void b4c_stored_turn(b4c_stored *);
 /* Sort by name and refuse duplicates: after the last reader. */
 int b4c_store_finish(b4c_store *, b4c_error *);
 /* b4c_fail with "FILE: tensor 'NAME': " in front. */
@@ -63,6 +67,11 @@ bool b4c_onnx_is(b4c_span);
 int b4c_onnx_read(b4c_store *, int file, b4c_error *);
 bool b4c_tf1_is(b4c_span); /* an index file */
 int b4c_tf1_read(b4c_store *, int file, b4c_error *);
+/* Not a reader but what follows one: where the tensors from index `from` on, in their keys' order,
+ * are a Keras model's, their names become those of TF1. */
+int b4c_keras_graph(b4c_store *, int from, b4c_error *);
+/* b4c_hdf5_is (hdf5.h) looks. */
+int b4c_keras_hdf5_read(b4c_store *, int file, b4c_error *);
 /* b4c_gguf_is (base/gguf.h) looks. Each of split files says what the whole is. */
 int b4c_gguf_read(b4c_store *, int file, b4c_error *);
 #endif

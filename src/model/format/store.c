@@ -71,6 +71,16 @@ void b4c_stored_pack(b4c_stored *t)
     }
 }
 
+void b4c_stored_turn(b4c_stored *t)
+{
+    assert(t->rank == 2);
+    const int64_t shape = t->shape[0], stride = t->stride[0];
+    t->shape[0] = t->shape[1];
+    t->stride[0] = t->stride[1];
+    t->shape[1] = shape;
+    t->stride[1] = stride;
+}
+
 int64_t b4c_stored_rows(const b4c_stored *t) { return t->rank < 2 ? 1 : t->shape[0]; }
 
 int64_t b4c_stored_row(const b4c_stored *t)
@@ -235,16 +245,32 @@ static int check_range(const b4c_store *s, const b4c_stored *t, b4c_span name, b
     return 0;
 }
 
+/* A copy of a name that may stand in messages. */
+static int keep_name(b4c_store *s, int file, b4c_span name, const char **out, b4c_error *err)
+{
+    if (!is_printable(name))
+        return b4c_fail_tensor(s, file, name, err, B4C_E_FORMAT,
+                               "the name is empty, not UTF-8 or has controls in it");
+    char *copy = b4c_store_keep(s, name.size + 1); /* zeroed */
+    if (!copy) return b4c_fail_memory(s, file, err);
+    memcpy(copy, name.data, name.size);
+    *out = copy;
+    return 0;
+}
+
+int b4c_store_rename(b4c_store *s, int tensor, b4c_span name, b4c_error *err)
+{
+    return keep_name(s, s->tensor[tensor].file, name, &s->tensor[tensor].name, err);
+}
+
 int b4c_store_add(b4c_store *s, const b4c_stored *t, b4c_span name, b4c_error *err)
 {
+    const char *copy;
     assert(t->rank >= 0 && t->rank <= B4C_STORED_RANK && t->file >= 0 && t->file < s->n_files);
-    if (!is_printable(name))
-        return b4c_fail_tensor(s, t->file, name, err, B4C_E_FORMAT,
-                               "the name is empty, not UTF-8 or has controls in it");
+    B4C_TRY(keep_name(s, t->file, name, &copy, err));
     B4C_TRY(check_range(s, t, name, err));
     b4c_store_own *own = own_of(s);
-    char *copy = own ? b4c_store_keep(s, name.size + 1) : NULL;
-    if (copy && s->n == own->room) {
+    if (s->n == own->room) {
         const int room = own->room ? 2 * own->room : 64;
         b4c_stored *more = room > own->room ? realloc(s->tensor, (size_t)room * sizeof *more)
                                             : NULL;
@@ -253,8 +279,7 @@ int b4c_store_add(b4c_store *s, const b4c_stored *t, b4c_span name, b4c_error *e
             own->room = room;
         }
     }
-    if (!copy || s->n == own->room) return b4c_fail_memory(s, t->file, err);
-    memcpy(copy, name.data, name.size);
+    if (s->n == own->room) return b4c_fail_memory(s, t->file, err);
     s->tensor[s->n] = *t;
     s->tensor[s->n++].name = copy;
     return 0;

@@ -71,8 +71,8 @@ typedef struct b4c_store {
  * first of these that is there: model.safetensors, model.safetensors.index.json,
  * pytorch_model.bin, pytorch_model.bin.index.json, model.onnx, onnx/model.onnx, the TF1
  * checkpoint that the file `checkpoint` names, the only *.index, the only *.safetensors, the
- * only *.gguf (split ones count by their first part), the only *.onnx. A file's content decides
- * what it is, not its name.
+ * only *.gguf (split ones count by their first part), the only *.onnx, the only *.weights, *.h5 or
+ * *.hdf5. A file's content decides what it is, not its name.
  *
  * Everything is checked: sizes with overflow, ranges within the file, overlaps where the layout
  * has none, duplicate names, a checksum of every block of a TF1 index. Memory beyond the mapping

@@ -444,6 +444,7 @@ bool b4c_tf1_is(b4c_span bytes) { return b4c_table_is(bytes); }
 int b4c_tf1_read(b4c_store *s, int file, b4c_error *err)
 {
     reader r = { .store = s, .index = file, .path = s->file_name[file], .err = err };
+    const int from = s->n;
     const b4c_span name = b4c_span_of(r.path);
     if (!b4c_span_ends(name, ".index"))
         return b4c_fail(err, B4C_E_ARG,
@@ -459,6 +460,7 @@ int b4c_tf1_read(b4c_store *s, int file, b4c_error *err)
     if (rc == 0) rc = check_ranges(&r);
     for (size_t i = 0; rc == 0 && i < r.n; i++)
         if (!is_slice(&r.entry[i])) rc = add_entry(&r, &r.entry[i]);
+    if (rc == 0) rc = b4c_keras_graph(s, from, err);
     free(r.entry);
     b4c_table_done(&r.table);
     return rc;
