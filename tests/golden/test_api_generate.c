@@ -104,7 +104,7 @@ static b4c_generate_options bert4keras_options(const json_t *settings, bool star
     o.beams = (int)number(settings, "topk", 1);
     o.max_new_tokens = (int)number(settings, "maxlen", 0);
     o.min_new_tokens = (int)number(settings, "minlen", 1);
-    if (start && o.min_new_tokens > 0) o.min_new_tokens--;     /* there the start token counts */
+    if (start && o.min_new_tokens > 0) o.min_new_tokens--; /* there the start token counts */
     o.min_ends = (int)number(settings, "min_ends", 1);
     return o;
 }
@@ -144,21 +144,25 @@ static int check_model(const char *name, b4c_reading reading)
     const bool told = strcmp(name, "nezha-gpt") != 0;
     if (told) assert_int_equal(info.reading, reading);
     for (int kind = 0; kind < 2; kind++)
-        json_object_foreach(json_object_get(o.io, kind ? "beams" : "generate"), method, settings) {
+        json_object_foreach(json_object_get(o.io, kind ? "beams" : "generate"), method, settings)
+        {
             b4c_generation g;
             char tensor[96];
             const bool start = info.start >= 0;
             if (json_is_true(json_object_get(settings, "several_ends"))) continue;
-            b4c_generate_options options =
-                kind ? bert4keras_options(settings, start) : hub_options(o.io, settings);
+            b4c_generate_options options = kind ? bert4keras_options(settings, start)
+                                                : hub_options(o.io, settings);
             if (!told) options.reading = reading;
             assert_ok(b4c_generate_ids(o.session, o.g.ids, o.g.segments, o.g.lengths, o.g.n_seq,
-                                       &options, &g, &err), &err);
+                                       &options, &g, &err),
+                      &err);
             assert_int_equal(g.n, o.g.n_seq);
             for (int s = 0; s < g.n; s++)
                 for (int k = 0; k < g.count[s]; k++, compared++) {
-                    if (kind) snprintf(tensor, sizeof tensor, "b4k.%s.%d", method, s);
-                    else snprintf(tensor, sizeof tensor, "gen.%s.%d.%d", method, s, k);
+                    if (kind)
+                        snprintf(tensor, sizeof tensor, "b4k.%s.%d", method, s);
+                    else
+                        snprintf(tensor, sizeof tensor, "gen.%s.%d.%d", method, s, k);
                     check_ids(&o, tensor, &g.result[s][k], kind && start);
                 }
             b4c_generation_free(&g);
@@ -170,8 +174,8 @@ static int check_model(const char *name, b4c_reading reading)
 static void decoders_write_what_the_references_write(void **state)
 {
     (void)state;
-    static const char *const names[] = { "gpt2", "openai-gpt", "llama", "qwen2", "bert-lm",
-                                         "nezha-gpt" };
+    static const char *const names[] = { "gpt2",  "openai-gpt", "llama",
+                                         "qwen2", "bert-lm",    "nezha-gpt" };
     for (size_t i = 0; i < COUNT(names); i++)
         assert_true(check_model(names[i], B4C_READ_CAUSAL) >= 6);
 }
@@ -179,8 +183,8 @@ static void decoders_write_what_the_references_write(void **state)
 static void encoder_decoders_write_what_the_references_write(void **state)
 {
     (void)state;
-    static const char *const names[] = { "t5", "mt5", "bart", "pegasus", "t5-pegasus",
-                                         "t5-pegasus-tf" };
+    static const char *const names[] = { "t5",      "mt5",        "bart",
+                                         "pegasus", "t5-pegasus", "t5-pegasus-tf" };
     for (size_t i = 0; i < COUNT(names); i++)
         assert_true(check_model(names[i], B4C_READ_SEQ2SEQ) >= 6);
 }
@@ -191,7 +195,8 @@ static void a_prefix_model_writes_what_bert4keras_writes(void **state)
     assert_true(check_model("bert-unilm-beam", B4C_READ_PREFIX) >= 3);
 }
 
-/* ---- laws --------------------------------------------------------------------------------------- */
+/* ---- laws ---------------------------------------------------------------------------------------
+ */
 
 /* A prefix model with a vocabulary, for texts. */
 static void open_unilm(opened *o, int threads)
@@ -203,7 +208,8 @@ static void open_unilm(opened *o, int threads)
     if (!o->session) fail_msg("%s", err.message);
 }
 
-static const char *const texts[] = { "中国人", "我想一天", "", "大小有天地", "他们在这里工作", "中国人" };
+static const char *const texts[] = { "中国人",     "我想一天",       "",
+                                     "大小有天地", "他们在这里工作", "中国人" };
 enum { N = COUNT(texts) };
 
 static b4c_generate_options sampling(int n)
@@ -250,8 +256,7 @@ static void a_result_does_not_feel_other_texts_or_threads(void **state)
     reseeded.seed++;
     assert_ok(b4c_generate(o.session, texts, NULL, N, &reseeded, &one, &err), &err);
     int differ = 0;
-    for (int i = 0; i < N; i++)
-        differ += strcmp(one.result[i][0].text, all.result[i][0].text) != 0;
+    for (int i = 0; i < N; i++) differ += strcmp(one.result[i][0].text, all.result[i][0].text) != 0;
     assert_true(differ > 0);
     b4c_generation_free(&one);
     b4c_generation_free(&all);
@@ -289,7 +294,8 @@ static void special_tokens_come_only_when_asked(void **state)
     close_golden(&o);
 }
 
-/* ---- streaming ---------------------------------------------------------------------------------- */
+/* ---- streaming ----------------------------------------------------------------------------------
+ */
 
 typedef struct heard {
     char text[N][4096];
@@ -301,7 +307,7 @@ static int hear(void *arg, int text, const char *piece, size_t bytes)
     heard *h = arg;
     h->steps++;
     h->pieces += bytes > 0;
-    if (bytes) assert_int_not_equal(piece[0] & 0xc0, 0x80);     /* begins with a whole character */
+    if (bytes) assert_int_not_equal(piece[0] & 0xc0, 0x80); /* begins with a whole character */
     strncat(h->text[text], piece, bytes);
     return h->stop_after && h->steps >= h->stop_after;
 }
@@ -355,13 +361,15 @@ static void a_caller_can_stop(void **state)
     how.stream = NULL;
     how.interrupt = now;
     how.interrupt_arg = &asked;
-    assert_fails(b4c_generate(o.session, texts, NULL, N, &how, &g, &err), &err, B4C_E_STOPPED, "stop");
+    assert_fails(b4c_generate(o.session, texts, NULL, N, &how, &g, &err), &err, B4C_E_STOPPED,
+                 "stop");
     assert_null(g.own);
     close_golden(&o);
     free(h);
 }
 
-/* ---- scores -------------------------------------------------------------------------------------- */
+/* ---- scores
+ * -------------------------------------------------------------------------------------- */
 
 /* What was written, scored all at once, has the log-probabilities it was written with. */
 static void check_score(const char *name, b4c_reading reading)
@@ -404,8 +412,9 @@ static void check_score(const char *name, b4c_reading reading)
             assert_true(fabs(x->logprob - y->logprob) < 1e-3 * fmax(1, fabs(x->logprob)));
             assert_true(fabs(y->perplexity - exp(-y->logprob / y->n)) < 1e-9 * y->perplexity);
             /* alone: the same bits */
-            assert_ok(b4c_score_ids(o.session, ids + used, lengths + n, given + n, 1, &as, &one,
-                                    &err), &err);
+            assert_ok(
+                b4c_score_ids(o.session, ids + used, lengths + n, given + n, 1, &as, &one, &err),
+                &err);
             assert_memory_equal(one.score[0].token_logprob, y->token_logprob,
                                 (size_t)y->n * sizeof(float));
             b4c_scores_free(&one);
@@ -455,7 +464,8 @@ static void a_masked_score_is_what_fill_says(void **state)
     close_golden(&o);
 }
 
-/* ---- paraphrases --------------------------------------------------------------------------------- */
+/* ---- paraphrases
+ * --------------------------------------------------------------------------------- */
 
 static b4c_paraphrase_options freely(void)
 {
@@ -544,7 +554,8 @@ static void paraphrases_do_not_feel_other_texts_or_threads(void **state)
         assert_int_equal(p.count[i], q.count[0]);
         for (int k = 0; k < q.count[0]; k++) {
             assert_string_equal(p.candidate[i][k].text, q.candidate[0][k].text);
-            assert_memory_equal(&p.candidate[i][k].cosine, &q.candidate[0][k].cosine, sizeof(float));
+            assert_memory_equal(&p.candidate[i][k].cosine, &q.candidate[0][k].cosine,
+                                sizeof(float));
         }
         b4c_paraphrases_free(&q);
     }
@@ -593,7 +604,8 @@ static void masked_positions_are_read_as_masks(void **state)
     close_golden(&o);
 }
 
-/* ---- what the files say, and what is refused ------------------------------------------------------ */
+/* ---- what the files say, and what is refused
+ * ------------------------------------------------------ */
 
 static void usual_decoding_is_what_the_files_say(void **state)
 {
@@ -631,8 +643,8 @@ static void usual_decoding_is_what_the_files_say(void **state)
     assert_error(&err, B4C_E_FORMAT, "num_beams");
 }
 
-/* pegasus.logits of the golden file: bias in cross-attention and scaled output, with the hub's gelu;
- * the exact gelu moves probabilities by some 1e-4. */
+/* pegasus.logits of the golden file: bias in cross-attention and scaled output, with the hub's
+ * gelu; the exact gelu moves probabilities by some 1e-4. */
 static void as_t5_pegasus_turns_its_switches_on(void **state)
 {
     (void)state;
@@ -669,8 +681,10 @@ static void as_t5_pegasus_turns_its_switches_on(void **state)
             row += source;
             at += length;
         }
-        if (as) assert_true(worst < 0.02);
-        else assert_true(worst > 0.1);
+        if (as)
+            assert_true(worst < 0.02);
+        else
+            assert_true(worst > 0.1);
         close_golden(&own);
     }
     free(target);
@@ -707,8 +721,8 @@ static void what_a_model_cannot_do_is_refused(void **state)
         open_golden(&o, cases[i].model, B4C_F32, NULL);
         b4c_generate_options how = B4C_GENERATE_DEFAULT;
         how.reading = cases[i].reading;
-        assert_fails(b4c_generate_ids(o.session, o.g.ids, NULL, o.g.lengths, 1, &how, &g, &err), &err,
-                     B4C_E_ARG, cases[i].says);
+        assert_fails(b4c_generate_ids(o.session, o.g.ids, NULL, o.g.lengths, 1, &how, &g, &err),
+                     &err, B4C_E_ARG, cases[i].says);
         const int32_t beyond[] = { 1, 100000 };
         const int two = 2;
         assert_fails(b4c_generate_ids(o.session, beyond, NULL, &two, 1, NULL, &g, &err), &err,
@@ -748,7 +762,7 @@ static void a_long_text_leaves_room_to_write(void **state)
     assert_ok(b4c_generate(o.session, &one, NULL, 1, &how, &g, &err), &err);
     assert_int_equal(g.tokens_read, 60);
     assert_int_equal(g.shortened, 1);
-    assert_int_equal(g.result[0][0].n, 5);       /* the last one needs no position */
+    assert_int_equal(g.result[0][0].n, 5); /* the last one needs no position */
     assert_int_equal(g.result[0][0].finish, B4C_FINISH_LENGTH);
     b4c_generation_free(&g);
     close_golden(&o);

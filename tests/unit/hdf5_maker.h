@@ -1,6 +1,6 @@
 /* hdf5_maker.h - HDF5 files as Keras writes them, piece by piece, so that tests can make each
- * mistake on purpose. Pieces are appended, children before the groups that have them, and known by their
- * addresses. */
+ * mistake on purpose. Pieces are appended, children before the groups that have them, and known by
+ * their addresses. */
 #ifndef B4C_TEST_HDF5_MAKER_H
 #define B4C_TEST_HDF5_MAKER_H
 #include "base/memory.h"
