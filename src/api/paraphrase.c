@@ -119,11 +119,13 @@ static int mask_tokens(const b4c_model *m, b4c_sources *s, const b4c_paraphrase_
         return b4c_fail(err, B4C_E_MISSING, "the tokenizer has no mask token");
     for (int i = 0; i < s->n; i++)
         for (int k = 0; k < o->n_mask; k++) {
-            if (o->mask[k] < 1 || o->mask[k] > s->length[i] - 2)
-                return b4c_fail(err, B4C_E_ARG,
-                                "mask: text %d: found position %d, wanted 1 to %d: [CLS], which is "
-                                "0, and [SEP] stay",
-                                i + 1, o->mask[k], s->length[i] - 2);
+            if (o->mask[k] < 1 || o->mask[k] > s->length[i] - 2) {
+                const int rc = b4c_fail(err, B4C_E_ARG,
+                                        "mask: found position %d, wanted 1 to %d: [CLS], which is 0, "
+                                        "and [SEP] stay",
+                                        o->mask[k], s->length[i] - 2);
+                return s->n > 1 ? b4c_fail_in(err, "text %d", i + 1) : rc;
+            }
             b4c_source_ids(s, i)[o->mask[k]] = m->tokens.mask;
         }
     return 0;
@@ -138,19 +140,23 @@ static char **spell(const b4c_model *m, const b4c_sources *s, b4c_error *err)
     return spelt;
 }
 
+/* How candidates are measured. */
+static b4c_encode_options measure(const b4c_model *m, b4c_pooling pooling)
+{
+    b4c_encode_options e = B4C_ENCODE_DEFAULT;
+    e.normalize = 1;
+    e.pooling = pooling != B4C_POOL_AUTO || !m->net.has_pooler ? pooling : B4C_POOL_LINEAR;
+    return e;
+}
+
 /* Vectors of the texts and of their candidates: each text's stand together, its own first. */
 static int encode_all(b4c_session *s, const gathering *g, const char *const *texts,
                       const size_t *lens, const int *found, int total, float **out, int *width,
                       b4c_error *err)
 {
-    const b4c_model *m = s->model;
     const struct b4c_paraphrases_own *own = g->p->own;
     const int n = g->p->n;
-    b4c_encode_options e = B4C_ENCODE_DEFAULT;
-    e.normalize = 1;
-    e.pooling = g->o->pooling != B4C_POOL_AUTO ? g->o->pooling
-              : m->net.has_pooler              ? B4C_POOL_LINEAR
-                                               : B4C_POOL_AUTO;
+    const b4c_encode_options e = measure(s->model, g->o->pooling);
     B4C_TRY(*width = b4c_encode_width(s, &e, err));
     const size_t rows = (size_t)n + (size_t)total;
     const char **text = malloc((rows + 1) * sizeof *text);
@@ -250,6 +256,8 @@ int b4c_paraphrase_texts(b4c_session *s, const char *const *texts, const size_t 
                         "keep is %d and floor %g, wanted 0 or more, and -1 to 1", o.keep,
                         (double)o.floor);
     B4C_TRY(b4c_reading_resolve(s->model, B4C_READ_PREFIX, &r, err));
+    const b4c_encode_options e = measure(s->model, o.pooling);
+    B4C_TRY(b4c_encode_width(s, &e, err));       /* before the long part */
     int rc = b4c_sources_read(s, &sources, r, texts, lens, n, &o.generate, err);
     if (rc == 0) {
         *p = (b4c_paraphrases){ .n = n, .own = calloc(1, sizeof *p->own) };

@@ -1,0 +1,290 @@
+/* test_generate.c - complete, summarize, paraphrase and score on tiny models, with exact outputs
+ * where they hang on no rounding (greedy and beams; the golden tests hold their ids), and against
+ * the library's own answers where they are drawn. */
+#include "cli/command.h"
+
+#include "bert4c.h"
+#include <jansson.h>
+#include <math.h>
+
+#define UNILM   "tests/golden/models/bert-unilm-beam"
+#define LM      "tests/golden/models/bert-lm"
+#define PEGASUS "tests/golden/models/t5-pegasus"
+#define ON(command, model) command, "-q", "-m", model, "--dtype", "f32"
+
+static void assert_out(run r, const char *wanted)
+{
+    assert_code(r, 0);
+    assert_string_equal(r.out, wanted);
+}
+
+/* ---- complete and summarize ------------------------------------------------------------------ */
+
+static void a_line_answers_a_line(void **state)
+{
+    (void)state;
+    assert_out(bert4c(NULL, ON("complete", UNILM), "--max-new-tokens", "8", "--min-new-tokens", "4",
+                      "中国人", "", "大天", NULL),
+               "子可日子日\n子日日子\n子日可可可可\n");
+    assert_out(bert4c("中国人\n\n大天\n", ON("complete", UNILM), "--max-new-tokens", "8",
+                      "--min-new-tokens", "4", NULL),
+               "子可日子日\n子日日子\n子日可可可可\n");
+    assert_out(bert4c(NULL, ON("complete", UNILM), "--max-new-tokens", "6", "--beams", "3", "--n",
+                      "2", "--to", "tsv", "中国人", NULL),
+               "中国人\t子可\t\n");
+    assert_out(bert4c(NULL, ON("summarize", PEGASUS), "--max-new-tokens", "5", "中国天气", NULL),
+               "时不方现得\n");
+}
+
+static void jsonl_says_all(void **state)
+{
+    (void)state;
+    const run r = bert4c(NULL, ON("complete", UNILM), "--to", "jsonl", "--logprobs",
+                         "--alternatives", "2", "--min-new-tokens", "3", "--max-new-tokens", "3",
+                         "中国人", NULL);
+    assert_code(r, 0);
+    json_t *o = json_loads(r.out, 0, NULL);
+    assert_non_null(o);
+    const json_t *x = json_array_get(json_object_get(o, "outputs"), 0);
+    const json_t *tokens = json_object_get(x, "tokens");
+    assert_string_equal(json_string_value(json_object_get(o, "text")), "中国人");
+    assert_string_equal(json_string_value(json_object_get(x, "finish")), "length");
+    assert_int_equal(json_array_size(tokens), 3);
+    double sum = 0;
+    for (size_t i = 0; i < 3; i++) {
+        const json_t *t = json_array_get(tokens, i),
+                     *best = json_array_get(json_object_get(t, "alternatives"), 0);
+        sum += json_number_value(json_object_get(t, "logprob"));
+        assert_int_equal(json_array_size(json_object_get(t, "alternatives")), 2);
+        assert_true(json_number_value(json_object_get(best, "logprob")) >=
+                    json_number_value(json_object_get(t, "logprob")));
+        assert_int_equal(json_integer_value(json_array_get(json_object_get(x, "ids"), i)),
+                         json_integer_value(json_object_get(t, "id")));
+    }
+    assert_true(fabs(sum - json_number_value(json_object_get(x, "logprob"))) < 1e-4);
+    json_decref(o);
+}
+
+static void rules_on_tokens_hold(void **state)
+{
+    (void)state;
+#define FOUR "--max-new-tokens", "4", "--min-new-tokens", "4"
+    assert_out(bert4c(NULL, ON("complete", UNILM), FOUR, "--logit-bias", "国=100", "中", NULL),
+               "国国国国\n");
+    assert_out(bert4c(NULL, ON("complete", UNILM), FOUR, "--logit-bias", "97=100", "中", NULL),
+               "体体体体\n");
+    assert_out(bert4c(NULL, ON("complete", UNILM), FOUR, "--bad-words", "子", "中", NULL),
+               "有可可可\n");
+    assert_out(bert4c(NULL, ON("complete", UNILM), "--max-new-tokens", "4", "--force-words", "国家",
+                      "中", NULL),
+               "子日国家\n");
+    assert_out(bert4c(NULL, ON("complete", UNILM), "--max-new-tokens", "6", "--min-new-tokens", "6",
+                      "--no-repeat-ngram", "1", "", NULL),
+               "子日物进可为\n");
+    assert_out(bert4c(NULL, ON("complete", LM), "--max-new-tokens", "6", "--stop-token", "。", "中国",
+                      NULL),
+               "四四\n");
+    assert_out(bert4c(NULL, ON("complete", LM), "--max-new-tokens", "6", "--stop", "。四", "中国",
+                      NULL),
+               "四四。\n");
+}
+
+static void a_stream_is_the_same_text(void **state)
+{
+    (void)state;
+    static const char *const rules[] = { "--temperature=1.5", "--top-k=20", "--stop=日子" };
+    for (size_t i = 0; i < COUNT(rules); i++) {
+        const run whole = bert4c(NULL, ON("complete", UNILM), FOUR, "--seed", "3", rules[i],
+                                 "中国人", "大天", NULL);
+        const run pieces = bert4c(NULL, ON("complete", UNILM), FOUR, "--seed", "3", rules[i],
+                                  "--stream", "中国人", "大天", NULL);
+        assert_code(whole, 0);
+        assert_out(pieces, whole.out);
+    }
+}
+
+static void samples_are_the_librarys(void **state)
+{
+    (void)state;
+    b4c_error err = { 0 };
+    b4c_model_options mo = B4C_MODEL_DEFAULT;
+    b4c_generate_options o = B4C_GENERATE_DEFAULT;
+    b4c_generation g;
+    char wanted[4096] = "";
+    const char *texts[] = { "中国人", "大天" };
+    mo.need_head = true;
+    mo.dtype = B4C_F32;
+    b4c_model *m = b4c_model_open(UNILM, &mo, &err);
+    if (!m) fail_msg("%s", err.message);
+    b4c_session *s = b4c_session_new(m, NULL, &err);
+    o.sample = true;
+    o.n = 3;
+    o.temperature = 1.25f;
+    o.top_k = 50;
+    o.top_p = 0.875f;
+    o.min_p = 0.001f;
+    o.typical = 0.9f;
+    o.repetition_penalty = 1.5f;
+    o.presence_penalty = 0.25f;
+    o.frequency_penalty = 0.5f;
+    o.max_new_tokens = 9;
+    o.seed = 11;
+    assert_ok(b4c_generate(s, texts, NULL, 2, &o, &g, &err), &err);
+    for (int i = 0; i < 2; i++)
+        for (int k = 0; k < 3; k++) {
+            strcat(wanted, g.result[i][k].text);
+            strcat(wanted, k < 2 ? "\t" : "\n");
+        }
+    assert_out(bert4c(NULL, ON("complete", UNILM), "-n", "3", "--temperature", "1.25", "--top-k",
+                      "50", "--top-p", "0.875", "--min-p", "0.001", "--typical", "0.9",
+                      "--repetition-penalty", "1.5", "--presence-penalty", "0.25",
+                      "--frequency-penalty", "0.5", "--max-new-tokens", "9", "--seed", "11",
+                      "--threads", "1", texts[0], texts[1], NULL),
+               wanted);
+    b4c_generation_free(&g);
+    b4c_session_free(s);
+    b4c_model_free(m);
+}
+
+static void odd_results_are_told(void **state)
+{
+    (void)state;
+    const run limit = bert4c(NULL, "complete", "-m", UNILM, FOUR, "中国人", NULL);
+    assert_code(limit, 0);
+    assert_says(limit, "1 results were ended by a length limit");
+    const run empty = bert4c(NULL, "complete", "-m", UNILM, "--logit-bias", "[SEP]=100", "中国人",
+                             NULL);
+    assert_out(empty, "\n");
+    assert_says(empty, "1 results are empty");
+    const run pegasus = bert4c(NULL, "inspect", "-m", PEGASUS, "--to", "json", NULL);
+    assert_code(pegasus, 0);
+    assert_non_null(strstr(pegasus.out, "T5 PEGASUS"));
+}
+
+/* ---- paraphrase -------------------------------------------------------------------------------- */
+
+static void candidates_come_with_cosines_in_order(void **state)
+{
+    (void)state;
+    const run r = bert4c("中国人\n大小\n", ON("paraphrase", UNILM), "--pooling", "cls", "--n", "30",
+                         "--keep", "5", "--max-new-tokens", "4", "--seed", "2", NULL);
+    assert_code(r, 0);
+    int lines = 0;
+    double before = 2;
+    const char *source = "中国人";
+    for (const char *p = r.out; *p; p = strchr(p, '\n') + 1, lines++) {
+        const char *text = strchr(p, '\t') + 1, *of = strchr(text, '\t') + 1;
+        const double cosine = strtod(p, NULL);
+        if (lines == 5) source = "大小", before = 2;
+        assert_true(cosine <= before && cosine >= -1);
+        assert_memory_equal(of, source, strlen(source));
+        assert_int_equal(of[strlen(source)], '\n');
+        before = cosine;
+    }
+    assert_int_equal(lines, 10);
+    /* a chunk at a time, one thread: the same */
+    const run again = bert4c("大小\n中国人\n", ON("paraphrase", UNILM), "--pooling", "cls", "--n",
+                             "30", "--keep", "5", "--max-new-tokens", "4", "--seed", "2",
+                             "--threads", "1", NULL);
+    assert_code(again, 0);
+    const char *second = strstr(r.out, "\t大小\n");
+    while (second > r.out && second[-1] != '\n') second--;
+    assert_memory_equal(again.out, second, strlen(second));
+    const run none = bert4c(NULL, "paraphrase", "-m", UNILM, "--pooling", "cls", "--n", "9",
+                            "--floor", "1", "--max-new-tokens", "4", "中国人", NULL);
+    assert_out(none, "");
+    assert_says(none, "1 texts are left without a candidate");
+}
+
+/* ---- score ------------------------------------------------------------------------------------- */
+
+static void a_score_is_three_numbers(void **state)
+{
+    (void)state;
+    const run masked = bert4c(NULL, ON("score", UNILM), "中国人", "", NULL);
+    assert_code(masked, 0);
+    float x[8];
+    assert_int_equal(sscanf(masked.out, "{\"text\":\"中国人\",\"logprob\":%f,\"tokens\":3,\"ppl\":%f}",
+                            x, x + 1), 2);
+    assert_true(fabs((double)x[0] + 20.2876) < 1e-3);
+    assert_true(fabs(exp(-(double)x[0] / 3) - (double)x[1]) < 0.1);
+    assert_non_null(strstr(masked.out, "{\"text\":\"\",\"logprob\":0,\"tokens\":0,\"ppl\":null}"));
+    /* of what follows a source: pairs, or one source for all; the end token counts */
+    const run pairs = bert4c("大小\t子\n", ON("score", UNILM), "--pair", "--from", "tsv", "--to",
+                             "tsv", NULL);
+    assert_out(pairs, "13.8664\t-5.2589\t2\t大小\t子\n");
+    assert_out(bert4c(NULL, ON("score", UNILM), "--source", "大小", "--to", "tsv", "子", NULL),
+               pairs.out);
+    /* and it is what complete says of its own */
+    const run own = bert4c(NULL, ON("complete", UNILM), "--to", "jsonl", "中国人", NULL);
+    json_t *o = json_loads(own.out, 0, NULL);
+    const json_t *result = json_array_get(json_object_get(o, "outputs"), 0);
+    assert_string_equal(json_string_value(json_object_get(result, "finish")), "end");
+    const run scored = bert4c(NULL, ON("score", UNILM), "--source", "中国人",
+                              json_string_value(json_object_get(result, "text")), NULL);
+    assert_int_equal(sscanf(strstr(scored.out, "\"logprob\":"), "\"logprob\":%f", x), 1);
+    assert_true(fabs(json_number_value(json_object_get(result, "logprob")) - (double)x[0]) < 1e-3);
+    json_decref(o);
+}
+
+/* ---- what is refused ---------------------------------------------------------------------------- */
+
+static void what_contradicts_is_refused(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *arg[4];
+        const char *says;
+    } cases[] = {
+        { { "complete", "--temperature=0", "--top-k=5" }, "--temperature 0" },
+        { { "complete", "--beam-groups=2" }, "wanted --beams" },
+        { { "complete", "--beams=4", "--beam-groups=3" }, "multiple of beam_groups" },
+        { { "complete", "--beams=2", "--n=3" }, "n is at most beams" },
+        { { "complete", "--n=3" }, "several results need sampling or beams" },
+        { { "complete", "--length-penalty=2" }, "wanted --beams" },
+        { { "complete", "--bert4keras-beam", "--beams=2", "--sample" }, "contradicting" },
+        { { "complete", "--min-new-tokens=9", "--max-new-tokens=8" }, "min_new_tokens" },
+        { { "complete", "--top-p=1.5" }, "wanted a number from" },
+        { { "complete", "--early-stopping=sometimes", "--beams=2" }, "heuristic|always|never" },
+        { { "complete", "--stream", "--to=jsonl" }, "--stream goes with text" },
+        { { "complete", "--reading=masked" }, "for scoring" },
+        { { "complete", "--reading=seq2seq" }, "has one stack" },
+        { { "complete", "--logit-bias=国" }, "TOKEN=X" },
+        { { "complete", "--logit-bias=龘=3" }, "wanted a token" },
+        { { "complete", "--stop-token=1370" }, "0 to 136" },
+        { { "complete", "--as=t5-pegasus" }, "wanted mt5" },
+        { { "complete", "--temperatur=1" }, "did you mean --temperature" },
+        { { "complete", "--keep=3" }, "belongs to paraphrase" },
+        { { "summarize", "--floor=0.5" }, "belongs to paraphrase" },
+        { { "paraphrase", "--pooling=cls", "--mask=6" }, "wanted 1 to 1" },
+        { { "paraphrase", "--pooling=cls", "--mask=1,x" }, "parted by commas" },
+        { { "paraphrase", "--n=3" }, "do not say how tokens become one vector" },
+        { { "score", "--pair", "--source=大" }, "contradicting" },
+        { { "score", "--reading=prefix" }, "found no source" },
+    };
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        const char *const *a = cases[i].arg;
+        const char *argv[] = { a[0], "-q", "-m", UNILM, "中", a[1], a[2], a[3], NULL };
+        const run r = bert4c_bytes("", 0, argv);
+        if (r.code != 2) fail_msg("%s %s: exit code %d: %s", a[0], a[1], r.code, r.err);
+        assert_refused(r, 2, cases[i].says);
+    }
+    assert_refused(bert4c(NULL, "complete", "-q", "-m", "tests/golden/models/bert-noprefix", "中",
+                          NULL), 1, "missing");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_line_answers_a_line),
+        cmocka_unit_test(jsonl_says_all),
+        cmocka_unit_test(rules_on_tokens_hold),
+        cmocka_unit_test(a_stream_is_the_same_text),
+        cmocka_unit_test(samples_are_the_librarys),
+        cmocka_unit_test(odd_results_are_told),
+        cmocka_unit_test(candidates_come_with_cosines_in_order),
+        cmocka_unit_test(a_score_is_three_numbers),
+        cmocka_unit_test(what_contradicts_is_refused),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
