@@ -59,14 +59,20 @@ typedef struct attention_room {
 
 static inline int rel_rows(const b4c_attention *job) { return job->rel ? 2 * job->rel_max + 1 : 0; }
 
-static bool attention_in_pairs(const b4c_attention *job)
+/* Head sizes that may go in pairs are multiples of this; 0: none may. */
+static int attention_bf16_heads(void)
 {
 #ifdef VEC_PAIRS
-    return job->bf16 && !job->rel && job->head_size % VEC_LANES == 0 && b4c_cpu_get()->fast_bf16;
+    return b4c_cpu_get()->fast_bf16 ? VEC_LANES : 0;
 #else
-    (void)job;
-    return false;
+    return 0;
 #endif
+}
+
+static bool attention_in_pairs(const b4c_attention *job)
+{
+    const int unit = attention_bf16_heads();
+    return job->bf16 && !job->rel && unit && job->head_size % unit == 0;
 }
 
 /* The parts of a scratch block; base NULL: only sizes are meant. */
@@ -116,6 +122,7 @@ typedef struct attention_head {
     attention_room room;
     int head;
     const b4c_real *q, *v;   /* columns of this head, of the sequence's first row */
+    const uint16_t *q_half, *v_half;     /* instead of them, or NULL */
     const int *from, *upto;  /* [q_rows] */
     int low, high;           /* keys that any query of the job sees */
     b4c_real inverse[STRIP_ROWS];   /* 1 / sum of weights, 0 for a query that sees nothing */
@@ -152,17 +159,21 @@ static void attention_products(const attention_head *t, const attention_block *b
     const attention_room *room = &t->room;
     const int d = job->head_size;
     const size_t q_ld = (size_t)job->q_ld, panel = (size_t)d * COLS;
-    attention_product p = { .a = t->q + (size_t)b->row * q_ld, .a_ld = q_ld, .b_ld = COLS,
-                            .steps = d, .c_ld = room->ld };
+    const b4c_real *q = t->q ? t->q + (size_t)b->row * q_ld : NULL;
+    attention_product p = { .a = q, .a_ld = q_ld, .b_ld = COLS, .steps = d, .c_ld = room->ld };
     if (room->pairs) {
+        p.b_ld = 2 * COLS;
+        p.steps = d / 2;
+    }
+    if (t->q_half) {
+        p.a_pairs = t->q_half + (size_t)b->row * q_ld;
+    } else if (room->pairs) {
         for (int i = 0; i < b->rows; i++)
             for (int c = 0; c < d; c += VEC_LANES)
-                v_store_bf16_n(room->q_pairs + i * d + c, v_load(p.a + (size_t)i * q_ld + c),
+                v_store_bf16_n(room->q_pairs + i * d + c, v_load(q + (size_t)i * q_ld + c),
                                VEC_LANES);
         p.a_pairs = room->q_pairs;
         p.a_ld = (size_t)d;
-        p.b_ld = 2 * COLS;
-        p.steps = d / 2;
     }
     for (int j = b->first; j < b->last; j += p.cols) {
         const size_t half = (size_t)(j % COLS), at = (size_t)(j / COLS) * panel;
@@ -258,11 +269,33 @@ static void attention_weigh(attention_head *t, const attention_block *blocks, in
 static void attention_values(const attention_head *t, int from, int upto)
 {
 #ifdef VEC_PAIRS
-    if (t->room.pairs)
-        attention_pair(t->v, (size_t)t->job->v_ld, t->job->head_size, from, upto, t->room.v_pairs);
+    const size_t ld = (size_t)t->job->v_ld;
+    const int d = t->job->head_size;
+    if (t->v_half) attention_pair_half(t->v_half, ld, d, from, upto, t->room.v_pairs);
+    else if (t->room.pairs) attention_pair(t->v, ld, d, from, upto, t->room.v_pairs);
 #else
     (void)t, (void)from, (void)upto;
 #endif
+}
+
+/* Keys of key head `kv`, as panels, and their values in pairs. */
+static void attention_keys(attention_head *t, int kv)
+{
+    const b4c_attention *job = t->job;
+    const size_t at = (size_t)kv * (size_t)job->head_size, ld = (size_t)job->k_ld;
+    const int d = job->head_size;
+#ifdef VEC_PAIRS
+    if (job->q_half) {
+        uint16_t *panels = (uint16_t *)(void *)t->room.keys;
+        attention_turn_half(job->k_half + at, ld, d, t->low, t->high, panels);
+        t->v_half = job->v_half + at;
+    } else
+#endif
+    {
+        attention_turn(job->k + at, ld, d, t->low, t->high, t->room.keys, t->room.pairs);
+        t->v = job->v + at;
+    }
+    attention_values(t, t->low, t->high);
 }
 
 /* The product of weights and the values lo .. hi-1, for the strip's row i and those below. */
@@ -395,23 +428,19 @@ static void vector_attention(const b4c_attention *job, int begin, int end, void 
     attention_head t = { .job = job, .room = attention_divide(job, scratch) };
     int turned = -1;
     assert(job->heads % job->kv_heads == 0 && !form_is_i8(job->out.form));
+    assert(!job->q_half || t.room.pairs);
     attention_plan(&t);
     if (job->rel)
         attention_turn(job->rel, (size_t)d, d, 0, rel_rows(job), t.room.rel_keys, false);
     for (int h = begin; h < end; h++) {
-        const size_t kv = (size_t)(h / group) * (size_t)d;
         const bool second = job->head_set && job->head_set[h];
         t.head = h;
-        t.q = job->q + (size_t)h * (size_t)d;
-        t.v = job->v + kv;
+        if (job->q_half) t.q_half = job->q_half + (size_t)h * (size_t)d;
+        else t.q = job->q + (size_t)h * (size_t)d;
         t.from = second ? job->from2 : job->from;
         t.upto = second ? job->upto2 : job->upto;
-        if (h / group != turned) {
-            attention_turn(job->k + kv, (size_t)job->k_ld, d, t.low, t.high, t.room.keys,
-                           t.room.pairs);
-            attention_values(&t, t.low, t.high);
-            turned = h / group;
-        }
+        if (h / group != turned) attention_keys(&t, h / group);
+        turned = h / group;
         const attention_block *blocks = t.room.block + (second ? t.room.blocks : 0);
         for (int i = 0, n; i < t.room.blocks; i += n, blocks += n) {
             n = t.room.blocks - i < t.room.strip ? t.room.blocks - i : t.room.strip;

@@ -214,5 +214,41 @@ static void attention_pair(const b4c_real *v, size_t ld, int d, int from, int up
         }
     }
 }
+
+/* The same of rows that are bf16 already. */
+static void attention_turn_half(const uint16_t *k, size_t ld, int d, int from, int upto,
+                                uint16_t *panels)
+{
+    for (int j = from / VEC_LANES * VEC_LANES; j < upto; j += VEC_LANES) {
+        const uint16_t *rows = k + (size_t)j * ld;
+        uint16_t *to = panels + (size_t)(j / COLS) * (size_t)d * COLS + 2 * (j % COLS);
+        for (int c = 0; c < d / 2; c += VEC_LANES) {
+            const int n = row_left(d / 2, c);
+            vpair r[VEC_LANES];
+            for (int i = 0; i < VEC_LANES; i++) {
+                const bool inside = j + i >= from && j + i < upto;
+                r[i] = inside ? v_load_pairs_n(rows + (size_t)i * ld + 2 * c, n) : v_no_pairs();
+            }
+            v_transpose_pairs(r);
+            for (int i = 0; i < n; i++) v_store_pairs(to + (size_t)(c + i) * 2 * COLS, r[i]);
+        }
+    }
+}
+
+static void attention_pair_half(const uint16_t *v, size_t ld, int d, int from, int upto,
+                                uint16_t *to)
+{
+    for (int j = from / 2 * 2; j < upto; j += 2) {
+        const uint16_t *row = v + (size_t)j * ld;
+        for (int c = 0; c < d / 2; c += VEC_LANES) {
+            const int n = row_left(d / 2, c);
+            vpair a = j >= from ? v_load_pairs_n(row + 2 * c, n) : v_no_pairs();
+            vpair b = j + 1 < upto ? v_load_pairs_n(row + ld + 2 * c, n) : v_no_pairs();
+            uint16_t *at = to + (size_t)j * (size_t)d + 4 * c;
+            v_store_pairs(at, v_weave_low(a, b));
+            if (2 * n > VEC_LANES) v_store_pairs(at + 2 * VEC_LANES, v_weave_high(a, b));
+        }
+    }
+}
 #endif
 #endif

@@ -72,7 +72,9 @@ typedef struct b4c_attention {
     b4c_real scale;
     /* first row of this sequence; [rows, heads*d], [rows, kv_heads*d] */
     const b4c_real *q, *k, *v;
-    int q_ld, k_ld, v_ld;
+    /* Instead of them, where table->bf16_heads allows it: the same as bf16 (q_half NULL: not). */
+    const uint16_t *q_half, *k_half, *v_half;
+    int q_ld, k_ld, v_ld;        /* elements */
     const int *from, *upto;      /* of the interval set of head 0 */
     const int *from2, *upto2;    /* of the second set, or NULL */
     const uint8_t *head_set;     /* [heads] 0 or 1, or NULL: all 0 */
@@ -146,6 +148,9 @@ typedef struct b4c_kernels {
     /* Units: heads of this sequence. scratch: attention_scratch(job) bytes, one a thread. */
     void (*attention)(const b4c_attention *, int begin, int end, void *scratch);
     size_t (*attention_scratch)(const b4c_attention *);
+    /* Attention with `bf16` reads q, k and v as bf16 too, to the same bits, where the head size is
+     * a multiple of this and there is no `rel`. 0: never. */
+    int bf16_heads;
 
     /* elementwise on n contiguous elements; y may be x */
     void (*act)(b4c_act, const b4c_real *x, b4c_real *y, size_t n);

@@ -163,7 +163,12 @@ static inline vec v_load_i8_n(const uint8_t *p, uint8_t flip, int n)
 #define VEC_PAIRS
 typedef __m512i vpair;
 
+static inline vpair v_no_pairs(void) { return _mm512_setzero_si512(); }
 static inline vpair v_load_pairs(const uint16_t *p) { return _mm512_loadu_si512(p); }
+static inline vpair v_load_pairs_n(const uint16_t *p, int n) /* the first n lanes */
+{
+    return _mm512_maskz_loadu_epi32(v_first(n), p);
+}
 static inline void v_store_pairs(uint16_t *p, vpair x) { _mm512_storeu_si512(p, x); }
 static inline vpair v_set_pair(const uint16_t *p)            /* p[0] and p[1] in every lane */
 {
@@ -178,6 +183,31 @@ static inline vpair v_pairs_of(vec a, vec b)                 /* lane i: a[i], b[
                                             0x00180008, 0x00190009, 0x001a000a, 0x001b000b,
                                             0x001c000c, 0x001d000d, 0x001e000e, 0x001f000f);
     return _mm512_permutexvar_epi16(order, (__m512i)_mm512_cvtne2ps_pbh(b, a));
+}
+B4C_INLINE void v_transpose_pairs(vpair r[VEC_LANES])
+{
+    vec t[VEC_LANES];
+    B4C_UNROLL
+    for (int i = 0; i < VEC_LANES; i++) t[i] = _mm512_castsi512_ps(r[i]);
+    v_transpose(t);
+    B4C_UNROLL
+    for (int i = 0; i < VEC_LANES; i++) r[i] = _mm512_castps_si512(t[i]);
+}
+static inline vpair v_weave_low(vpair a, vpair b)            /* number i of a, number i of b */
+{
+    const __m512i order =
+        _mm512_setr_epi32(0x00200000, 0x00210001, 0x00220002, 0x00230003, 0x00240004, 0x00250005,
+                          0x00260006, 0x00270007, 0x00280008, 0x00290009, 0x002a000a, 0x002b000b,
+                          0x002c000c, 0x002d000d, 0x002e000e, 0x002f000f);
+    return _mm512_permutex2var_epi16(a, order, b);
+}
+static inline vpair v_weave_high(vpair a, vpair b)           /* numbers 16 + i */
+{
+    const __m512i order =
+        _mm512_setr_epi32(0x00300010, 0x00310011, 0x00320012, 0x00330013, 0x00340014, 0x00350015,
+                          0x00360016, 0x00370017, 0x00380018, 0x00390019, 0x003a001a, 0x003b001b,
+                          0x003c001c, 0x003d001d, 0x003e001e, 0x003f001f);
+    return _mm512_permutex2var_epi16(a, order, b);
 }
 static inline vec v_dot_pairs(vec sum, vpair a, vpair b)     /* sum + a[0] b[0] + a[1] b[1] */
 {

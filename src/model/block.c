@@ -66,7 +66,11 @@ static b4c_tensor self_attention(b4c_tape *t, const b4c_network *net,
     const b4c_spec *s = &net->spec;
     const int q_cols = s->heads * s->head_size, kv_cols = s->kv_heads * s->head_size;
     const size_t scope = b4c_scope_open(t);
-    const b4c_tensor qkv = b4c_linear(t, x, &w->qkv, B4C_ACT_NONE, B4C_ROWS);
+    const b4c_attend_spec a = attend_spec(net, c->stack, false);
+    const bool straight = s->positions != B4C_POSITION_ROTARY && !c->run->cache &&
+                          c->asked == c->self;           /* nothing stands between the two */
+    const b4c_want want = straight ? b4c_attend_reads(t, &a) : B4C_ROWS;
+    const b4c_tensor qkv = b4c_linear(t, x, &w->qkv, B4C_ACT_NONE, want);
     b4c_tensor q = b4c_columns(qkv, 0, q_cols), k = b4c_columns(qkv, q_cols, kv_cols);
     b4c_tensor v = b4c_columns(qkv, q_cols + kv_cols, kv_cols);
     if (c->asked != c->self) q = b4c_gather(t, q, c->run->only, c->run->n_only);
@@ -77,7 +81,6 @@ static b4c_tensor self_attention(b4c_tape *t, const b4c_network *net,
             v = b4c_rotated(t, v, s->kv_heads, s->head_size, c->self->pos, &net->rotary);
     }
     if (c->run->cache && !t->failed) b4c_cache_keep(c->run->cache, c->layer, c->self, &k, &v);
-    const b4c_attend_spec a = attend_spec(net, c->stack, false);
     const b4c_tensor y = b4c_attend(t, q, k, v, c->asked, &a, B4C_OPERAND);
     return b4c_scope_close(t, scope, b4c_linear(t, y, &w->out, B4C_ACT_NONE, B4C_ROWS));
 }

@@ -98,6 +98,21 @@ typedef struct attend_job {
     size_t scratch_bytes;
 } attend_job;
 
+/* A tensor that has bf16 rows only; its row i, and its stride in elements. */
+static bool is_half(b4c_tensor x) { return !x.x && x.in.form == B4C_FORM_BF16; }
+static int half_ld(b4c_tensor x) { return (int)(x.in.ld / sizeof(uint16_t)); }
+static const uint16_t *half_row(b4c_tensor x, int i)
+{
+    return (const uint16_t *)x.in.data + (size_t)i * (size_t)half_ld(x);
+}
+
+b4c_want b4c_attend_reads(const b4c_tape *t, const b4c_attend_spec *s)
+{
+    const int unit = t->kernels->bf16_heads;
+    const bool half = t->dtype != B4C_F32 && !s->rel && unit && s->head_size % unit == 0;
+    return half ? B4C_HALF : B4C_ROWS;
+}
+
 static b4c_attention attention_of(const attend_job *j, int s)
 {
     const attend_arg *a = j->a;
@@ -110,9 +125,6 @@ static b4c_attention attention_of(const attend_job *j, int s)
         .scale = a->spec.scale,
         .q_rows = p->q_off[s + 1] - row,
         .k_rows = p->k_len[s],
-        .q = b4c_row_of(a->q, row),
-        .k = b4c_row_of(a->k, p->k_off[s]),
-        .v = b4c_row_of(a->v, p->k_off[s]),
         .q_ld = a->q.ld,
         .k_ld = a->k.ld,
         .v_ld = a->v.ld,
@@ -123,9 +135,22 @@ static b4c_attention attention_of(const attend_job *j, int s)
         .span = a->span,
         .rel = a->spec.rel,
         .rel_max = a->spec.rel_max,
+        .bf16 = j->bf16,
         .out = j->out,
         .out_row = row,
     };
+    if (is_half(a->q)) {
+        n.q_half = half_row(a->q, row);
+        n.k_half = half_row(a->k, p->k_off[s]);
+        n.v_half = half_row(a->v, p->k_off[s]);
+        n.q_ld = half_ld(a->q);
+        n.k_ld = half_ld(a->k);
+        n.v_ld = half_ld(a->v);
+    } else {
+        n.q = b4c_row_of(a->q, row);
+        n.k = b4c_row_of(a->k, p->k_off[s]);
+        n.v = b4c_row_of(a->v, p->k_off[s]);
+    }
     if (p->head_set) {
         n.head_set = p->head_set;
         n.from2 = p->from[1] + row;
@@ -401,7 +426,8 @@ b4c_tensor b4c_attend(b4c_tape *t, b4c_tensor q, b4c_tensor k, b4c_tensor v, con
 {
     if (t->failed) return (b4c_tensor){ 0 };
     const int heads = spec->heads, d = spec->head_size;
-    assert(q.x && k.x && v.x && plan->n_rows == q.rows && heads % spec->kv_heads == 0);
+    assert((q.x && k.x && v.x) || (is_half(q) && is_half(k) && is_half(v)));
+    assert(plan->n_rows == q.rows && heads % spec->kv_heads == 0);
     assert(q.cols == heads * d && k.cols == spec->kv_heads * d && v.cols == k.cols &&
            v.rows == k.rows);
     assert(!spec->bias.x || spec->bias.cols == heads);

@@ -12,7 +12,10 @@
 /* op_embed.c: row i = sum over tables of table_t[ids_t[i]]. tables: 1 .. 3. ids < 0 add nothing.
  * Table rows are b4c_real, or packed as bf16 rows (`half`) where memory counts; only real tables
  * have gradients. */
-typedef struct b4c_table { b4c_array real; uint16_t *half; } b4c_table;
+typedef struct b4c_table {
+    b4c_array real;
+    uint16_t *half;
+} b4c_table;
 b4c_tensor b4c_embed(b4c_tape *, const b4c_table *const *tables, const int32_t *const *ids,
                      int n_tables, int rows, b4c_real scale);
 
@@ -33,7 +36,7 @@ b4c_tensor b4c_normalize(b4c_tape *, b4c_tensor x, b4c_tensor residual, const b4
 
 /* op_elementwise.c */
 b4c_tensor b4c_sum(b4c_tape *, b4c_tensor a, b4c_tensor b);
-b4c_tensor b4c_product(b4c_tape *, b4c_tensor a, b4c_tensor b, b4c_want);       /* gates */
+b4c_tensor b4c_product(b4c_tape *, b4c_tensor a, b4c_tensor b, b4c_want); /* gates */
 b4c_tensor b4c_scaled(b4c_tape *, b4c_tensor a, b4c_real factor);
 b4c_tensor b4c_activate(b4c_tape *, b4c_tensor a, b4c_act, b4c_want);
 /* Inverted dropout: kept with probability 1 - p and divided by it; bits from Philox (seed, step) at
@@ -41,7 +44,11 @@ b4c_tensor b4c_activate(b4c_tape *, b4c_tensor a, b4c_act, b4c_want);
 b4c_tensor b4c_dropout(b4c_tape *, b4c_tensor a, b4c_real p, uint64_t seed, uint64_t step);
 
 /* op_rotate.c: rotary positions on rows of heads x d. Tables [max_pos, d/2] belong to the model. */
-typedef struct b4c_rotary { const b4c_real *cosine, *sine; int max_pos; bool halves; } b4c_rotary;
+typedef struct b4c_rotary {
+    const b4c_real *cosine, *sine;
+    int max_pos;
+    bool halves;
+} b4c_rotary;
 b4c_tensor b4c_rotated(b4c_tape *, b4c_tensor x, int heads, int d, const int *pos,
                        const b4c_rotary *);
 
@@ -49,21 +56,27 @@ b4c_tensor b4c_rotated(b4c_tape *, b4c_tensor x, int heads, int d, const int *po
 typedef struct b4c_attend_spec {
     int heads, kv_heads, head_size;
     b4c_real scale;
-    b4c_array bias;          /* T5: [buckets, heads]; x NULL: none */
-    int max_distance;        /* of the buckets */
-    bool both_ways;          /* bidirectional buckets */
-    const b4c_real *rel;     /* NEZHA: fixed table [2*rel_max+1, d], or NULL */
+    b4c_array bias;      /* T5: [buckets, heads]; x NULL: none */
+    int max_distance;    /* of the buckets */
+    bool both_ways;      /* bidirectional buckets */
+    const b4c_real *rel; /* NEZHA: fixed table [2*rel_max+1, d], or NULL */
     int rel_max;
-    const int *pos;          /* [rows] query positions for bias and rel; NULL: the plan's */
+    const int *pos; /* [rows] query positions for bias and rel; NULL: the plan's */
 } b4c_attend_spec;
+/* What linears in front of attention best leave: bf16 rows where it reads them to the same bits,
+ * all three of q, k and v then, else rows of numbers. */
+b4c_want b4c_attend_reads(const b4c_tape *, const b4c_attend_spec *);
 b4c_tensor b4c_attend(b4c_tape *, b4c_tensor q, b4c_tensor k, b4c_tensor v, const b4c_plan *,
                       const b4c_attend_spec *, b4c_want);
 /* T5's bucket of a distance key - query (SPEC A.8.4). */
 int b4c_bucket(int distance, int buckets, int max_distance, bool both_ways);
 
 /* op_pool.c: one row a sequence. offsets [n_seq + 1]. */
-typedef enum b4c_pool_kind { B4C_POOL_ROW_FIRST, B4C_POOL_ROW_MEAN, B4C_POOL_ROW_MAX }
-    b4c_pool_kind;
+typedef enum b4c_pool_kind {
+    B4C_POOL_ROW_FIRST,
+    B4C_POOL_ROW_MEAN,
+    B4C_POOL_ROW_MAX
+} b4c_pool_kind;
 b4c_tensor b4c_pooled(b4c_tape *, b4c_tensor x, const int *offsets, int n_seq, b4c_pool_kind);
 /* The rows of x listed in index [n]. */
 b4c_tensor b4c_gather(b4c_tape *, b4c_tensor x, const int *index, int n);

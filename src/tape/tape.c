@@ -129,8 +129,9 @@ b4c_tensor b4c_fresh(b4c_tape *t, int rows, int cols, b4c_want want)
 {
     b4c_tensor y = { .rows = rows, .cols = cols, .ld = cols };
     const b4c_form form = t->kernels->form(t->dtype);
-    const bool as_operand = (want & B4C_OPERAND) != 0;
-    if (t->recording || (want & B4C_ROWS) || form == B4C_FORM_REAL)
+    const bool as_operand = (want & B4C_OPERAND) != 0, half = want == B4C_HALF && !t->recording;
+    if (half) y.in = b4c_operand_new(t, B4C_FORM_BF16, rows, cols);
+    else if (t->recording || (want & B4C_ROWS) || form == B4C_FORM_REAL)
         y.x = b4c_take_rows(t, rows, cols);
     if (as_operand)
         y.in = form == B4C_FORM_REAL ? real_operand(y) : b4c_operand_new(t, form, rows, cols);
@@ -146,12 +147,18 @@ b4c_tensor b4c_tensor_of(b4c_real *x, int rows, int cols, b4c_slot *slot)
 
 b4c_tensor b4c_columns(b4c_tensor x, int from, int cols)
 {
-    if (!x.x) return nothing;    /* of a failed tape */
+    const bool half = !x.x && x.in.form == B4C_FORM_BF16;
+    if (!x.x && !half) return nothing;   /* of a failed tape */
     assert(from >= 0 && cols >= 0 && from <= x.cols - cols);
-    x.x += from;
     x.at += from;
     x.cols = cols;
-    x.in = (b4c_operand){ 0 };
+    if (half) {
+        x.in.data = (uint16_t *)x.in.data + from;
+        x.in.cols = cols;
+    } else {
+        x.x += from;
+        x.in = (b4c_operand){ 0 };
+    }
     return x;
 }
 

@@ -25,26 +25,33 @@ typedef struct b4c_tape b4c_tape;
 /* Where a gradient will stand: [rows, ld], NULL until something flows back. Views share their
  * parent's slot. A slot of an array or a weight may bring memory of its own in g, which its owner
  * zeroes; with g NULL the tape lends memory until its next reset. A slot outlives that reset. */
-typedef struct b4c_slot { b4c_real *g; int rows, ld; } b4c_slot;
+typedef struct b4c_slot {
+    b4c_real *g;
+    int rows, ld;
+} b4c_slot;
 
 typedef struct b4c_tensor {
     int rows, cols, ld;
-    b4c_real *x;             /* [rows, cols] with stride ld; NULL when only the operand exists */
-    b4c_operand in;          /* the same values in the form that linears read; NONE when not made */
-    b4c_slot *slot;          /* NULL: no gradient is wanted */
-    int at;                  /* first column of a view within its slot */
+    b4c_real *x;    /* [rows, cols] with stride ld; NULL when only the operand exists */
+    b4c_operand in; /* the same values in the form that linears read; NONE when not made */
+    b4c_slot *slot; /* NULL: no gradient is wanted */
+    int at;         /* first column of a view within its slot */
 } b4c_tensor;
 
 /* A learned array that is no product's weight: norm gains, biases, tables. x is the model's. */
-typedef struct b4c_array { int rows, cols; b4c_real *x; b4c_slot *slot; } b4c_array;
+typedef struct b4c_array {
+    int rows, cols;
+    b4c_real *x;
+    b4c_slot *slot;
+} b4c_array;
 
 /* A linear layer's weight [n, k] and bias. `master` (row-major [n, k]) exists only where it is
  * trained; then packed is derived from it by whoever changes it. */
 typedef struct b4c_weight {
     b4c_packed packed;
     b4c_real *master;
-    b4c_slot *slot;          /* gradient of master, or NULL */
-    b4c_array bias;          /* [1, n]; x NULL: none */
+    b4c_slot *slot; /* gradient of master, or NULL */
+    b4c_array bias; /* [1, n]; x NULL: none */
 } b4c_weight;
 
 typedef struct b4c_record b4c_record;
@@ -52,21 +59,28 @@ typedef void (*b4c_back_fn)(b4c_tape *, const b4c_record *);
 struct b4c_record {
     b4c_back_fn back;
     b4c_tensor out, in[4];
-    const void *arg;         /* the op's own parameters and what forward kept, in the arena */
+    const void *arg; /* the op's own parameters and what forward kept, in the arena */
 };
 
 /* Gradients that are alive, by address, in an arena of their own (see tape.c). */
-typedef struct b4c_life { char *begin, *end; b4c_slot *slot; } b4c_life;
-typedef struct b4c_lives { b4c_arena arena; b4c_life *life; int n, room; } b4c_lives;
+typedef struct b4c_life {
+    char *begin, *end;
+    b4c_slot *slot;
+} b4c_life;
+typedef struct b4c_lives {
+    b4c_arena arena;
+    b4c_life *life;
+    int n, room;
+} b4c_lives;
 
 struct b4c_tape {
     const b4c_kernels *kernels;
-    b4c_pool *pool;          /* NULL: one lane. Belongs to the session */
-    double worth;            /* steps of work (b4c_grain) that pay for waking a lane; 0: any do */
-    b4c_dtype dtype;         /* of the weights that operands are made for */
+    b4c_pool *pool;  /* NULL: one lane. Belongs to the session */
+    double worth;    /* steps of work (b4c_grain) that pay for waking a lane; 0: any do */
+    b4c_dtype dtype; /* of the weights that operands are made for */
     bool recording;
-    bool failed;             /* sticky: out of memory */
-    b4c_arena arena;         /* its limit holds for activations and gradients together */
+    bool failed;     /* sticky: out of memory */
+    b4c_arena arena; /* its limit holds for activations and gradients together */
     b4c_record *record;
     int n_record, room;
     b4c_lives lives;
@@ -76,12 +90,14 @@ struct b4c_tape {
     void *look_arg;
 };
 
-/* What a caller will do with a result: read its rows, give it to linears, both. */
-typedef enum b4c_want { B4C_ROWS = 1, B4C_OPERAND = 2, B4C_BOTH = 3 } b4c_want;
+/* What a caller will do with a result: read its rows, give it to linears, both. HALF: give it to
+ * attention, which reads bf16 rows (b4c_attend_reads says when); a recording has rows all the same.
+ */
+typedef enum b4c_want { B4C_ROWS = 1, B4C_OPERAND = 2, B4C_BOTH = 3, B4C_HALF = 4 } b4c_want;
 
 /* 0 or B4C_E_MEMORY. limit: bytes. dtype: not AUTO. */
-int  b4c_tape_init(b4c_tape *, const b4c_kernels *, b4c_pool *, b4c_dtype, size_t limit,
-                   bool recording);
+int b4c_tape_init(b4c_tape *, const b4c_kernels *, b4c_pool *, b4c_dtype, size_t limit,
+                  bool recording);
 void b4c_tape_done(b4c_tape *);
 /* Forget all tensors, records and gradients; clears `failed`. */
 void b4c_tape_reset(b4c_tape *);
@@ -151,10 +167,10 @@ void b4c_each(b4c_tape *, b4c_units_fn, void *arg, int n, int grain);
 /* The same for rows, in parts that begin at multiples of 16: kernels that write operands ask for
  * it. */
 void b4c_each_rows(b4c_tape *, b4c_units_fn, void *arg, int rows, int grain);
-int  b4c_lanes(const b4c_tape *);
+int b4c_lanes(const b4c_tape *);
 /* The grain of units that cost `work` elementary steps (an addition in a row of them; 16
  * multiply-adds of a product are one). */
-int  b4c_grain(const b4c_tape *, double work);
+int b4c_grain(const b4c_tape *, double work);
 
 /* to[c] += sum over rows of x[r][c], in order of rows. */
 void b4c_add_columns(b4c_tape *, const b4c_real *x, int ld, int rows, int cols, b4c_real *to);
@@ -162,7 +178,7 @@ void b4c_add_columns(b4c_tape *, const b4c_real *x, int ld, int rows, int cols, 
 void b4c_add_rows(b4c_tape *, b4c_real factor, const b4c_real *x, int ld, int rows, int cols,
                   const int *index, b4c_real *to, int to_ld);
 
-void b4c_sum_back(b4c_tape *, const b4c_record *);           /* out's gradient to in[0] and in[1] */
+void b4c_sum_back(b4c_tape *, const b4c_record *); /* out's gradient to in[0] and in[1] */
 
 static inline b4c_real *b4c_row(b4c_real *x, int ld, int row)
 {
