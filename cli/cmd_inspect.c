@@ -26,7 +26,7 @@ static b4c_model *open_somehow(const char *path, const cli_settings *s, json_t *
         if (m) {
             b4c_model_info info;
             b4c_model_describe(m, &info);
-            if (!info.has_mlm || o.need_head) return m;
+            if (!info.has_head || o.need_head) return m;
             /* There is a head: read it too, or its tensors would count as unexpected. */
             b4c_model_free(m);
             o.need_head = true;
@@ -88,6 +88,15 @@ static json_t *describe_tokenizer(const b4c_tokenizer *t)
     return o;
 }
 
+/* A token by number, with its spelling where there is one; -1: none. */
+static void set_token(json_t *o, const char *key, const b4c_model *m, int id)
+{
+    const b4c_tokenizer *t = b4c_model_tokenizer(m);
+    if (id < 0) return;
+    const char *token = t ? b4c_tokenizer_token(t, id) : NULL;
+    json_object_set_new(o, key, json_pack("{s:s*,s:i}", "token", token, "id", id));
+}
+
 static json_t *describe_model(const b4c_model *m)
 {
     b4c_model_info i;
@@ -107,6 +116,10 @@ static json_t *describe_model(const b4c_model *m)
     set_truth(o, "normalize", i.normalize);
     set_truth(o, "has_pooler", i.has_pooler);
     set_truth(o, "has_mlm", i.has_mlm);
+    set_truth(o, "has_head", i.has_head);
+    set_text(o, "reading", b4c_reading_name(i.reading));
+    set_token(o, "start", m, i.start);
+    set_token(o, "end", m, i.end);
     set_count(o, "max_length", i.max_length);
     set_count(o, "parameters", i.parameters);
     set_count(o, "packed_bytes", (long long)i.packed_bytes);
@@ -122,15 +135,27 @@ static void set_served(json_t *o, const b4c_model *m, const json_t *report, cons
     const char *all = json_array_size(json_object_get(report, "missing")) ? "tensors are missing"
                     : json_object_get(faults, "numbers")                  ? "it has NaN or infinity"
                                                                           : tokenizer;
-    const char *vectors = all || i.pooling != B4C_POOL_AUTO
-                            ? all
-                            : "only with --pooling: its files do not say which";
+    const char *writes = all || i.has_head ? all : "it has no head that gives logits";
+    const bool decoder = i.reading == B4C_READ_CAUSAL && !i.has_mlm && i.has_head;
+    const char *unsaid = "only with --pooling: its files do not say which";
+    const char *vectors = all                          ? all
+                        : decoder                      ? "it is a decoder"
+                        : i.pooling != B4C_POOL_AUTO ? NULL
+                                                       : unsaid;
+    const char *measured = writes ? writes
+                         : i.reading != B4C_READ_PREFIX ? "it does not read by UniLM's mask"
+                         : i.has_pooler                 ? NULL
+                                                        : vectors;
     const struct {
         const char *command, *lacks;
     } command[] = {
         { "embed", vectors },
         { "similar", vectors },
         { "fill", all || i.has_mlm ? all : "it has no masked-LM head" },
+        { "complete", writes },
+        { "summarize", writes },
+        { "paraphrase", measured },
+        { "score", writes },
         { "tokenize", tokenizer },
     };
     json_t *serves = json_array(), *not = json_object();
@@ -175,6 +200,12 @@ static bool truth_of(const json_t *o, const char *key)
 
 static void row(cli_output *out, const char *name) { cli_print(out, "%-13s ", name); }
 
+static void show_token(cli_output *out, const char *what, const json_t *token)
+{
+    if (!token) return;
+    cli_print(out, "%s %s (%lld)", what, text_of(token, "token"), count_of(token, "id"));
+}
+
 static void show_model(cli_output *out, const json_t *m)
 {
     char a[32], b[32];
@@ -193,6 +224,13 @@ static void show_model(cli_output *out, const json_t *m)
     row(out, "heads");
     cli_print(out, "pooler: %s, masked LM: %s\n", truth_of(m, "has_pooler") ? "yes" : "no",
               truth_of(m, "has_mlm") ? "yes" : "no");
+    if (truth_of(m, "has_head")) {
+        row(out, "writes");
+        cli_print(out, "reading %s", text_of(m, "reading"));
+        show_token(out, ", starts with", json_object_get(m, "start"));
+        show_token(out, ", ends with", json_object_get(m, "end"));
+        cli_put_text(out, "\n");
+    }
     row(out, "vectors");
     cli_print(out, "pooling: %s, %s", text_of(m, "pooling"),
               truth_of(m, "normalize") ? "length 1" : "not normalised");
@@ -297,6 +335,11 @@ static void show_report(cli_output *out, const json_t *r, bool tensors)
         row(out, "note");
         cli_put_field(out, text_of(r, notes[i]), strlen(text_of(r, notes[i])));
         cli_put_text(out, "\n");
+    }
+    json_array_foreach(json_object_get(r, "generation_notes"), i, one)
+    {
+        row(out, "note");
+        cli_print(out, "%s\n", json_string_value(one));
     }
     if (tensors) show_list(out, "read", json_object_get(r, "tensors"));
 }

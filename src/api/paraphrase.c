@@ -121,8 +121,8 @@ static int mask_tokens(const b4c_model *m, b4c_sources *s, const b4c_paraphrase_
         for (int k = 0; k < o->n_mask; k++) {
             if (o->mask[k] < 1 || o->mask[k] > s->length[i] - 2) {
                 const int rc = b4c_fail(err, B4C_E_ARG,
-                                        "mask: found position %d, wanted 1 to %d: [CLS], which is 0, "
-                                        "and [SEP] stay",
+                                        "mask: found position %d, wanted 1 to %d: [CLS], which is "
+                                        "0, and [SEP] stay",
                                         o->mask[k], s->length[i] - 2);
                 return s->n > 1 ? b4c_fail_in(err, "text %d", i + 1) : rc;
             }

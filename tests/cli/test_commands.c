@@ -548,7 +548,8 @@ static void inspect_tells_what_the_model_is(void **state)
         "tensors       60 read (f32 60), 0 missing, 2 unexpected\n",
         "unexpected    cls.seq_relationship.bias f32 [2] (harmless)\n",
         "numbers       no NaN, no infinity\n",
-        "serves        embed, similar, fill, tokenize\n",
+        "writes        reading prefix, ends with [SEP] (3)\n",
+        "serves        embed, similar, fill, complete, summarize, paraphrase, score, tokenize\n",
         "as f32\n",
     };
     for (size_t i = 0; i < COUNT(rows); i++)
@@ -569,7 +570,7 @@ static void inspect_as_json_has_the_same(void **state)
     const json_t *m = json_object_get(o, "model");
     assert_int_equal(json_integer_value(json_object_get(m, "layers")), 3);
     assert_string_equal(json_string_value(json_object_get(m, "pooling")), "mean");
-    assert_int_equal(json_array_size(json_object_get(o, "serves")), 4);
+    assert_int_equal(json_array_size(json_object_get(o, "serves")), 8);
     assert_int_equal(json_array_size(json_object_get(json_object_get(o, "report"), "tensors")), 60);
     json_decref(o);
 }

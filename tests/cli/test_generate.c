@@ -18,7 +18,7 @@ static void assert_out(run r, const char *wanted)
     assert_string_equal(r.out, wanted);
 }
 
-/* ---- complete and summarize ------------------------------------------------------------------ */
+/* ---- complete and summarize --------------------------------------------------------------- */
 
 static void a_line_answers_a_line(void **state)
 {
@@ -156,12 +156,23 @@ static void odd_results_are_told(void **state)
                              NULL);
     assert_out(empty, "\n");
     assert_says(empty, "1 results are empty");
-    const run pegasus = bert4c(NULL, "inspect", "-m", PEGASUS, "--to", "json", NULL);
-    assert_code(pegasus, 0);
-    assert_non_null(strstr(pegasus.out, "T5 PEGASUS"));
 }
 
-/* ---- paraphrase -------------------------------------------------------------------------------- */
+static void inspect_says_how_a_model_writes(void **state)
+{
+    (void)state;
+    const run pegasus = bert4c(NULL, "inspect", "-m", PEGASUS, NULL);
+    assert_code(pegasus, 0);
+    assert_non_null(strstr(pegasus.out, "writes        reading seq2seq, starts with [CLS] "
+                                        "(2), ends with [SEP] (38)\n"));
+    assert_non_null(strstr(pegasus.out, "is taken for T5 PEGASUS"));
+    assert_non_null(strstr(pegasus.out, "fill: it has no masked-LM head"));
+    const run lm = bert4c(NULL, "inspect", "-m", LM, NULL);
+    assert_code(lm, 0);
+    assert_non_null(strstr(lm.out, "writes        reading causal"));
+}
+
+/* ---- paraphrase --------------------------------------------------------------------------- */
 
 static void candidates_come_with_cosines_in_order(void **state)
 {
@@ -196,7 +207,7 @@ static void candidates_come_with_cosines_in_order(void **state)
     assert_says(none, "1 texts are left without a candidate");
 }
 
-/* ---- score ------------------------------------------------------------------------------------- */
+/* ---- score -------------------------------------------------------------------------------- */
 
 static void a_score_is_three_numbers(void **state)
 {
@@ -227,7 +238,7 @@ static void a_score_is_three_numbers(void **state)
     json_decref(o);
 }
 
-/* ---- what is refused ---------------------------------------------------------------------------- */
+/* ---- what is refused ---------------------------------------------------------------------- */
 
 static void what_contradicts_is_refused(void **state)
 {
@@ -282,6 +293,7 @@ int main(void)
         cmocka_unit_test(a_stream_is_the_same_text),
         cmocka_unit_test(samples_are_the_librarys),
         cmocka_unit_test(odd_results_are_told),
+        cmocka_unit_test(inspect_says_how_a_model_writes),
         cmocka_unit_test(candidates_come_with_cosines_in_order),
         cmocka_unit_test(a_score_is_three_numbers),
         cmocka_unit_test(what_contradicts_is_refused),
