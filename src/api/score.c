@@ -246,9 +246,11 @@ static int counted(const scorer *s, const text *t)
 static int check_lengths(const scorer *s, int max_length, b4c_error *err)
 {
     const int limit = max_length ? max_length : s->model->net.spec.max_positions;
+    /* The last token needs no position; the decoder's start tokens do. */
+    const int before = s->reading == B4C_READ_SEQ2SEQ ? s->model->habits.n_start - 1 : 0;
     for (int i = 0; limit && i < s->n; i++) {
         const text *t = &s->text[i];
-        const int longest = t->n > t->n_source ? t->n : t->n_source;
+        const int longest = t->n + before > t->n_source ? t->n + before : t->n_source;
         if (longest > limit)
             return b4c_fail(err, B4C_E_TEXT,
                             "text %d: found %d tokens, wanted at most %d; shorten it", i + 1,
@@ -415,21 +417,23 @@ int b4c_score_ids(b4c_session *s, const int32_t *ids, const int *lengths, const 
     int rc = begin(out, n, &t, err);
     for (int i = 0; i < n && rc == 0; row += (size_t)lengths[i++]) {
         const int before = given ? given[i] : 0;
-        rc = b4c_check_ids(&s->model->net.spec, ids + row, NULL, lengths + i, 1, err);
-        if (rc == 0 && (before < 0 || before > lengths[i]))
+        const bool two = r == B4C_READ_SEQ2SEQ;
+        if (before < 0 || before > lengths[i])
             rc = b4c_fail(err, B4C_E_ARG, "%d tokens are given, there are %d", before, lengths[i]);
-        if (rc == 0 && before < 1 && r == B4C_READ_SEQ2SEQ)
+        else if (two && before < 1)
             rc = b4c_fail(err, B4C_E_ARG, "found no source, wanted one or more tokens");
-        if (rc == 0 && r != B4C_READ_MASKED)     /* what is scored must be among what has a logit */
-            for (int k = before; k < lengths[i] && rc == 0; k++)
-                if (ids[row + (size_t)k] >= s->model->habits.vocabulary)
-                    rc = b4c_fail(err, B4C_E_ARG, "token %d: id is %d, wanted 0 to %d", k + 1,
-                                  (int)ids[row + (size_t)k], s->model->habits.vocabulary - 1);
+        else {       /* the encoder and the decoder have positions of their own */
+            const int part[] = { two ? before : lengths[i], two ? lengths[i] - before : 0 };
+            rc = b4c_check_ids(&s->model->net.spec, ids + row, NULL, part, part[1] ? 2 : 1, err);
+        }
+        for (int k = before; k < lengths[i] && rc == 0; k++)     /* each must have a probability */
+            if (ids[row + (size_t)k] >= s->model->habits.vocabulary)
+                rc = b4c_fail(err, B4C_E_ARG, "token %d: id is %d, wanted 0 to %d", k + 1,
+                              (int)ids[row + (size_t)k], s->model->habits.vocabulary - 1);
         if (rc < 0) {
             rc = b4c_fail_in(err, "sequence %d", i + 1);
             break;
         }
-        const bool two = r == B4C_READ_SEQ2SEQ;
         t[i] = (text){ .ids = ids + row + (two ? before : 0), .n = lengths[i] - (two ? before : 0),
                        .source = ids + row, .n_source = two ? before : 0,
                        .given = two ? 0 : before };

@@ -169,6 +169,21 @@ static void usual_decoding_is_what_the_files_say(void **state)
     b4c_model_describe(m, &info);
     assert_int_equal(info.end, 52);
     assert_int_equal(info.start, 2);
+    /* The decoder begins with two tokens now: of its 64 positions they take two, the last token of
+     * a target none. */
+    b4c_session *session = b4c_session_new(m, NULL, &err);
+    if (!session) fail_msg("%s", err.message);
+    int32_t ids[68] = { 0 };
+    for (int target = 63; target <= 64; target++) {
+        b4c_scores x;
+        const int all = target + 2, source = 2;
+        const int rc = b4c_score_ids(session, ids, &all, &source, 1, NULL, &x, &err);
+        if (target == 63) assert_int_equal(rc, 0);
+        else assert_int_equal(rc, B4C_E_TEXT);
+        if (rc == 0) assert_int_equal(x.score[0].n, 63);
+        b4c_scores_free(&x);
+    }
+    b4c_session_free(session);
     b4c_model_free(m);
     temp_text("bart/generation_config.json", "{\"num_beams\": \"four\"}");
     assert_null(b4c_model_open(temp_path("bart"), &mo, &err));
