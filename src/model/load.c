@@ -89,15 +89,6 @@ static bool shape_fits(const b4c_parameter *p, const b4c_stored *t, int64_t rows
     return t->rank == 1;
 }
 
-static void turn(b4c_stored *t)
-{
-    const int64_t shape = t->shape[0], stride = t->stride[0];
-    t->shape[0] = t->shape[1];
-    t->stride[0] = t->stride[1];
-    t->shape[1] = shape;
-    t->stride[1] = stride;
-}
-
 static int check_shape(const loader *l, const b4c_parameter *p, const b4c_stored *t, int *at,
                        b4c_error *err)
 {
@@ -183,7 +174,8 @@ static int match(loader *l, b4c_error *err)
         b4c_stored *t = &l->store->tensor[it->tensor];
         if (b4c_mapping_paired(&l->map, p))
             B4C_TRY(b4c_store_unpair(l->store, it->tensor, l->net->spec.head_size, err));
-        if (b4c_mapping_turned(&l->map, p) && t->rank == 2 && !seen_before(l, i)) turn(t);
+        if (b4c_mapping_turned(&l->map, p) && t->rank == 2 && !seen_before(l, i))
+            b4c_stored_turn(t);
         if (p->kind == B4C_KIND_BIAS) flatten(t);
         B4C_TRY(check_shape(l, p, t, &it->at, err));
         if (t->rank == 1) {

@@ -45,8 +45,6 @@ void *b4c_store_keep(b4c_store *, size_t bytes);
 int b4c_store_add(b4c_store *, const b4c_stored *t, b4c_span name, b4c_error *);
 /* Another name for an added tensor. */
 int b4c_store_rename(b4c_store *, int tensor, b4c_span name, b4c_error *);
-/* Present an added matrix transposed, as one whose file has it otherwise than its name says. */
-void b4c_stored_turn(b4c_stored *);
 /* Sort by name and refuse duplicates: after the last reader. */
 int b4c_store_finish(b4c_store *, b4c_error *);
 /* b4c_fail with "FILE: tensor 'NAME': " in front. */

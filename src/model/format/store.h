@@ -95,6 +95,8 @@ int b4c_store_read(const b4c_store *, int tensor, int64_t first, int64_t rows, f
 /* Rows as b4c_store_read counts them, and elements in one. */
 int64_t b4c_stored_rows(const b4c_stored *);
 int64_t b4c_stored_row(const b4c_stored *);
+/* Present a matrix transposed: shape and strides change places, `data` stays. */
+void b4c_stored_turn(b4c_stored *);
 /* Blocks of numbers: elements in one (1 for plain types), and its bytes. A row of a tensor in
  * blocks is whole blocks, row after row from `data` on, for those who keep them as they are. */
 int b4c_stored_block(b4c_stored_type);
