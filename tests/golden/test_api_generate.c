@@ -210,7 +210,7 @@ static void as_t5_pegasus_turns_its_switches_on(void **state)
         open_golden(&own, "t5-pegasus", B4C_F32, as ? "t5-pegasus" : NULL);
         const int v = 113;
         for (int s = 0, row = 0, at = 0; s < own.g.n_seq; s++) {
-            int32_t ids[64];
+            int32_t ids[128];
             b4c_scores x;
             const int source = own.g.lengths[s], length = (int)lengths[s];
             memcpy(ids, own.g.ids + row, (size_t)source * sizeof *ids);
