@@ -3,7 +3,7 @@
 
 #include "support/test.h"
 
-void open_golden(opened *o, const char *name, b4c_dtype dtype, const char *as)
+void open_golden_model(opened *o, const char *name, b4c_dtype dtype, const char *as)
 {
     char path[256], own[256];
     b4c_error err = { 0 };
@@ -54,7 +54,7 @@ void close_golden(opened *o)
 void open_unilm(opened *o, int threads)
 {
     b4c_error err = { 0 };
-    open_golden(o, "bert-unilm-beam", B4C_F32, NULL);
+    open_golden_model(o, "bert-unilm-beam", B4C_F32, NULL);
     b4c_session_free(o->session);
     o->session = b4c_session_new(o->model, &(b4c_session_options){ .threads = threads }, &err);
     if (!o->session) fail_msg("%s", err.message);

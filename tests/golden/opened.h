@@ -15,7 +15,7 @@ typedef struct opened {
 /* The golden model in a folder of the test's own, with its head; `as`: of the model's options, or
  * NULL. What exists as a TF1 checkpoint alone gets a generation_config.json with its end token. A
  * failure fails the test. */
-void open_golden(opened *, const char *name, b4c_dtype, const char *as);
+void open_golden_model(opened *, const char *name, b4c_dtype, const char *as);
 void close_golden(opened *);
 /* A prefix model with a vocabulary, for texts. */
 void open_unilm(opened *, int threads);

@@ -78,7 +78,7 @@ static int check_model(const char *name, b4c_reading reading)
     const char *method;
     json_t *settings;
     int compared = 0;
-    open_golden(&o, name, B4C_F32, NULL);
+    open_golden_model(&o, name, B4C_F32, NULL);
     b4c_model_info info;
     b4c_model_describe(o.model, &info);
     /* NEZHA-GPT's files are those of a BERT: that it is a decoder must be said. */
@@ -143,7 +143,7 @@ static void usual_decoding_is_what_the_files_say(void **state)
 {
     (void)state;
     opened o;
-    open_golden(&o, "bart", B4C_F32, NULL);
+    open_golden_model(&o, "bart", B4C_F32, NULL);
     b4c_generate_options d = b4c_generate_defaults(o.model);
     assert_int_equal(d.beams, 1);
     assert_int_equal(d.max_new_tokens, 128);
@@ -197,7 +197,7 @@ static void as_t5_pegasus_turns_its_switches_on(void **state)
     (void)state;
     opened hub, own;
     b4c_error err = { 0 };
-    open_golden(&hub, "t5-pegasus", B4C_F32, NULL);
+    open_golden_model(&hub, "t5-pegasus", B4C_F32, NULL);
     size_t n_ids, n, n_lengths;
     float *target = golden_tensor(&hub.g, "target_ids", &n_ids),
           *lengths = golden_tensor(&hub.g, "target_lengths", &n_lengths),
@@ -207,7 +207,7 @@ static void as_t5_pegasus_turns_its_switches_on(void **state)
     close_golden(&hub);
     for (int as = 0; as < 2; as++) {
         double worst = 0;
-        open_golden(&own, "t5-pegasus", B4C_F32, as ? "t5-pegasus" : NULL);
+        open_golden_model(&own, "t5-pegasus", B4C_F32, as ? "t5-pegasus" : NULL);
         const int v = 113;
         for (int s = 0, row = 0, at = 0; s < own.g.n_seq; s++) {
             int32_t ids[128];
@@ -265,7 +265,7 @@ static void what_a_model_cannot_do_is_refused(void **state)
         opened o;
         b4c_error err = { 0 };
         b4c_generation g;
-        open_golden(&o, cases[i].model, B4C_F32, NULL);
+        open_golden_model(&o, cases[i].model, B4C_F32, NULL);
         b4c_generate_options how = B4C_GENERATE_DEFAULT;
         how.reading = cases[i].reading;
         assert_fails(b4c_generate_ids(o.session, o.g.ids, NULL, o.g.lengths, 1, &how, &g, &err),
@@ -279,7 +279,7 @@ static void what_a_model_cannot_do_is_refused(void **state)
     opened o;
     b4c_error err = { 0 };
     float v[64];
-    open_golden(&o, "gpt2", B4C_F32, NULL);
+    open_golden_model(&o, "gpt2", B4C_F32, NULL);
     const b4c_encode_options mean = { .pooling = B4C_POOL_MEAN };
     assert_fails(b4c_encode_ids(o.session, o.g.ids, NULL, o.g.lengths, 1, &mean, v, &err), &err,
                  B4C_E_UNSUPPORTED, "is a decoder");

@@ -178,7 +178,7 @@ static void check_score(const char *name, b4c_reading reading)
     b4c_error err = { 0 };
     b4c_generation g;
     b4c_model_info info;
-    open_golden(&o, name, B4C_F32, NULL);
+    open_golden_model(&o, name, B4C_F32, NULL);
     b4c_model_describe(o.model, &info);
     b4c_generate_options how = sampling(2);
     b4c_score_options as = B4C_SCORE_DEFAULT;
