@@ -175,7 +175,7 @@ install: all
 
 # ---- tests --------------------------------------------------------------------------------------
 
-test: test-bin $(if $(TEST_SH)$(filter tests/cli/% tests/server/%,$(TEST_SRC)),$(BIN)) examples
+test: test-bin $(if $(TEST_SH)$(filter tests/cli/% tests/server/% tests/docs/% tests/real/%,$(TEST_SRC)),$(BIN)) examples
 	$(Q)BUILD=$(BUILD) RUN='$(RUN)' sh tools/test.sh $(TEST_BIN) $(TEST_SH)
 test-bin: $(TEST_BIN)
 # On real models and corpora, which the repository does not hold: each says what it skips.

@@ -163,6 +163,9 @@ static const struct { const char *folder, *model; bool head; double lowest; } la
     { "tf1-bert-sharded", "bert", true, 1 },  { "tf1-bert-sliced", "bert", true, 1 },
     { "tf1-albert", "albert", true, 1 },      { "tf1-roformer", "roformer", true, 1 },
     { "tf1-roformer-factorised", "roformer-factorised", true, 1 },
+    { "keras-bert", "bert", true, 1 },        { "keras-bert-adam", "bert", true, 1 },
+    { "keras-h5-bert", "bert", true, 1 },     { "keras-h5-bert-vlen", "bert", true, 1 },
+    { "gguf-bert", "bert", false, 1 },        { "gguf-bert-f16", "bert", false, 0.9999 },
 };
 
 static void compare_layout(const char *name, const char *source, bool head, double lowest)
