@@ -90,19 +90,35 @@ typedef enum b4c_truncate {
  * BERT / bert4keras rules. AUTO decides from the model's files. */
 typedef enum b4c_dialect { B4C_DIALECT_AUTO, B4C_DIALECT_HUB, B4C_DIALECT_BERT4KERAS } b4c_dialect;
 
-/* Any field may go against the files; -1 leaves it to them. */
+/* How a vocabulary cuts text. */
+typedef enum b4c_tokenizer_kind {
+    B4C_TOKENIZER_WORDPIECE, /* BERT: the longest token of each word */
+    B4C_TOKENIZER_UNIGRAM,   /* T5, mT5, XLM-R: the most probable pieces (SentencePiece) */
+    B4C_TOKENIZER_BPE,       /* LLaMA 2: characters merged to pieces (SentencePiece) */
+    B4C_TOKENIZER_BYTE_BPE   /* GPT-2, Qwen2, LLaMA 3: bytes merged to tokens */
+} b4c_tokenizer_kind;
+
+B4C_API const char *b4c_tokenizer_kind_name(b4c_tokenizer_kind);
+
+/* Any field may go against the files; -1 leaves it to them. Those below dialect are WordPiece's. */
 typedef struct b4c_tokenizer_options {
     b4c_dialect dialect;
     int lower_case;
     int strip_accents;       /* HUB only */
     int chinese_chars;       /* HUB only: every Chinese character is a word */
+    /* cut Chinese into words first, by jieba's algorithm without HMM, as WoBERT, T5 PEGASUS and the
+     * word RoFormer do: a word that is a token is one, others fall into characters. -1: where the
+     * vocabulary has thousands of words */
+    int words;
+    const char *user_words;  /* a file of lines "word [frequency]" for that; NULL: none */
 } b4c_tokenizer_options;
-#define B4C_TOKENIZER_DEFAULT ((b4c_tokenizer_options){ B4C_DIALECT_AUTO, -1, -1, -1 })
+#define B4C_TOKENIZER_DEFAULT \
+    ((b4c_tokenizer_options){ B4C_DIALECT_AUTO, -1, -1, -1, -1, NULL })
 
 typedef struct b4c_tokenize_options {
     int max_length;          /* tokens, special ones included; 0: no limit */
     b4c_truncate truncate;
-    bool no_special;         /* leave out [CLS] and [SEP] */
+    bool no_special;         /* put no [CLS], [SEP], </s> ... around the text */
     bool plain_text;         /* do not recognise special and added tokens inside the text */
     /* recognise them in the BERT4KERAS dialect too, which by itself does not */
     bool find_special;
@@ -113,8 +129,9 @@ typedef struct b4c_tokenize_options {
 
 /* One text or pair as tokens. Arrays have n entries and belong to the encoding. Offsets are
  * [begin, end) into the caller's own text (text a or b by segment): in bytes and in code points.
- * They never fall from token to token. Special tokens that were added, not found, have begin ==
- * end == 0. */
+ * They never fall from token to token, and lie at ends of characters: tokens that are parts of one
+ * character all have the place of the whole. A blank that was put in front of the text, alone a
+ * token, has begin == end. Special tokens that were added, not found, have begin == end == 0. */
 typedef struct b4c_encoding {
     int n;
     int32_t *ids;
@@ -130,13 +147,15 @@ typedef struct b4c_encoding {
     uint32_t *dropped;
     /* how many of them are in the first text; the others are in the second */
     int dropped_in_first;
-    /* runs of bytes that were not UTF-8 (option repair); they are dropped too */
+    /* runs of bytes that were not UTF-8 (option repair); WordPiece drops them */
     int repaired;
     int room, dropped_room;  /* entries that the arrays have room for */
+    struct b4c_tokenize_work *work; /* what tokenizing needs from call to call */
 } b4c_encoding;
 
-/* path: a model folder, a vocab.txt or a tokenizer.json (settings beside such a file are read as
- * in a folder). */
+/* path: a model folder, or a file: tokenizer.json, vocab.txt, a SentencePiece model (spiece.model
+ * ...), vocab.json (with merges.txt beside it), GGUF. Settings beside such a file are read as in a
+ * folder. Of a folder, the first of these that is there. */
 B4C_API b4c_tokenizer *b4c_tokenizer_open(const char *path, b4c_dialect, b4c_error *);
 B4C_API b4c_tokenizer *b4c_tokenizer_open_with(const char *path, const b4c_tokenizer_options *,
                                                b4c_error *);
@@ -157,6 +176,12 @@ typedef struct b4c_tokenizer_info {
      * segmenter */
     int word_tokens;
     const char *notes;       /* what was odd in the files, a line each; "" */
+    b4c_tokenizer_kind kind;
+    bool words;              /* Chinese is cut into words first */
+    int bos, eos;            /* ids as the files name them, -1: none */
+    int start, end;          /* what generated text starts behind and ends with: cls and sep of
+                              * WordPiece, else bos and eos; -1: none. A model's files may say
+                              * otherwise */
 } b4c_tokenizer_info;
 B4C_API void b4c_tokenizer_describe(const b4c_tokenizer *, b4c_tokenizer_info *);
 
@@ -169,8 +194,8 @@ B4C_API int b4c_tokenize(const b4c_tokenizer *, const char *a, size_t len_a, con
                          size_t len_b, const b4c_tokenize_options *, b4c_encoding *, b4c_error *);
 B4C_API void b4c_encoding_free(b4c_encoding *);
 
-/* Text of ids, by the dialect's rules. Returns a NUL-ended string that the caller frees with
- * free(), or NULL. */
+/* Text of ids, by the kind's and the dialect's rules: always UTF-8; half a character is U+FFFD.
+ * Returns a NUL-ended string that the caller frees with free(), or NULL. */
 B4C_API char *b4c_detokenize(const b4c_tokenizer *, const int32_t *ids, int n, bool keep_special,
                              b4c_error *);
 

@@ -9,7 +9,9 @@
 #include <string.h>
 
 #include "base/error.h"
-#include "text/normal.h"
+#include "text/unicode.h"
+#include "text/utf8.h"
+#include "text/vocab.h"
 
 static uint32_t hash(const char *text)
 {
@@ -80,18 +82,6 @@ int b4c_added_find_id(const b4c_added *a, int id)
     return i < a->n && a->token[a->by_id[i]].id == id ? a->by_id[i] : -1;
 }
 
-/* Normalised form of a token, to look for. Empty: no memory, or nothing is left of it (then it is
- * never found). */
-static b4c_buffer pattern(const b4c_flags *flags, const char *text)
-{
-    b4c_buffer out = { 0 };
-    b4c_normal normal = { 0 };
-    if (b4c_normal_make(&normal, flags, text, 0, strlen(text), 0) < 0) out.failed = true;
-    else b4c_normal_text(&normal, &out);
-    b4c_normal_done(&normal);
-    return out;
-}
-
 static int by_text(const void *x, const void *y)
 {
     const b4c_key *a = x, *b = y;
@@ -114,7 +104,7 @@ static int without_repeats(b4c_key *keys, int n)
 }
 
 static int index_set(const b4c_added *a, b4c_added_set *set, bool normalized,
-                     const b4c_flags *flags)
+                     b4c_normal_form_fn normal_form, const void *arg)
 {
     b4c_key *keys = malloc((size_t)(a->n ? a->n : 1) * sizeof *keys);
     b4c_buffer *form = calloc((size_t)(a->n ? a->n : 1), sizeof *form);
@@ -125,9 +115,8 @@ static int index_set(const b4c_added *a, b4c_added_set *set, bool normalized,
         const char *text = a->token[i].text;
         size_t bytes = strlen(text);
         if (normalized) {
-            form[i] = pattern(flags, text);
-            if (form[i].failed) rc = B4C_E_MEMORY;
-            text = form[i].data;
+            if (normal_form(arg, text, &form[i]) < 0 || form[i].failed) rc = B4C_E_MEMORY;
+            text = form[i].data; /* nothing may be left of it: then it is never found */
             bytes = form[i].size;
         }
         if (rc < 0 || bytes == 0) continue;
@@ -155,7 +144,7 @@ static int by_id(const void *x, const void *y)
     return a->id != b->id ? (a->id < b->id ? -1 : 1) : a->index - b->index;
 }
 
-int b4c_added_index(b4c_added *a, const b4c_flags *flags, b4c_error *err)
+int b4c_added_index(b4c_added *a, b4c_normal_form_fn form, const void *arg, b4c_error *err)
 {
     pair *order = malloc((size_t)(a->n ? a->n : 1) * sizeof *order);
     a->by_id = malloc((size_t)(a->n ? a->n : 1) * sizeof *a->by_id);
@@ -163,8 +152,8 @@ int b4c_added_index(b4c_added *a, const b4c_flags *flags, b4c_error *err)
     for (int i = 0; rc == 0 && i < a->n; i++) order[i] = (pair){ a->token[i].id, i };
     if (rc == 0) qsort(order, (size_t)a->n, sizeof *order, by_id);
     for (int i = 0; rc == 0 && i < a->n; i++) a->by_id[i] = order[i].index;
-    if (rc == 0) rc = index_set(a, &a->raw, false, flags);
-    if (rc == 0) rc = index_set(a, &a->normal, true, flags);
+    if (rc == 0) rc = index_set(a, &a->raw, false, form, arg);
+    if (rc == 0) rc = index_set(a, &a->normal, true, form, arg);
     if (rc == B4C_E_MEMORY) b4c_fail(err, rc, "added tokens: no memory for %d of them", a->n);
     for (int i = 1; rc == 0 && i < a->n; i++)
         if (order[i].id == order[i - 1].id)

@@ -6,7 +6,7 @@
  */
 #ifndef B4C_TEXT_ADDED_H
 #define B4C_TEXT_ADDED_H
-#include "text/rules.h"
+#include "base/memory.h"
 #include "text/trie.h"
 
 typedef struct b4c_added_token {
@@ -38,8 +38,10 @@ typedef struct b4c_added {
 int  b4c_added_put(b4c_added *, const b4c_added_token *);
 /* Index of the token spelt so, or -1. */
 int  b4c_added_find(const b4c_added *, const char *text);
+/* Append the normalised form of text to out; 0 or B4C_E_MEMORY. */
+typedef int (*b4c_normal_form_fn)(const void *arg, const char *text, b4c_buffer *out);
 /* After the last _put: make the sets. Two tokens with one id: B4C_E_FORMAT. */
-int  b4c_added_index(b4c_added *, const b4c_flags *, b4c_error *);
+int  b4c_added_index(b4c_added *, b4c_normal_form_fn, const void *arg, b4c_error *);
 /* Index of the token with this id, or -1; after _index. */
 int  b4c_added_find_id(const b4c_added *, int id);
 void b4c_added_done(b4c_added *);

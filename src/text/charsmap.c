@@ -11,8 +11,7 @@
 #include "base/error.h"
 #include "text/utf8.h"
 
-/* ---- Darts-clone's units ------------------------------------------------------------------------
- */
+/* ---- Darts-clone's units ----------------------------------------------------------------- */
 
 static bool has_leaf(uint32_t unit) { return unit >> 8 & 1; }
 static uint32_t leaf_value(uint32_t unit) { return unit & 0x7fffffffu; }
@@ -24,23 +23,42 @@ static uint32_t read_u32(const uint8_t *p)
     return p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 | (uint32_t)p[3] << 24;
 }
 
+/* Follow text through the table until a key ends, but at least `from` bytes: the bytes followed,
+ * with the key's replacement in *value; 0: no key ends there. *at is the node, 0 at first. */
+static size_t next_key(const b4c_charsmap *m, const uint8_t *text, size_t from, size_t bytes,
+                       uint32_t *at, uint32_t *value)
+{
+    if (from == 0) *at = offset(m->unit[0]);
+    for (size_t i = from; i < bytes && text[i]; i++) {
+        *at ^= text[i];
+        if (*at >= m->units || label(m->unit[*at]) != text[i]) return 0;
+        const uint32_t unit = m->unit[*at];
+        *at ^= offset(unit);
+        if (*at >= m->units) return 0;
+        if (!has_leaf(unit)) continue;
+        *value = leaf_value(m->unit[*at]);
+        return i + 1;
+    }
+    return 0;
+}
+
 /* Longest key that text begins with: its bytes (0: none), and its replacement in *value. */
 static size_t longest(const b4c_charsmap *m, const uint8_t *text, size_t bytes, uint32_t *value)
 {
-    size_t found = 0;
-    uint32_t at = offset(m->unit[0]);
-    for (size_t i = 0; i < bytes; i++) {
-        at ^= text[i];
-        if (at >= m->units || label(m->unit[at]) != text[i]) break;
-        const uint32_t unit = m->unit[at];
-        at ^= offset(unit);
-        if (at >= m->units) break;
-        if (has_leaf(unit)) {
-            *value = leaf_value(m->unit[at]);
-            found = i + 1;
-        }
-    }
+    size_t found = 0, more;
+    uint32_t at;
+    while ((more = next_key(m, text, found, bytes, &at, value))) found = more;
     return found;
+}
+
+bool b4c_charsmap_shortest(const b4c_charsmap *m, const uint8_t *text, size_t bytes,
+                           const char **replacement)
+{
+    uint32_t at, value = 0;
+    if (!bytes || !m->first[*text] || !next_key(m, text, 0, bytes, &at, &value)) return false;
+    if (value > m->text_bytes) return false;
+    *replacement = m->text + value;
+    return true;
 }
 
 int b4c_charsmap_read(b4c_charsmap *m, const void *table, size_t bytes, const char *where,
@@ -79,15 +97,7 @@ void b4c_charsmap_done(b4c_charsmap *m)
     *m = (b4c_charsmap){ 0 };
 }
 
-void b4c_mapped_done(b4c_mapped *m)
-{
-    free(m->text);
-    free(m->from);
-    *m = (b4c_mapped){ 0 };
-}
-
-/* ---- applying
- * ---------------------------------------------------------------------------------------- */
+/* ---- applying ---------------------------------------------------------------------------- */
 
 /* What stands for the characters at p: [*text, *text + *n). Returns the bytes of p that it stands
  * for (>= 1). */
@@ -108,23 +118,10 @@ static size_t next_part(const b4c_charsmap *m, const uint8_t *p, const uint8_t *
     if (b4c_utf8_read(p, end, &next) == B4C_NOT_A_CHAR) {
         *text = "\xef\xbf\xbd";
         *n = 3;
-        return 1;
+        return (size_t)(next - p);
     }
     *text = (const char *)p;
     return *n = (size_t)(next - p);
-}
-
-static bool room_for(b4c_mapped *out, size_t more)
-{
-    if (out->room - out->bytes > more) return true;
-    const size_t room = 2 * out->room + more + 256;
-    char *text = realloc(out->text, room);
-    if (text) out->text = text;
-    uint32_t *from = realloc(out->from, room * sizeof *from);
-    if (from) out->from = from;
-    if (!text || !from) return false;
-    out->room = room;
-    return true;
 }
 
 static void put(b4c_mapped *out, const char *text, size_t n, size_t from)
@@ -148,27 +145,29 @@ static bool ends_in_blank(const b4c_charsmap *m, const b4c_mapped *out)
     return out->bytes >= 3 && !memcmp(out->text + out->bytes - 3, B4C_BLANK_MARK, 3);
 }
 
-int b4c_charsmap_apply(const b4c_charsmap *m, const char *input, size_t bytes, b4c_mapped *out)
+int b4c_charsmap_apply(const b4c_charsmap *m, const char *input, size_t bytes, bool dummy,
+                       b4c_mapped *out)
 {
     const uint8_t *start = (const uint8_t *)input, *p = start, *end = p + bytes;
     const char *text;
     size_t n;
-    out->bytes = 0;
-    if (!room_for(out, bytes + 16)) return B4C_E_MEMORY;
+    out->bytes = out->front = 0;
+    if (!b4c_mapped_reserve(out, bytes + 16)) return B4C_E_MEMORY;
     while (m->squeeze && p < end) {
         const size_t used = next_part(m, p, end, &text, &n);
         if (n != 1 || text[0] != ' ') break;
         p += used;
     }
     const size_t first = (size_t)(p - start);
-    if (p < end && m->dummy_prefix && !m->suffix) put_blank(m, out, first);
+    if (p < end && m->dummy_prefix && dummy && !m->suffix) put_blank(m, out, first);
+    out->front = out->bytes;
 
     bool after_blank = m->squeeze;
     while (p < end) {
         const size_t used = next_part(m, p, end, &text, &n), from = (size_t)(p - start);
         while (after_blank && n && text[0] == ' ') text++, n--;
         if (n) {
-            if (!room_for(out, 3 * n + 16)) return B4C_E_MEMORY;
+            if (!b4c_mapped_reserve(out, 3 * n + 16)) return B4C_E_MEMORY;
             const char *stop = text + n;
             if (m->mark_blanks && memchr(text, ' ', n)) {
                 for (const char *c = text; c < stop; c++) {
@@ -189,7 +188,7 @@ int b4c_charsmap_apply(const b4c_charsmap *m, const char *input, size_t bytes, b
         out->bytes -= m->mark_blanks ? 3 : 1;
         last = out->from[out->bytes];
     }
-    if (out->bytes && m->dummy_prefix && m->suffix) put_blank(m, out, last);
+    if (out->bytes && m->dummy_prefix && dummy && m->suffix) put_blank(m, out, last);
     out->from[out->bytes] = (uint32_t)last;
     return 0;
 }

@@ -7,10 +7,8 @@
  */
 #ifndef B4C_TEXT_CHARSMAP_H
 #define B4C_TEXT_CHARSMAP_H
-#include "base/memory.h"
+#include "text/mapped.h"
 #include "text/trie.h"
-
-#define B4C_BLANK_MARK "\xe2\x96\x81" /* U+2581 stands for a blank */
 
 typedef struct b4c_charsmap {
     uint32_t *unit; /* the double array, or NULL: nothing is replaced */
@@ -31,15 +29,11 @@ int b4c_charsmap_read(b4c_charsmap *, const void *table, size_t bytes, const cha
                       b4c_error *);
 void b4c_charsmap_done(b4c_charsmap *);
 
-/* A normalised text. from[i] is the byte of the original where the character of byte i begins;
- * from[bytes] where all ends. */
-typedef struct b4c_mapped {
-    char *text;
-    uint32_t *from;
-    size_t bytes, room;
-} b4c_mapped;
-
-/* 0 or B4C_E_MEMORY. Bytes that are not UTF-8 become U+FFFD. O(bytes). */
-int b4c_charsmap_apply(const b4c_charsmap *, const char *text, size_t bytes, b4c_mapped *out);
-void b4c_mapped_done(b4c_mapped *);
+/* dummy: false leaves out the blank in front that the map may want. 0 or B4C_E_MEMORY. Bytes that
+ * are not UTF-8 become U+FFFD. O(bytes). */
+int b4c_charsmap_apply(const b4c_charsmap *, const char *text, size_t bytes, bool dummy,
+                       b4c_mapped *out);
+/* Does text begin with a key of the table? *replacement is NUL-ended, of the shortest such key. */
+bool b4c_charsmap_shortest(const b4c_charsmap *, const uint8_t *text, size_t bytes,
+                           const char **replacement);
 #endif

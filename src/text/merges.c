@@ -19,7 +19,7 @@ static bool joins(const void *model, const char *text, const b4c_symbol *a, cons
     const int32_t id = node == B4C_TRIE_NONE ? -1 : m->trie.unit[node].value;
     if (id < 0) return false;
     *both = node;
-    *score = m->piece[id].score;
+    *score = (float)m->piece[id].score;
     return true;
 }
 
@@ -31,13 +31,13 @@ static bool put(const b4c_pieces *m, const char *text, uint32_t begin, uint32_t 
     const int32_t id = b4c_trie_find(&m->trie, text + begin, end - begin);
     if (id >= 0 && m->piece[id].kind == B4C_PIECE_UNUSED) {
         uint32_t at = 0;
-        float best = 0;
+        double best = 0;
         for (uint32_t i = begin + 1; i < end; i++) {
             const int32_t a = b4c_trie_find(&m->trie, text + begin, i - begin),
                           b = b4c_trie_find(&m->trie, text + i, end - i);
             if (a < 0 || b < 0) continue;
-            const float score = m->piece[a].score < m->piece[b].score ? m->piece[a].score
-                                                                      : m->piece[b].score;
+            const double score = m->piece[a].score < m->piece[b].score ? m->piece[a].score
+                                                                       : m->piece[b].score;
             if (!at || score > best) at = i, best = score;
         }
         if (at) return put(m, text, begin, at, out) && put(m, text, at, end, out);

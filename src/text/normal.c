@@ -45,6 +45,30 @@ static int sort_marks(b4c_normal *out, size_t begin)
     return 0;
 }
 
+/* Is normalising the character nothing but lower case, or nothing at all? Most characters of most
+ * texts; the rest is looked at closely. */
+static bool is_plain(uint32_t c)
+{
+    return (c >= ' ' && c < 0x7f) || (c >= 0x4e00 && c <= 0x9fff) || (c >= 0x3001 && c <= 0x3029) ||
+           (c >= 0x2010 && c <= 0x2027) || (c >= 0xff01 && c <= 0xff20);
+}
+
+/* Letters [n] of plain characters from p on, n <= room; *next is behind them. */
+static size_t take_plain(b4c_letter *out, size_t room, bool lower, const uint8_t *base,
+                         const uint8_t *p, const uint8_t *end, uint32_t at, const uint8_t **next)
+{
+    size_t n = 0;
+    for (const uint8_t *after; n < room && p < end; p = after, n++) {
+        uint32_t c = b4c_utf8_read(p, end, &after);
+        if (!is_plain(c)) break;
+        if (lower && c >= 'A' && c <= 'Z') c += 'a' - 'A';
+        out[n] = (b4c_letter){ c, (uint32_t)(p - base), (uint32_t)(after - base),
+                               at + (uint32_t)n };
+    }
+    *next = p;
+    return n;
+}
+
 int b4c_normal_make(b4c_normal *out, const b4c_flags *f, const char *text, size_t from, size_t to,
                   uint32_t at)
 {
@@ -57,6 +81,16 @@ int b4c_normal_make(b4c_normal *out, const b4c_flags *f, const char *text, size_
     bool unsorted = false;
     out->n = 0;
     for (const uint8_t *p = begin, *next; p < end; p = next, at++) {
+        if (!spaced && out->n < out->room) { /* they have no marks, and end what has */
+            const size_t n = take_plain(out->letter + out->n, out->room - out->n, f->lower, base, p,
+                                        end, at, &next);
+            if (n && unsorted) B4C_TRY(sort_marks(out, run));
+            if (n) unsorted = false, highest = 0;
+            out->n += n;
+            at += (uint32_t)n;
+            p = next;
+            if (p == end) break;
+        }
         uint32_t c = b4c_utf8_read(p, end, &next), part[B4C_EXPANSION];
         if (c == B4C_NOT_A_CHAR) c = 0xfffd;
         b4c_letter letter = { B4C_DROPPED, (uint32_t)(p - base), (uint32_t)(next - base), at };
@@ -101,11 +135,16 @@ void b4c_normal_done(b4c_normal *out)
 
 void b4c_normal_text(const b4c_normal *in, b4c_buffer *out)
 {
+    char some[1024]; /* written at once: a call for each character would take most of the time */
+    size_t n = 0;
     for (size_t i = 0; i < in->n; i++) {
-        char bytes[4];
-        if (in->letter[i].c != B4C_DROPPED)
-            b4c_buffer_add(out, bytes, (size_t)b4c_utf8_write(in->letter[i].c, bytes));
+        if (in->letter[i].c == B4C_DROPPED) continue;
+        n += (size_t)b4c_utf8_write(in->letter[i].c, some + n);
+        if (n < sizeof some - 4) continue;
+        b4c_buffer_add(out, some, n);
+        n = 0;
     }
+    b4c_buffer_add(out, some, n);
 }
 
 char *b4c_lowercase_and_normalize(const char *text, size_t bytes, size_t *n, b4c_error *err)

@@ -1,5 +1,4 @@
-/* pieces.c - a SentencePiece model: reading it, encoding around its algorithm, decoding. See
- * pieces.h. */
+/* pieces.c - a SentencePiece model: reading it, and encoding around its algorithm. See pieces.h. */
 #include "text/pieces.h"
 
 #include <float.h>
@@ -10,14 +9,12 @@
 #include "base/proto.h"
 #include "text/utf8.h"
 
-/* Every piece takes at least two bytes of the file; this bound is for models that are put together.
- */
+/* Every piece takes two bytes of a file at least; this is for models put together by hand. */
 enum { MOST_PIECES = 1 << 24 };
 
-/* ---- putting a model together
- * ---------------------------------------------------------------------------- */
+/* ---- putting a model together ------------------------------------------------------------ */
 
-int b4c_pieces_add(b4c_pieces *m, const char *text, size_t bytes, float score, b4c_piece_kind kind,
+int b4c_pieces_add(b4c_pieces *m, const char *text, size_t bytes, double score, b4c_piece_kind kind,
                    b4c_error *err)
 {
     if (m->n == m->room) {
@@ -71,8 +68,7 @@ static int learn_neighbours(b4c_pieces *m)
     return 0;
 }
 
-/* "<0x1F>" -> 31, or -1. */
-static int byte_of(const b4c_piece *p)
+int b4c_piece_byte(const b4c_piece *p)
 {
     static const char digits[] = "0123456789ABCDEF";
     if (p->bytes != 6 || memcmp(p->text, "<0x", 3) || p->text[5] != '>') return -1;
@@ -82,20 +78,26 @@ static int byte_of(const b4c_piece *p)
 
 static int index_pieces(b4c_pieces *m, const char *where, b4c_error *err)
 {
-    b4c_key *all = malloc(2 * (size_t)m->n * sizeof *all), *user = all ? all + m->n : NULL;
+    b4c_key *all = malloc(3 * (size_t)m->n * sizeof *all), *user = all ? all + m->n : NULL;
     if (!all) return b4c_fail(err, B4C_E_MEMORY, "%s: no memory for %d pieces", where, m->n);
-    size_t n = 0, users = 0;
+    b4c_key *other = user + m->n;
+    size_t n = 0, users = 0, others = 0;
     for (int i = 0; i < m->n; i++) {
         const b4c_piece *p = &m->piece[i];
-        if (p->kind != B4C_PIECE_NORMAL && p->kind != B4C_PIECE_USER && p->kind != B4C_PIECE_UNUSED)
+        const b4c_key key = { p->text, p->bytes, i };
+        if (p->kind != B4C_PIECE_NORMAL && p->kind != B4C_PIECE_USER &&
+            p->kind != B4C_PIECE_UNUSED) {
+            other[others++] = key;
             continue;
-        all[n++] = (b4c_key){ p->text, p->bytes, i };
+        }
+        all[n++] = key;
         if (p->kind != B4C_PIECE_USER) continue;
-        user[users++] = (b4c_key){ p->text, p->bytes, i };
+        user[users++] = key;
         m->map.keep_first[(uint8_t)p->text[0]] = 1;
     }
     int32_t twice[2];
     int rc = b4c_trie_build(&m->trie, all, n, twice);
+    if (rc == 0) rc = b4c_trie_build(&m->other, other, others, twice);
     if (rc == B4C_E_FORMAT)
         b4c_fail(err, rc, "%s: pieces %d and %d are both \"%s\"; wanted every piece once", where,
                  twice[0], twice[1], m->piece[twice[0]].text);
@@ -123,7 +125,7 @@ int b4c_pieces_ready(b4c_pieces *m, const char *where, b4c_error *err)
                                 where, m->unknown, i);
             m->unknown = i;
         } else if (p->kind == B4C_PIECE_BYTE) {
-            const int byte = byte_of(p);
+            const int byte = b4c_piece_byte(p);
             if (byte < 0)
                 return b4c_fail(err, B4C_E_FORMAT,
                                 "%s: piece %d: found byte piece \"%s\", wanted <0x00> .. <0xFF>",
@@ -152,6 +154,7 @@ void b4c_pieces_done(b4c_pieces *m)
     free(m->unknown_text);
     free(m->join);
     b4c_trie_done(&m->trie);
+    b4c_trie_done(&m->other);
     b4c_charsmap_done(&m->map);
     *m = (b4c_pieces){ 0 };
 }
@@ -159,14 +162,10 @@ void b4c_pieces_done(b4c_pieces *m)
 int b4c_pieces_find(const b4c_pieces *m, const char *text)
 {
     const int32_t id = b4c_trie_find(&m->trie, text, strlen(text));
-    if (id >= 0) return id;
-    for (int i = 0; i < m->n; i++)
-        if (!strcmp(m->piece[i].text, text)) return i;
-    return -1;
+    return id >= 0 ? id : b4c_trie_find(&m->other, text, strlen(text));
 }
 
-/* ---- the .model file (sentencepiece_model.proto)
- * ----------------------------------------------------------- */
+/* ---- the .model file (sentencepiece_model.proto) ----------------------------------------- */
 
 static int read_piece(b4c_pieces *m, b4c_span message, const char *where, b4c_error *err)
 {
@@ -274,7 +273,7 @@ int b4c_pieces_read(b4c_pieces *m, const void *model, size_t bytes, const char *
     return rc;
 }
 
-/* ---- encoding -------------------------------------------------------------------------------- */
+/* ---- encoding ---------------------------------------------------------------------------- */
 
 bool b4c_piece_list_reserve(b4c_piece_list *l, size_t n)
 {
@@ -312,123 +311,102 @@ void b4c_piece_list_done(b4c_piece_list *l)
     *l = (b4c_piece_list){ 0 };
 }
 
-/* Pieces without an id become bytes, or one unknown piece for each run of them; places become the
- * caller's. Bytes need more entries than there were, so that case works from the back of a list
- * made longer first. */
-static bool finish(const b4c_pieces *m, b4c_piece_list *l)
+/* Pieces from `first` on without an id become one unknown piece for each run of them. */
+static void join_unknown(const b4c_pieces *m, b4c_piece_list *l, int first)
 {
-    const uint32_t *from = l->mapped.from;
-    if (!m->byte_fallback) {
-        int kept = 0;
-        bool unknown_before = false;
-        for (int i = 0; i < l->n; i++) {
-            const bool unknown = l->id[i] < 0;
-            if (unknown && unknown_before) {
-                l->end[kept - 1] = from[l->end[i]];
-                continue;
-            }
-            unknown_before = unknown;
-            l->id[kept] = unknown ? m->unknown : l->id[i];
-            l->begin[kept] = from[l->begin[i]];
-            l->end[kept++] = from[l->end[i]];
+    int kept = first;
+    bool unknown_before = false;
+    for (int i = first; i < l->n; i++) {
+        const bool unknown = l->id[i] < 0;
+        if (unknown && unknown_before) {
+            l->end[kept - 1] = l->end[i];
+            continue;
         }
-        l->n = kept;
-        return true;
+        unknown_before = unknown;
+        l->id[kept] = unknown ? m->unknown : l->id[i];
+        l->begin[kept] = l->begin[i];
+        l->end[kept++] = l->end[i];
     }
+    l->n = kept;
+}
+
+/* They become their bytes, each with the places of all. That needs more entries than there were,
+ * so it works from the back of a list that is made longer first. */
+static bool fall_back(const b4c_pieces *m, b4c_piece_list *l, int first, const char *text)
+{
     size_t more = 0;
-    for (int i = 0; i < l->n; i++)
-        if (l->id[i] < 0) more += l->end[i] - l->begin[i] - 1;
+    bool any = false;
+    for (int i = first; i < l->n; i++) {
+        if (l->id[i] >= 0) continue;
+        any = true;
+        more += l->end[i] - l->begin[i] - 1;
+    }
+    if (!any) return true;
     if (!b4c_piece_list_reserve(l, more)) return false;
     int to = l->n + (int)more;
-    for (int i = l->n - 1; i >= 0; i--) {
+    for (int i = l->n - 1; i >= first; i--) {
         const uint32_t begin = l->begin[i], end = l->end[i];
         const int id = l->id[i];
         for (uint32_t k = id < 0 ? end : begin + 1; k > begin; k--) {
             to--;
-            l->id[to] = id < 0 ? m->byte_id[(uint8_t)l->mapped.text[k - 1]] : id;
-            l->begin[to] = from[begin];
-            l->end[to] = from[end];
+            l->id[to] = id < 0 ? m->byte_id[(uint8_t)text[k - 1]] : id;
+            l->begin[to] = begin;
+            l->end[to] = end;
         }
     }
     l->n += (int)more;
     return true;
 }
 
-int b4c_pieces_encode(const b4c_pieces *m, const char *text, size_t bytes, b4c_piece_list *l,
-                      b4c_error *err)
+static bool cut(const b4c_pieces *m, const char *text, size_t bytes, b4c_piece_list *l)
 {
+    const int first = l->n;
+    const bool unigram = m->model == B4C_PIECES_UNIGRAM;
+    if (!(unigram ? b4c_unigram_cut : b4c_merges_cut)(m, text, bytes, l)) return false;
+    if (m->byte_fallback) return fall_back(m, l, first, text);
+    join_unknown(m, l, first);
+    return true;
+}
+
+/* Each word alone: what the algorithm calls a text begins at every mark. */
+static bool cut_words(const b4c_pieces *m, const char *text, size_t bytes, b4c_piece_list *l)
+{
+    const char *const end = text + bytes;
+    for (const char *word = text, *stop; word < end; word = stop) {
+        const int first = l->n;
+        stop = memmem(word + 1, (size_t)(end - word) - 1, B4C_BLANK_MARK, 3);
+        if (!stop) stop = end;
+        if (!cut(m, word, (size_t)(stop - word), l)) return false;
+        for (int i = first; i < l->n; i++) {
+            l->begin[i] += (uint32_t)(word - text);
+            l->end[i] += (uint32_t)(word - text);
+        }
+    }
+    return true;
+}
+
+int b4c_pieces_cut(const b4c_pieces *m, const char *text, size_t bytes, b4c_piece_list *l,
+                   b4c_error *err)
+{
+    l->n = 0;
     if (bytes > UINT32_MAX / 4)
         return b4c_fail(
             err, B4C_E_TEXT,
             "pieces: found a text of %zu bytes, wanted at most 1 GiB; cut it into lines", bytes);
-    l->n = 0;
-    bool ok = b4c_charsmap_apply(&m->map, text, bytes, &l->mapped) == 0;
-    const bool unigram = m->model == B4C_PIECES_UNIGRAM;
-    ok = ok && (unigram ? b4c_unigram_cut : b4c_merges_cut)(m, l->mapped.text, l->mapped.bytes, l);
-    ok = ok && finish(m, l);
+    const bool ok = (m->words_apart ? cut_words : cut)(m, text, bytes, l);
     return ok ? 0 : b4c_fail(err, B4C_E_MEMORY, "pieces: no memory for a text of %zu bytes", bytes);
 }
 
-/* ---- decoding -------------------------------------------------------------------------------- */
-
-/* Bytes of byte pieces as text: what is no character is U+FFFD, byte by byte. */
-static void put_bytes(const b4c_pieces *m, const int *ids, int n, b4c_buffer *out)
+int b4c_pieces_encode(const b4c_pieces *m, const char *text, size_t bytes, b4c_piece_list *l,
+                      b4c_error *err)
 {
-    char bytes[64];
-    for (int i = 0; i < n;) {
-        int k = 0;
-        while (k < (int)sizeof bytes && i + k < n)
-            bytes[k] = (char)byte_of(&m->piece[ids[i + k]]), k++;
-        const uint8_t *p = (const uint8_t *)bytes, *next;
-        /* the last characters of a full buffer may go on in the next one */
-        for (const uint8_t *end = p + k; p < end && (i + k == n || end - p >= 4);) {
-            if (b4c_utf8_read(p, end, &next) == B4C_NOT_A_CHAR) {
-                b4c_buffer_add(out, "\xef\xbf\xbd", 3);
-                p++;
-            } else {
-                b4c_buffer_add(out, p, (size_t)(next - p));
-                p = next;
-            }
-        }
-        i += (int)(p - (const uint8_t *)bytes);
+    if (bytes > UINT32_MAX / 4) return b4c_pieces_cut(m, text, bytes, l, err);
+    if (b4c_charsmap_apply(&m->map, text, bytes, true, &l->mapped) < 0)
+        return b4c_fail(err, B4C_E_MEMORY, "pieces: no memory for a text of %zu bytes", bytes);
+    B4C_TRY(b4c_pieces_cut(m, l->mapped.text, l->mapped.bytes, l, err));
+    for (int i = 0; i < l->n; i++) {
+        l->begin[i] = l->mapped.from[l->begin[i]];
+        l->end[i] = l->mapped.from[l->end[i]];
     }
-}
-
-void b4c_pieces_decode(const b4c_pieces *m, const int *ids, int n, b4c_buffer *out)
-{
-    bool at_front = true;
-    const size_t start = out->size;
-    for (int i = 0; i < n; i++) {
-        if (ids[i] < 0 || ids[i] >= m->n) continue;
-        const b4c_piece *p = &m->piece[ids[i]];
-        if (p->kind == B4C_PIECE_BYTE) {
-            int stop = i + 1;
-            while (stop < n && ids[stop] >= 0 && ids[stop] < m->n &&
-                   m->piece[ids[stop]].kind == B4C_PIECE_BYTE)
-                stop++;
-            put_bytes(m, ids + i, stop - i, out);
-            i = stop - 1;
-            at_front = false;
-            continue;
-        }
-        if (p->kind == B4C_PIECE_CONTROL) continue;
-        if (p->kind == B4C_PIECE_UNKNOWN) {
-            b4c_buffer_text(out, m->unknown_text);
-            at_front = false;
-            continue;
-        }
-        const char *text = p->text, *end = text + p->bytes;
-        bool dropped = false;
-        if (at_front && (m->map.dummy_prefix || m->map.squeeze) &&
-            !strncmp(text, B4C_BLANK_MARK, 3))
-            text += 3, dropped = true;
-        for (const char *mark; text < end; text = mark) {
-            mark = strstr(text, B4C_BLANK_MARK);
-            if (!mark) mark = end;
-            b4c_buffer_add(out, text, (size_t)(mark - text));
-            if (mark < end) b4c_buffer_add(out, " ", 1), mark += 3;
-        }
-        at_front = out->size == start && m->map.squeeze && dropped;
-    }
-    if (!out->data) b4c_buffer_add(out, "", 0);
+    return 0;
 }

@@ -1,6 +1,6 @@
 /* pieces.h - SentencePiece models: Unigram and BPE over pieces of normalised text.
  *
- * Ids, surfaces and decoded text equal those of sentencepiece 0.2. A model comes from a .model file
+ * Ids and surfaces equal those of sentencepiece 0.2. A model comes from a .model file
  * (protobuf) or is put together from other files (tokenizer.json, GGUF) with the same fields. It
  * never changes after b4c_pieces_ready.
  */
@@ -22,7 +22,7 @@ typedef enum b4c_piece_model { B4C_PIECES_UNIGRAM = 1, B4C_PIECES_BPE = 2 } b4c_
 typedef struct b4c_piece {
     char *text;
     size_t bytes;
-    float score;
+    double score; /* as precise as the file has it: .model files have floats */
     b4c_piece_kind kind;
 } b4c_piece;
 
@@ -33,10 +33,13 @@ typedef struct b4c_pieces {
     int n, room;
     int unknown, bos, eos, pad; /* ids; -1: none, but unknown >= 0 */
     bool byte_fallback;
+    bool exact_sums;       /* Unigram: scores are summed in double, as the hub does, not in float */
+    bool words_apart;      /* pieces end before a blank: every U+2581 begins a text of its own */
     char *unknown_text;    /* what decoding writes for the unknown piece */
     b4c_trie trie;         /* pieces that text can become: normal, user-defined, unused */
+    b4c_trie other;        /* the others */
     int byte_id[256];      /* -1: no piece for the byte */
-    float lowest, highest; /* scores of normal pieces; highest at least just above 0 */
+    double lowest, highest; /* scores of normal pieces; highest at least just above 0 */
     uint64_t *
         join; /* BPE: which pairs of characters some piece has side by side; a set without misses */
     uint32_t join_mask;
@@ -44,7 +47,7 @@ typedef struct b4c_pieces {
 
 int b4c_pieces_read(b4c_pieces *, const void *model, size_t bytes, const char *where, b4c_error *);
 /* Building by hand: set the fields, add the pieces in the order of their ids, then _ready once. */
-int b4c_pieces_add(b4c_pieces *, const char *text, size_t bytes, float score, b4c_piece_kind,
+int b4c_pieces_add(b4c_pieces *, const char *text, size_t bytes, double score, b4c_piece_kind,
                    b4c_error *);
 int b4c_pieces_ready(b4c_pieces *, const char *where, b4c_error *);
 void b4c_pieces_done(b4c_pieces *);
@@ -64,11 +67,14 @@ typedef struct b4c_piece_list {
  * model. */
 int b4c_pieces_encode(const b4c_pieces *, const char *text, size_t bytes, b4c_piece_list *,
                       b4c_error *);
+/* The same for a text that is normalised already: places are bytes of it. */
+int b4c_pieces_cut(const b4c_pieces *, const char *text, size_t bytes, b4c_piece_list *,
+                   b4c_error *);
 void b4c_piece_list_done(b4c_piece_list *);
-/* Append the text of ids to out. Ids out of range are left out; control pieces write nothing. */
-void b4c_pieces_decode(const b4c_pieces *, const int *ids, int n, b4c_buffer *out);
-int b4c_pieces_find(const b4c_pieces *,
-                    const char *text); /* id of a piece of any kind spelt so, or -1 */
+/* Id of a piece of any kind spelt so, or -1. */
+int b4c_pieces_find(const b4c_pieces *, const char *text);
+/* "<0x1F>" -> 31; -1: it is spelt otherwise. */
+int b4c_piece_byte(const b4c_piece *);
 
 /* ---- the two algorithms (unigram.c, merges.c): pieces of a normalised text, before unknown runs
  * are joined ------------- */

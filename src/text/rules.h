@@ -49,7 +49,7 @@ void b4c_rules_done(b4c_rules *);
 /* Entries of any character, without LETTER and LATER: 1 to B4C_EXPANSION of them. */
 int b4c_rules_entries(const b4c_rules *, uint32_t c, uint32_t out[B4C_EXPANSION]);
 
-/* ---- the two steps, for texts that are normalised before they are cut ------------------------ */
+/* ---- the two steps, for texts that are normalised before they are cut -------------------- */
 
 /* What normalisation makes of c: 0 to B4C_EXPANSION characters, lower case without context. Where
  * it is 0, *barrier says whether marks may not move across. */

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <utf8proc.h>
 
+#include "text/mapped.h"
 #include "text/unicode.h"
 #include "text/utf8.h"
 
@@ -132,6 +133,10 @@ bool b4c_split_next(b4c_splitter *s, const uint8_t **begin, const uint8_t **stop
         break;
     case B4C_SPLIT_LLAMA3: p = llama3(p, s->end, 3); break;
     case B4C_SPLIT_QWEN2: p = llama3(p, s->end, 1); break;
+    case B4C_SPLIT_MARKS:
+        p = memmem(p + 1, (size_t)(s->end - p) - 1, B4C_BLANK_MARK, strlen(B4C_BLANK_MARK));
+        if (!p) p = s->end;
+        break;
     case B4C_SPLIT_NONE: p = s->end; break;
     }
     *stop = s->p = p;

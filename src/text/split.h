@@ -1,4 +1,4 @@
-/* split.h - the patterns by which byte-level BPE vocabularies cut a text before merging, each
+/* split.h - the patterns by which BPE vocabularies cut a text before merging, each
  * written out as what its regular expression matches. Together the parts are the whole text; a part
  * never splits a character.
  */
@@ -12,6 +12,7 @@ typedef enum b4c_split {
     B4C_SPLIT_LLAMA3, /* (?i:'s|...)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}|
                          ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+ */
     B4C_SPLIT_QWEN2,  /* the same with \p{N} one at a time */
+    B4C_SPLIT_MARKS,  /* every U+2581 begins a part */
     B4C_SPLIT_NONE    /* the text is one part */
 } b4c_split;
 

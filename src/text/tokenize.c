@@ -7,8 +7,6 @@
  *     [CLS] a a a a a [SEP] b b b b [SEP]
  *       ^             ^              ^      the template's parts
  */
-#include <assert.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/error.h"
@@ -126,8 +124,8 @@ int b4c_tokenize(const b4c_tokenizer *t, const char *a, size_t len_a, const char
     if (tp->missing && !o.no_special)
         return b4c_fail(
             err, B4C_E_MISSING,
-            "tokenize: the vocabulary has no [CLS] or no [SEP], which stand around every text; "
-            "ask for no special tokens");
+            "tokenize: the vocabulary lacks a token that stands around every text ([CLS], [SEP], "
+            "</s> ...); ask for no special tokens");
     int lead = 0, between = 0, tail = 0;
     if (!o.no_special) {
         lead = specials_before(tp, 0, B4C_TEMPLATE_A);
@@ -145,14 +143,14 @@ int b4c_tokenize(const b4c_tokenizer *t, const char *a, size_t len_a, const char
     if (b) B4C_TRY(check_text(b, len_b, o.repair, e, "second text", err));
     B4C_TRY(b4c_encoding_reserve(e, 64, err));
     e->n = lead;
-    B4C_TRY(b4c_wordpiece(t, a, len_a, find, e, b ? "first text" : "text", err));
+    B4C_TRY(b4c_encode_text(t, a, len_a, find, e, b ? "first text" : "text", err));
     span first = { lead, e->n - lead, e->n - lead }, second = { 0 };
     e->dropped_in_first = e->n_dropped;
     B4C_TRY(b4c_encoding_reserve(e, (int64_t)e->n + between, err));
     if (b) {
         e->n += between;
         second.begin = e->n;
-        B4C_TRY(b4c_wordpiece(t, b, len_b, find, e, "second text", err));
+        B4C_TRY(b4c_encode_text(t, b, len_b, find, e, "second text", err));
         second.n = second.keep = e->n - second.begin;
     }
     const int64_t all = (int64_t)first.n + second.n + special;
@@ -179,18 +177,4 @@ int b4c_tokenize(const b4c_tokenizer *t, const char *a, size_t len_a, const char
     e->n = at_b + second.keep + tail;
     for (int i = 0; i < e->n; i++) e->unknown += e->ids[i] == t->unknown && !e->added[i];
     return 0;
-}
-
-void b4c_encoding_free(b4c_encoding *e)
-{
-    if (!e) return;
-    free(e->ids);
-    free(e->segments);
-    free(e->begin);
-    free(e->end);
-    free(e->char_begin);
-    free(e->char_end);
-    free(e->added);
-    free(e->dropped);
-    *e = (b4c_encoding){ 0 };
 }

@@ -1,70 +1,160 @@
 /* tokenizer.h - what a tokenizer holds, and how its parts speak to each other.
  *
  *     text ─► tokenize.c: the pair, truncation, special tokens around it
- *               └► wordpiece.c: characters ─► words ─► tokens, by rules.h
- *                    ├► added.c: special and added tokens inside the text
- *                    └► normal.c: the text as normalised, where something must see it whole
+ *               └► encode.c: special and added tokens inside the text (added.c); stretches between
+ *                    ├► wordpiece.c: characters ─► words ─► tokens, by rules.h
+ *                    └► model.c: steps.c or charsmap.c ─► pieces.c or bpe.c
+ *     ids ─► stream.c ─► text
  *
- * A tokenizer never changes after it was opened, so threads share it; what a call needs stands on
+ *     files ─► open.c ─► settings.h: what they say ─► make.c, make_model.c ─► a tokenizer
+ *
+ * A tokenizer never changes after it was made, so threads share it; what a call needs stands on
  * its stack or in the encoding.
  */
 #ifndef B4C_TEXT_TOKENIZER_H
 #define B4C_TEXT_TOKENIZER_H
 #include "base/memory.h"
 #include "text/added.h"
+#include "text/bpe.h"
+#include "text/normal.h"
+#include "text/pieces.h"
 #include "text/rules.h"
+#include "text/steps.h"
+#include "text/template.h"
 #include "text/vocab.h"
 #include "text/words.h"
 
-/* ---- the template around a text or a pair ---------------------------------------------------- */
+/* ---- one stretch of text (encode.c) ------------------------------------------------------ */
 
-#define B4C_TEMPLATE_MOST 16
-#define B4C_TEMPLATE_A (-1)
-#define B4C_TEMPLATE_B (-2)
+/* What tokenizing needs from call to call. The encoding owns it. */
+typedef struct b4c_tokenize_work {
+    b4c_normal normal;       /* WordPiece, where the text must be seen normalised */
+    b4c_buffer text;
+    b4c_cuts cuts;
+    b4c_mapped repaired, normal_steps[2], before_steps[2];
+    b4c_piece_list pieces;
+    b4c_bpe_list bpe;
+} b4c_tokenize_work;
+/* The encoding's, made at first use. NULL: no memory. */
+b4c_tokenize_work *b4c_encoding_work(b4c_encoding *);
 
-typedef struct b4c_template_part {
-    int32_t what;            /* an id, or A, B */
-    int32_t segment;
-} b4c_template_part;
+/* A part of the text between two added tokens, and where its tokens go. */
+typedef struct b4c_stretch {
+    const b4c_tokenizer *t;
+    const char *text;        /* the caller's; offsets count from here */
+    size_t begin, end;       /* bytes */
+    uint32_t at;             /* code points before begin; encoding moves it to the end */
+    bool find_added;         /* added tokens are sought in the normalised text */
+    b4c_encoding *e;
+} b4c_stretch;
 
-/* A stands before B; B only in the pair's. */
-typedef struct b4c_template {
-    int n;
-    b4c_template_part part[B4C_TEMPLATE_MOST];
-    bool missing;            /* [CLS] or [SEP] is no token: the template cannot be used */
-} b4c_template;
+/* Append the tokens of a text to the encoding from e->n on: ids, begin, end, char_begin, char_end.
+ * Dropped characters are appended too. find_added: special and added tokens inside the text are
+ * found. `what` names the text in messages. */
+int b4c_encode_text(const b4c_tokenizer *, const char *text, size_t bytes, bool find_added,
+                    b4c_encoding *, const char *what, b4c_error *);
+/* Room for at least n tokens. 0 or B4C_E_MEMORY. */
+int b4c_encoding_reserve(b4c_encoding *, int64_t n, b4c_error *);
+/* One more token, without its segment. 0 or B4C_E_MEMORY. */
+static inline int b4c_encoding_add(b4c_encoding *e, int32_t id, size_t begin, size_t end,
+                                   uint32_t at, uint32_t at_end)
+{
+    const int n = e->n;
+    if (n == e->room && b4c_encoding_reserve(e, (int64_t)n + 1, NULL) < 0) return B4C_E_MEMORY;
+    e->ids[n] = id;
+    e->begin[n] = (uint32_t)begin;
+    e->end[n] = (uint32_t)end;
+    e->char_begin[n] = at;
+    e->char_end[n] = at_end;
+    e->n = n + 1;
+    return 0;
+}
+/* One more dropped character. 0 or B4C_E_MEMORY. */
+int b4c_encoding_drop(b4c_encoding *, uint32_t begin);
 
-/* ---- the tokenizer --------------------------------------------------------------------------- */
+/* ---- kinds of vocabulary ----------------------------------------------------------------- */
+
+/* What one kind does with a stretch, and with its tokens. */
+typedef struct b4c_cutter {
+    int (*encode)(b4c_stretch *, b4c_error *);
+    int (*count)(const b4c_tokenizer *);                    /* ids are below it */
+    const char *(*token)(const b4c_tokenizer *, int id);    /* NULL: a hole */
+    int (*find)(const b4c_tokenizer *, const char *token);  /* -1: none */
+} b4c_cutter;
+extern const b4c_cutter b4c_wordpiece_cutter; /* wordpiece.c */
+extern const b4c_cutter b4c_pieces_cutter, b4c_bpe_cutter; /* model.c */
+
+/* ---- from ids to text (stream.c) --------------------------------------------------------- */
+
+typedef enum b4c_decode_as {
+    B4C_DECODE_WORDPIECE,    /* the hub's: a blank before each token but pieces within a word */
+    B4C_DECODE_BERT4KERAS,
+    B4C_DECODE_JOINED        /* tokens end to end */
+} b4c_decode_as;
+
+/* What goes off the front of a text. */
+typedef enum b4c_decode_front {
+    B4C_FRONT_NOTHING,
+    B4C_FRONT_BLANK,         /* one blank */
+    B4C_FRONT_MARKS,         /* all marks of the first token */
+    B4C_FRONT_MARK,          /* one mark of the first token that has text */
+    B4C_FRONT_EMPTY_MARKS    /* the same, and of those behind it while there is no text yet */
+} b4c_decode_front;
+
+typedef struct b4c_decoder {
+    b4c_decode_as as;
+    bool marks;              /* U+2581 is a blank */
+    bool byte_pieces;        /* "<0xE4>" is a byte */
+    b4c_decode_front front;
+    bool cleanup;            /* WORDPIECE: of the decoder */
+    bool cleanup_all;        /* WORDPIECE: of the whole text (clean_up_tokenization_spaces) */
+    bool no_pieces;          /* WORDPIECE: tokens are joined by blanks, whatever their prefix */
+    char *prefix;            /* WORDPIECE: what is taken off pieces within a word */
+} b4c_decoder;
+
+/* ---- the tokenizer ----------------------------------------------------------------------- */
 
 /* Cuts a normalised text into words (words.h), for vocabularies that hold words. 0, or a negative
  * code with err set. */
 typedef int (*b4c_cut_fn)(void *arg, const char *text, size_t bytes, b4c_cuts *, b4c_error *err);
 
 struct b4c_tokenizer {
-    b4c_flags flags;
-    b4c_vocab vocab;
-    b4c_rules rules;
+    b4c_tokenizer_kind kind;
+    const b4c_cutter *cutter;
     b4c_added added;
     b4c_template one, two;
-    int pad, unknown, cls, sep, mask;   /* ids; -1: none, but unknown >= 0 */
+    int pad, unknown, cls, sep, mask, bos, eos;   /* ids; -1: none */
+    int max_length;          /* tokens; 0: not stated */
+    b4c_decoder decoder;
+    b4c_buffer notes;        /* what was odd in the files, a line each */
+
+    /* WordPiece */
+    b4c_flags flags;         /* the dialect is every kind's */
+    b4c_vocab vocab;
+    b4c_rules rules;
     int max_word;            /* characters; a longer word is unknown */
     char *prefix;            /* of pieces within a word: "##" */
-    char *decoder_prefix;    /* what decoding takes off */
     uint32_t inside;         /* the trie's node after prefix; B4C_TRIE_NONE: no token begins so */
-    int max_length;          /* tokens; 0: not stated */
-    bool wordpiece_decoder;  /* HUB: else tokens are joined by blanks */
-    bool cleanup;            /* HUB: of the decoder */
-    bool cleanup_all;        /* HUB: of the whole text (clean_up_tokenization_spaces) */
     b4c_cut_fn cut;          /* NULL: none */
     void *cut_arg;
+    b4c_words *words;        /* the cutter's, if it is our own */
     int word_tokens;         /* tokens of two or more Chinese characters */
-    b4c_buffer notes;        /* what was odd in the files, a line each */
+
+    /* the others */
+    b4c_pieces pieces;
+    b4c_bpe bpe;
+    bool own_map;            /* pieces: their own normalisation; else the steps */
+    b4c_prefix front;        /* own_map: when it puts a blank in front */
+    b4c_steps normal, before; /* before added tokens are sought in the result, and behind */
 };
 
 /* The files that say what a tokenizer is. */
 typedef enum b4c_source_kind {
     B4C_SOURCE_TOKENIZER,    /* tokenizer.json: the vocabulary and nearly all else */
-    B4C_SOURCE_VOCABULARY,   /* vocab.txt; read where there is no tokenizer.json */
+    B4C_SOURCE_PIECES,       /* a SentencePiece model; these are read where there is no ... */
+    B4C_SOURCE_BPE,          /* vocab.json, with ... */
+    B4C_SOURCE_MERGES,       /* merges.txt */
+    B4C_SOURCE_VOCABULARY,   /* vocab.txt; ... tokenizer.json, the first of them that is there */
     B4C_SOURCE_CONFIG,       /* tokenizer_config.json: goes before tokenizer.json */
     B4C_SOURCE_SPECIAL,      /* special_tokens_map.json */
     B4C_SOURCE_ADDED,        /* added_tokens.json */
@@ -86,16 +176,4 @@ b4c_tokenizer *b4c_tokenizer_make(const b4c_source source[B4C_SOURCES],
 
 /* Before the tokenizer is shared: let `cut` find words first. arg must stay as long. */
 void b4c_tokenizer_set_cut(b4c_tokenizer *, b4c_cut_fn cut, void *arg);
-
-/* ---- one text (wordpiece.c) ------------------------------------------------------------------ */
-
-/* Append the tokens of text to the encoding from e->n on: ids, begin, end, char_begin, char_end.
- * Dropped characters are appended too. find_added: special and added tokens inside the text are
- * found. `what` names the text in messages. */
-int b4c_wordpiece(const b4c_tokenizer *, const char *text, size_t bytes, bool find_added,
-                  b4c_encoding *, const char *what, b4c_error *);
-/* Room for at least n tokens. 0 or B4C_E_MEMORY. */
-int b4c_encoding_reserve(b4c_encoding *, int64_t n, b4c_error *);
-/* One more dropped character. 0 or B4C_E_MEMORY. */
-int b4c_encoding_drop(b4c_encoding *, uint32_t begin);
 #endif

@@ -12,8 +12,10 @@
 void b4c_settings_init(b4c_settings *s, const b4c_source source[B4C_SOURCES])
 {
     *s = (b4c_settings){ .source = source, .lower = -1, .strip_accents = -1, .chinese = -1,
-                         .clean = -1, .max_word = -1, .wordpiece_decoder = true,
-                         .cleanup = true };
+                         .clean = -1, .max_word = -1, .decoder = { .cleanup = true },
+                         .add_bos = -1, .add_eos = -1, .legacy = -1, .front_blank = -1,
+                         .extra_ids = -1, .unknown_id = -1, .name = "tokenizer" };
+    for (int i = 0; i < B4C_DUTIES; i++) s->duty_id[i] = -1;
 }
 
 void b4c_settings_done(b4c_settings *s)
@@ -22,6 +24,9 @@ void b4c_settings_done(b4c_settings *s)
     b4c_lifted_done(&s->vocabulary);
     b4c_added_done(&s->added);
     b4c_buffer_done(&s->notes);
+    b4c_charsmap_done(&s->map);
+    b4c_steps_done(&s->normal);
+    b4c_steps_done(&s->before);
     *s = (b4c_settings){ 0 };
 }
 
@@ -45,29 +50,34 @@ int b4c_settings_token(const json_t *value, b4c_added_token *token, const char *
 
 int b4c_settings_add(b4c_settings *s, const b4c_added_token *token, b4c_error *err)
 {
-    if (b4c_added_find(&s->added, token->text) >= 0) return 0;
+    const int known = b4c_added_find(&s->added, token->text);
+    if (known >= 0) {
+        if (s->added.token[known].id < 0) s->added.token[known].id = token->id;
+        return 0;
+    }
     if (b4c_added_put(&s->added, token) < 0)
         return b4c_fail(err, B4C_E_MEMORY, "added tokens: no memory");
     return 0;
 }
 
-/* ---- tokens with a duty -------------------------------------------------------------------- */
+/* ---- tokens with a duty ------------------------------------------------------------------ */
 
 /* cls_token and its like, each sought in texts too. What was said before stays. */
 static int read_duties(b4c_settings *s, const json_t *root, const char *where, b4c_error *err)
 {
-    const struct { const char *key, **out; } duty[] = {
-        { "unk_token", &s->unknown }, { "pad_token", &s->pad },   { "cls_token", &s->cls },
-        { "sep_token", &s->sep },     { "mask_token", &s->mask },
+    static const char *const key[B4C_DUTIES] = {
+        [B4C_DUTY_UNKNOWN] = "unk_token", [B4C_DUTY_PAD] = "pad_token",
+        [B4C_DUTY_CLS] = "cls_token",     [B4C_DUTY_SEP] = "sep_token",
+        [B4C_DUTY_MASK] = "mask_token",   [B4C_DUTY_BOS] = "bos_token",
+        [B4C_DUTY_EOS] = "eos_token",
     };
-    for (size_t i = 0; i < sizeof duty / sizeof *duty; i++) {
+    for (int i = 0; i < B4C_DUTIES; i++) {
         b4c_added_token token = { .id = -1, .special = true };
-        const int told =
-            b4c_settings_token(json_object_get(root, duty[i].key), &token, where, err);
+        const int told = b4c_settings_token(json_object_get(root, key[i]), &token, where, err);
         B4C_TRY(told);
         if (!told) continue;
         token.special = true;
-        if (!*duty[i].out) *duty[i].out = token.text;
+        if (!s->duty[i]) s->duty[i] = token.text;
         B4C_TRY(b4c_settings_add(s, &token, err));
     }
     return 0;
@@ -125,7 +135,7 @@ static int read_decoder(b4c_settings *s, json_t *object, const char *where, b4c_
     return 0;
 }
 
-/* ---- the files ----------------------------------------------------------------------------- */
+/* ---- the files --------------------------------------------------------------------------- */
 
 /* *out becomes 1 or 0 where the key holds true or false, and stays where it is absent or null. */
 static int read_choice(const json_t *root, const char *key, int *out, const char *where,
@@ -141,13 +151,13 @@ static int read_config(b4c_settings *s, const json_t *root, const char *where, b
 {
     const bool alone = !s->root[B4C_SOURCE_TOKENIZER];
     if (!json_is_object(root)) return b4c_fail(err, B4C_E_FORMAT, "%s: not an object", where);
-    const char *class = NULL;
-    B4C_TRY(b4c_json_text(root, "tokenizer_class", &class, where, err));
-    if (class && alone && strncmp(class, "BertJapanese", 12) == 0)
+    B4C_TRY(b4c_json_text(root, "tokenizer_class", &s->class, where, err));
+    if (s->class && alone && strncmp(s->class, "BertJapanese", 12) == 0)
         return b4c_fail(err, B4C_E_UNSUPPORTED,
                         "%s: tokenizer_class is '%.60s', which needs a Japanese segmenter; wanted "
                         "a WordPiece tokenizer such as BertTokenizer",
-                        where, class);
+                        where, s->class);
+    s->words = s->class && strncmp(s->class, "RoFormerTokenizer", 17) == 0;
     B4C_TRY(read_choice(root, "do_lower_case", &s->lower, where, err));
     B4C_TRY(read_choice(root, "tokenize_chinese_chars", &s->chinese, where, err));
     B4C_TRY(read_choice(root, "clean_text", &s->clean, where, err));
@@ -155,8 +165,14 @@ static int read_config(b4c_settings *s, const json_t *root, const char *where, b
         s->strip_accents = -1;   /* null means: as lower case */
         B4C_TRY(read_choice(root, "strip_accents", &s->strip_accents, where, err));
     }
-    B4C_TRY(b4c_json_bool(root, "clean_up_tokenization_spaces", &s->cleanup_all, where, err));
+    B4C_TRY(b4c_json_bool(root, "clean_up_tokenization_spaces", &s->decoder.cleanup_all, where,
+                          err));
     if (alone) B4C_TRY(b4c_json_text(root, "wordpieces_prefix", &s->prefix, where, err));
+    B4C_TRY(read_choice(root, "add_bos_token", &s->add_bos, where, err));
+    B4C_TRY(read_choice(root, "add_eos_token", &s->add_eos, where, err));
+    B4C_TRY(read_choice(root, "add_prefix_space", &s->front_blank, where, err));
+    B4C_TRY(read_choice(root, "legacy", &s->legacy, where, err));
+    B4C_TRY(b4c_json_int(root, "extra_ids", 0, B4C_VOCAB_MOST, &s->extra_ids, where, err));
 
     /* The hub writes 1e30 where there is no limit. */
     double most = 0;

@@ -1,9 +1,10 @@
 /* unigram.c - the most probable pieces of a text: Viterbi over the trie of pieces, forward.
  *
- * Scores are summed in float and compared as the reference does (EncodeOptimized in
- * unigram_model.cc), so that even sums that round alike choose alike: a later path must be better,
- * not equal. A character that is no piece costs the lowest score minus 10; a user-defined piece
- * always wins, since it costs a tenth where others cost whole numbers.
+ * Scores are summed and compared as the reference does (EncodeOptimized in unigram_model.cc: in
+ * float; the hub's: in double), so that even sums that round alike choose alike: a later path must
+ * be better, not equal. A sum of two floats in double, rounded, is their sum in float. A character
+ * that is no piece costs the lowest score minus 10; a user-defined piece always wins, since it
+ * costs a tenth where others cost whole numbers.
  */
 #include <string.h>
 
@@ -11,25 +12,31 @@
 #include "text/utf8.h"
 
 typedef struct node {
-    float score;
+    double score;
     int32_t id;
     uint32_t from;
 } node; /* best way to end here; from == own place: none yet */
 
 static size_t char_bytes(uint8_t c) { return c < 0xc0 ? 1 : c < 0xe0 ? 2 : c < 0xf0 ? 3 : 4; }
 
-bool b4c_unigram_cut(const b4c_pieces *m, const char *text, size_t n, b4c_piece_list *out)
+static inline double sum(double a, double b, bool exact)
+{
+    return exact ? a + b : (double)(float)(a + b);
+}
+
+static inline bool cut(const b4c_pieces *m, const char *text, size_t n, b4c_piece_list *out,
+                       bool exact)
 {
     node *best = b4c_piece_list_work(out, (n + 1) * sizeof *best);
     if (!best) return false;
     for (size_t i = 0; i <= n; i++) best[i] = (node){ 0, -1, (uint32_t)i };
-    const float unknown = m->lowest - 10.0f;
+    const double unknown = sum(m->lowest, -10, exact);
     const b4c_trie_unit *unit = m->trie.unit;
 
     for (size_t at = 0; at < n;) {
         size_t one = char_bytes((uint8_t)text[at]);
         if (one > n - at) one = n - at;
-        const float here = best[at].score;
+        const double here = best[at].score;
         bool single = false;
         uint32_t place = B4C_TRIE_ROOT;
         for (size_t i = at; i < n;) {
@@ -38,14 +45,15 @@ bool b4c_unigram_cut(const b4c_pieces *m, const char *text, size_t n, b4c_piece_
             const int32_t id = unit[place].value;
             if (id < 0 || m->piece[id].kind == B4C_PIECE_UNUSED) continue;
             const bool user = m->piece[id].kind == B4C_PIECE_USER;
-            const float gain = user ? (float)(i - at) * m->highest - 0.1f : m->piece[id].score,
-                        score = gain + here;
+            const double gain = user ? (double)((float)(i - at) * (float)m->highest - 0.1f)
+                                     : m->piece[id].score;
+            const double score = sum(gain, here, exact);
             if (best[i].from == i || score > best[i].score)
                 best[i] = (node){ score, id, (uint32_t)at };
             single |= i - at == one;
         }
         if (!single) {
-            const float score = unknown + here;
+            const double score = sum(unknown, here, exact);
             node *to = &best[at + one];
             if (to->from == at + one || score > to->score) *to = (node){ score, -1, (uint32_t)at };
         }
@@ -64,4 +72,9 @@ bool b4c_unigram_cut(const b4c_pieces *m, const char *text, size_t n, b4c_piece_
         out->end[k] = (uint32_t)i;
     }
     return true;
+}
+
+bool b4c_unigram_cut(const b4c_pieces *m, const char *text, size_t bytes, b4c_piece_list *out)
+{
+    return m->exact_sums ? cut(m, text, bytes, out, true) : cut(m, text, bytes, out, false);
 }

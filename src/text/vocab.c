@@ -75,7 +75,7 @@ int b4c_vocab_make(b4c_vocab *v, const b4c_key *keys, size_t n, const char *name
             taken[id / 8] |= (uint8_t)(1 << id % 8);
     }
     if (rc == 0) {
-        memcpy(copy, keys, n * sizeof *copy);
+        if (n) memcpy(copy, keys, n * sizeof *copy);
         int32_t twice[2] = { 0, 0 };
         rc = fill(v, copy, n, twice, name, err);
         if (rc == B4C_E_FORMAT && twice[0] != twice[1])

@@ -1,4 +1,4 @@
-/* wordpiece.c - one text to tokens.
+/* wordpiece.c - a stretch of text to tokens, by WordPiece.
  *
  * Idea: one walk over the characters. The table of rules.h says what becomes of each; one that is a
  * word of its own (nearly all of a Chinese text) is written out at once, letters gather in `word`
@@ -23,7 +23,7 @@ enum { WORD_ROOM = 256 };
 typedef struct scan {
     const b4c_tokenizer *t;
     const uint8_t *text;                 /* the caller's; offsets count from here */
-    const uint8_t *begin, *end;          /* the stretch between two added tokens */
+    const uint8_t *begin, *end;          /* the stretch */
     b4c_encoding *e;
     uint32_t at;                         /* code points before the next character */
     b4c_letter *word;                    /* [room]; `here` or from the heap */
@@ -35,64 +35,12 @@ typedef struct scan {
     b4c_letter *here;                    /* [WORD_ROOM] on the caller's stack */
 } scan;
 
-/* ---- writing tokens ------------------------------------------------------------------------ */
-
-/* array: where a pointer to items stands; copied, for it may be of any type. */
-static bool resize(void *array, size_t item, int room)
-{
-    void *now;
-    memcpy(&now, array, sizeof now);
-    void *more = realloc(now, item * (size_t)room);
-    if (more) memcpy(array, &more, sizeof more);
-    return more != NULL;
-}
-
-int b4c_encoding_reserve(b4c_encoding *e, int64_t n, b4c_error *err)
-{
-    if (n <= e->room) return 0;
-    int64_t room = n > 2 * (int64_t)e->room ? n : 2 * (int64_t)e->room;
-    if (room < 64) room = 64;
-    if (room > INT32_MAX) room = INT32_MAX;
-    if (n <= room && resize(&e->ids, sizeof *e->ids, (int)room) &&
-        resize(&e->segments, sizeof *e->segments, (int)room) &&
-        resize(&e->begin, sizeof *e->begin, (int)room) &&
-        resize(&e->end, sizeof *e->end, (int)room) &&
-        resize(&e->char_begin, sizeof *e->char_begin, (int)room) &&
-        resize(&e->char_end, sizeof *e->char_end, (int)room) &&
-        resize(&e->added, sizeof *e->added, (int)room)) {
-        e->room = (int)room;
-        return 0;
-    }
-    return b4c_fail(err, B4C_E_MEMORY, "tokenize: no memory for %lld tokens", (long long)n);
-}
-
-int b4c_encoding_drop(b4c_encoding *e, uint32_t begin)
-{
-    if (e->n_dropped == e->dropped_room) {
-        if (e->dropped_room > INT32_MAX / 2 - 64) return B4C_E_MEMORY;
-        const int room = e->dropped_room * 2 + 64;
-        if (!resize(&e->dropped, sizeof *e->dropped, room)) return B4C_E_MEMORY;
-        e->dropped_room = room;
-    }
-    e->dropped[e->n_dropped++] = begin;
-    return 0;
-}
+/* ---- writing tokens ---------------------------------------------------------------------- */
 
 static inline void emit(scan *s, int32_t id, uint32_t begin, uint32_t end, uint32_t at,
                         uint32_t at_end)
 {
-    b4c_encoding *e = s->e;
-    const int n = e->n;
-    if (n == e->room && b4c_encoding_reserve(e, (int64_t)n + 1, NULL) < 0) {
-        s->failed = true;
-        return;
-    }
-    e->ids[n] = id;
-    e->begin[n] = begin;
-    e->end[n] = end;
-    e->char_begin[n] = at;
-    e->char_end[n] = at_end;
-    e->n = n + 1;
+    if (b4c_encoding_add(s->e, id, begin, end, at, at_end) < 0) s->failed = true;
 }
 
 static void drop(scan *s, uint32_t begin)
@@ -100,7 +48,7 @@ static void drop(scan *s, uint32_t begin)
     if (b4c_encoding_drop(s->e, begin) < 0) s->failed = true;
 }
 
-/* ---- words --------------------------------------------------------------------------------- */
+/* ---- words ------------------------------------------------------------------------------- */
 
 static inline uint32_t step(const b4c_trie *trie, uint32_t node, uint32_t c)
 {
@@ -204,7 +152,7 @@ static void mark(scan *s, uint32_t c, uint32_t begin, uint32_t end)
     }
 }
 
-/* ---- characters ---------------------------------------------------------------------------- */
+/* ---- characters -------------------------------------------------------------------------- */
 
 /* What a character at p becomes, or one part of it. */
 static void apply(scan *s, uint32_t entry, const uint8_t *p, uint32_t begin, uint32_t end)
@@ -279,7 +227,7 @@ static void stretch(scan *s)
     end_word(s);
 }
 
-/* ---- stretches that must be seen as they are normalised ------------------------------------ */
+/* ---- stretches that must be seen as they are normalised ---------------------------------- */
 
 /* Letters as tokens, by the classes of what normalisation made. */
 static void from_letters(scan *s, const b4c_letter *l, size_t n, bool chinese)
@@ -311,10 +259,10 @@ typedef struct cursor { size_t bytes, letters; } cursor;
 
 static void advance(const b4c_normal *normal, cursor *c, size_t bytes)
 {
-    char out[4];
     while (c->bytes < bytes) {
         const uint32_t ch = normal->letter[c->letters++].c;
-        if (ch != B4C_DROPPED) c->bytes += (size_t)b4c_utf8_write(ch, out);
+        if (ch != B4C_DROPPED)
+            c->bytes += 1u + (ch >= 0x80) + (ch >= 0x800) + (ch >= 0x10000);
     }
     /* dropped characters belong to what stands before them */
     while (c->letters < normal->n && normal->letter[c->letters].c == B4C_DROPPED) c->letters++;
@@ -342,12 +290,12 @@ static int words(scan *s, const b4c_normal *normal, size_t from, size_t to, cons
         from_letters(s, normal->letter + from, to - from, t->flags.dialect != B4C_DIALECT_HUB);
         return 0;
     }
-    b4c_cuts cuts = { 0 };
-    const int rc = t->cut(t->cut_arg, text, bytes, &cuts, err);
+    b4c_cuts *cuts = &s->e->work->cuts;
+    B4C_TRY(t->cut(t->cut_arg, text, bytes, cuts, err));
     size_t begin = 0;
     cursor at = { 0, from };
-    for (size_t i = 0; rc >= 0 && i < cuts.n; i++) {
-        const size_t end = cuts.end[i], first = at.letters;
+    for (size_t i = 0; i < cuts->n; i++) {
+        const size_t end = cuts->end[i], first = at.letters;
         assert(end > begin && end <= bytes);
         advance(normal, &at, end);
         const int32_t id = b4c_trie_find(&t->vocab.trie, text + begin, end - begin);
@@ -355,8 +303,7 @@ static int words(scan *s, const b4c_normal *normal, size_t from, size_t to, cons
         else from_letters(s, normal->letter + first, at.letters - first, true);
         begin = end;
     }
-    b4c_cuts_free(&cuts);
-    return rc < 0 ? rc : 0;
+    return 0;
 }
 
 static int offset_order(const void *x, const void *y)
@@ -368,89 +315,86 @@ static int offset_order(const void *x, const void *y)
 static int normalized_stretch(scan *s, bool find_added, b4c_error *err)
 {
     const b4c_tokenizer *t = s->t;
-    b4c_normal normal = { 0 };
-    b4c_buffer text = { 0 };
+    b4c_tokenize_work *work = b4c_encoding_work(s->e);
+    s->failed = !work;
+    if (!work) return 0;
+    b4c_normal *normal = &work->normal;
+    b4c_buffer *text = &work->text;
+    b4c_flags flags = t->flags;
+    if (t->cut) flags.chinese = false; /* blanks around characters would hide the words */
     const int dropped = s->e->n_dropped;
-    int rc = b4c_normal_make(&normal, &t->flags, (const char *)s->text,
-                             (size_t)(s->begin - s->text), (size_t)(s->end - s->text), s->at);
-    if (rc == 0) b4c_normal_text(&normal, &text);
-    b4c_buffer_text(&text, "");   /* so that data is there when nothing is left of the text */
-    if (rc < 0 || text.failed)
-        rc = b4c_fail(err, B4C_E_MEMORY, "tokenize: no memory to normalise %zu bytes",
-                      (size_t)(s->end - s->begin));
+    int rc = b4c_normal_make(normal, &flags, (const char *)s->text, (size_t)(s->begin - s->text),
+                             (size_t)(s->end - s->text), s->at);
+    text->size = 0;
+    if (rc == 0) b4c_normal_text(normal, text);
+    b4c_buffer_text(text, "");   /* so that data is there when nothing is left of the text */
+    if (rc < 0 || text->failed) {
+        b4c_buffer_done(text);
+        s->failed = true;
+        return 0;
+    }
 
     cursor done = { 0, 0 };
     size_t from = 0;
     b4c_added_match match;
     while (rc == 0 && find_added &&
-           b4c_added_next(&t->added, &t->added.normal, text.data, text.size, &from, done.bytes,
+           b4c_added_next(&t->added, &t->added.normal, text->data, text->size, &from, done.bytes,
                           &match)) {
         cursor stop = done;
-        advance(&normal, &stop, match.begin);
+        advance(normal, &stop, match.begin);
         if (stop.letters > done.letters)
-            rc = words(s, &normal, done.letters, stop.letters, text.data + done.bytes,
+            rc = words(s, normal, done.letters, stop.letters, text->data + done.bytes,
                        match.begin - done.bytes, err);
         done = stop;
-        advance(&normal, &stop, match.end);
-        as_one(s, t->added.token[match.token].id, &normal, done.letters, stop.letters);
+        advance(normal, &stop, match.end);
+        as_one(s, t->added.token[match.token].id, normal, done.letters, stop.letters);
         done = stop;
     }
-    if (rc == 0 && done.letters < normal.n)
-        rc = words(s, &normal, done.letters, normal.n, text.data + done.bytes,
-                   text.size - done.bytes, err);
+    if (rc == 0 && done.letters < normal->n)
+        rc = words(s, normal, done.letters, normal->n, text->data + done.bytes,
+                   text->size - done.bytes, err);
     if (rc == 0 && s->e->n_dropped > dropped)
         qsort(s->e->dropped + dropped, (size_t)(s->e->n_dropped - dropped), sizeof *s->e->dropped,
               offset_order);
-    if (normal.n) s->at = normal.letter[normal.n - 1].at + 1;
-    b4c_buffer_done(&text);
-    b4c_normal_done(&normal);
+    if (normal->n) s->at = normal->letter[normal->n - 1].at + 1;
     return rc;
 }
 
-/* ---- the text ------------------------------------------------------------------------------ */
+/* ---- the kind ---------------------------------------------------------------------------- */
 
-int b4c_wordpiece(const b4c_tokenizer *t, const char *text, size_t bytes, bool find_added,
-                  b4c_encoding *e, const char *what, b4c_error *err)
+static int encode(b4c_stretch *stretch_of, b4c_error *err)
 {
-    if (bytes > UINT32_MAX)
-        return b4c_fail(err, B4C_E_TEXT, "%s: %zu bytes, wanted less than 4 GiB; divide it", what,
-                        bytes);
+    const b4c_tokenizer *t = stretch_of->t;
     b4c_letter here[WORD_ROOM];
-    scan s = { .t = t, .text = (const uint8_t *)text, .e = e, .room = WORD_ROOM, .word = here,
-               .here = here };
+    scan s = { .t = t, .text = (const uint8_t *)stretch_of->text, .e = stretch_of->e,
+               .at = stretch_of->at, .room = WORD_ROOM, .word = here, .here = here };
+    s.begin = s.text + stretch_of->begin;
+    s.end = s.text + stretch_of->end;
     s.most = t->max_word;
     if (t->flags.dialect == B4C_DIALECT_BERT4KERAS && t->vocab.longest > s.most)
         s.most = t->vocab.longest;
     if (s.most < INT32_MAX) s.most++;   /* one more shows that the word is too long */
     if (s.room > s.most) s.room = s.most;
 
-    const bool normalized = t->cut || (find_added && t->added.normal.n);
-    size_t done = 0, from = 0;
     int rc = 0;
-    while (rc == 0 && done < bytes) {
-        b4c_added_match match = { bytes, bytes, -1 };
-        if (!find_added ||
-            !b4c_added_next(&t->added, &t->added.raw, text, bytes, &from, done, &match))
-            match.begin = bytes;
-        s.begin = s.text + done;
-        s.end = s.text + match.begin;
-        if (s.begin < s.end) {
-            if (normalized) rc = normalized_stretch(&s, find_added, err);
-            else stretch(&s);
-        }
-        if (rc == 0 && match.begin < bytes) {
-            const uint32_t count = (uint32_t)b4c_utf8_count(text + match.begin,
-                                                            match.end - match.begin);
-            emit(&s, t->added.token[match.token].id, (uint32_t)match.begin, (uint32_t)match.end,
-                 s.at, s.at + count);
-            s.at += count;
-            done = match.end;
-        } else {
-            done = bytes;
-        }
-    }
+    if (t->cut || (stretch_of->find_added && t->added.normal.n))
+        rc = normalized_stretch(&s, stretch_of->find_added, err);
+    else stretch(&s);
+    stretch_of->at = s.at;
     if (s.word != here) free(s.word);
     if (rc == 0 && s.failed)
-        rc = b4c_fail(err, B4C_E_MEMORY, "%s: no memory for the tokens of %zu bytes", what, bytes);
+        rc = b4c_fail(err, B4C_E_MEMORY, "tokenize: no memory for %zu bytes of text",
+                      stretch_of->end - stretch_of->begin);
     return rc;
 }
+
+static int count(const b4c_tokenizer *t) { return t->vocab.n; }
+
+static const char *token(const b4c_tokenizer *t, int id) { return b4c_vocab_token(&t->vocab, id); }
+
+static int find(const b4c_tokenizer *t, const char *text)
+{
+    return b4c_trie_find(&t->vocab.trie, text, strlen(text));
+}
+
+const b4c_cutter b4c_wordpiece_cutter = { encode, count, token, find };

@@ -52,8 +52,7 @@ struct b4c_cut_scratch {
     size_t room;
 };
 
-/* ---- opening ----------------------------------------------------------------------------------
- */
+/* ---- opening ----------------------------------------------------------------------------- */
 
 b4c_words *b4c_words_open(const void *data, size_t bytes, const char *where, b4c_error *err)
 {
@@ -105,8 +104,7 @@ void b4c_words_free(b4c_words *w)
     free(w);
 }
 
-/* ---- the user's words
- * ---------------------------------------------------------------------------- */
+/* ---- the user's words -------------------------------------------------------------------- */
 
 long long b4c_words_freq(const b4c_words *w, const char *word, size_t bytes)
 {
@@ -206,8 +204,7 @@ int b4c_words_add_file(b4c_words *w, const char *path, b4c_error *err)
     return rc;
 }
 
-/* ---- output
- * ---------------------------------------------------------------------------------------- */
+/* ---- output ------------------------------------------------------------------------------ */
 
 static bool put(b4c_cuts *c, size_t end)
 {
@@ -255,8 +252,7 @@ void b4c_cuts_free(b4c_cuts *c)
     *c = (b4c_cuts){ 0 };
 }
 
-/* ---- characters
- * --------------------------------------------------------------------------------------- */
+/* ---- characters -------------------------------------------------------------------------- */
 
 static bool is_han(uint32_t c) { return c >= B4C_HAN_FIRST && c <= B4C_HAN_LAST; }
 static bool is_digit(uint32_t c) { return c >= '0' && c <= '9'; }
@@ -272,8 +268,7 @@ static bool in_block(uint32_t c)
            c == '_' || c == '%' || c == '-';
 }
 
-/* ---- the hidden Markov model
- * ------------------------------------------------------------------------------ */
+/* ---- the hidden Markov model ------------------------------------------------------------- */
 
 /* The better of coming from states a < b: the later state wins ties. */
 static inline void better(const double *before, const b4c_words_header *h, int to, int a, int b,
@@ -358,8 +353,7 @@ static bool cut_unknown(const b4c_words *w, struct b4c_cut_scratch *s, size_t be
     return true;
 }
 
-/* ---- blocks
- * --------------------------------------------------------------------------------------------- */
+/* ---- blocks ------------------------------------------------------------------------------ */
 
 /* Weight of the user's word at `node`, else the dictionary's; false: no word ends here. */
 static inline bool word_here(const b4c_words *w, uint32_t node, uint32_t own, double *weight)

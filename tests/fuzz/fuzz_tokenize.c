@@ -89,7 +89,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (parts[2].bytes)
         source[B4C_SOURCE_ADDED] = (b4c_source){ parts[2].text, parts[2].bytes, "added" };
     for (int dialect = 1; dialect <= 2; dialect++) {
-        const b4c_tokenizer_options o = { (b4c_dialect)dialect, -1, -1, -1 };
+        const b4c_tokenizer_options o = { (b4c_dialect)dialect, -1, -1, -1, -1, NULL };
         b4c_error err = { 0 };
         b4c_tokenizer *t = b4c_tokenizer_make(source, &o, &err);
         if (!t) insist(err.code < 0 && strlen(err.message) > 8);

@@ -1,4 +1,4 @@
-/* test_pieces.c - SentencePiece models: ids, places and decoded text equal to sentencepiece 0.2.2.
+/* test_pieces.c - SentencePiece models: ids and places equal to sentencepiece 0.2.2.
  *
  * tests/golden/pieces: a BPE model (identity normalisation, byte fallback, user-defined pieces) and
  * a Unigram model (nmt_nfkc, byte fallback, user-defined pieces, no dummy prefix), trained on open
@@ -27,8 +27,7 @@ static void open_model(b4c_pieces *m, const char *name)
 static void check_line(const b4c_pieces *m, b4c_piece_list *l, const json_t *line, const char *name,
                        long number)
 {
-    const json_t *text = json_object_get(line, "text"), *ids = json_object_get(line, "ids"),
-                 *decoded = json_object_get(line, "decoded");
+    const json_t *text = json_object_get(line, "text"), *ids = json_object_get(line, "ids");
     const json_t *begin = json_object_get(line, "begin"), *end = json_object_get(line, "end");
     b4c_error err = { 0 };
     assert_ok(b4c_pieces_encode(m, json_string_value(text), json_string_length(text), l, &err),
@@ -44,11 +43,6 @@ static void check_line(const b4c_pieces *m, b4c_piece_list *l, const json_t *lin
         assert_int_equal(l->begin[i], json_integer_value(json_array_get(begin, k)));
         assert_int_equal(l->end[i], json_integer_value(json_array_get(end, k)));
     }
-    b4c_buffer out = { 0 };
-    b4c_pieces_decode(m, l->id, l->n, &out);
-    assert_int_equal(out.size, json_string_length(decoded));
-    assert_memory_equal(out.data, json_string_value(decoded), out.size);
-    b4c_buffer_done(&out);
 }
 
 static void check_model(const char *name)
@@ -67,7 +61,7 @@ static void check_model(const char *name)
         check_line(&m, &list, line, name, ++lines);
         json_decref(line);
     }
-    assert_true(lines > 600);
+    assert_true(lines > 200);
     free(all);
     b4c_piece_list_done(&list);
     b4c_pieces_done(&m);
@@ -175,10 +169,7 @@ static int read_model(const void *bytes, size_t n, void *arg, b4c_error *err)
     b4c_pieces m;
     B4C_TRY(b4c_pieces_read(&m, bytes, n, "cut", err));
     b4c_piece_list l = { 0 };
-    b4c_buffer out = { 0 };
     const int rc = b4c_pieces_encode(&m, "北京大学 ab\xff", 16, &l, err);
-    b4c_pieces_decode(&m, l.id, l.n, &out);
-    b4c_buffer_done(&out);
     b4c_piece_list_done(&l);
     b4c_pieces_done(&m);
     return rc;

@@ -103,13 +103,13 @@ static void a_file_is_read_with_the_settings_beside_it(void **state)
     b4c_tokenizer_free(t);
 }
 
-static void another_kind_of_vocabulary_is_named(void **state)
+static void a_file_that_is_no_vocabulary_is_named(void **state)
 {
     (void)state;
     b4c_error err = { 0 };
     temp_text("spm/spiece.model", "x");
     assert_null(b4c_tokenizer_open(temp_path("spm"), B4C_DIALECT_AUTO, &err));
-    assert_error(&err, B4C_E_UNSUPPORTED, "spiece.model");
+    assert_error(&err, B4C_E_FORMAT, "spiece.model: not a SentencePiece model");
     assert_null(b4c_tokenizer_open(NULL, B4C_DIALECT_AUTO, &err));
     assert_null(b4c_tokenizer_open(temp_path("spm/nothing.txt"), B4C_DIALECT_AUTO, NULL));
     b4c_tokenizer_free(NULL);
@@ -174,7 +174,7 @@ static void what_the_config_says_goes_before_tokenizer_json(void **state)
                                                 "\"tokenize_chinese_chars\":false}" }, NULL);
     assert_tokens(t, "A é 我你", "A é 我 ##你");
     b4c_tokenizer_free(t);
-    const b4c_tokenizer_options o = { B4C_DIALECT_AUTO, 1, 1, 1 };
+    const b4c_tokenizer_options o = { B4C_DIALECT_AUTO, 1, 1, 1, -1, NULL };
     t = make((made_of){ .json = json, .config = "{\"do_lower_case\":false}" }, &o);
     assert_tokens(t, "A é 我你", "a e 我 你");
     b4c_tokenizer_free(t);
@@ -239,7 +239,7 @@ static void files_that_contradict_each_other_are_refused(void **state)
         { { .vocabulary = lines, .config = "{\"a\":1,\"a\":2}" }, "duplicate" },
         { { .vocabulary = "a\nb\n" }, "no unknown token '[UNK]'" },
         { { .vocabulary = lines, .config = "{\"unk_token\":\"<unk>\"}" }, "'<unk>'" },
-        { { .config = "{}" }, "neither a tokenizer.json nor a vocab.txt" },
+        { { .config = "{}" }, "no tokenizer.json, SentencePiece model, vocab.json or vocab.txt" },
         { { .vocabulary = lines, .config = "{\"tokenizer_class\":\"BertJapaneseTokenizer\"}" },
           "Japanese" },
     };
@@ -353,8 +353,8 @@ static void what_is_not_done_is_refused_by_name(void **state)
         { ",\"normalizer\":{\"type\":\"Sequence\"}" BERT_WORDS, B4C_E_FORMAT, "normalizers" },
         { ",\"normalizer\":{\"type\":\"BertNormalizer\",\"lowercase\":\"yes\"}" BERT_WORDS,
           B4C_E_FORMAT, "lowercase" },
-        { WORDS ",\"post_processor\":{\"type\":\"RobertaProcessing\"}", B4C_E_UNSUPPORTED,
-          "Roberta" },
+        { WORDS ",\"post_processor\":{\"type\":\"RobertaProcessing\"}", B4C_E_FORMAT, "\"cls\"" },
+        { WORDS ",\"post_processor\":{\"type\":\"Unheard\"}", B4C_E_UNSUPPORTED, "Unheard" },
         { WORDS ",\"post_processor\":{\"type\":\"TemplateProcessing\"}", B4C_E_FORMAT, "single" },
         { WORDS ",\"post_processor\":{\"type\":\"TemplateProcessing\",\"single\":[],\"pair\":[]}",
           B4C_E_FORMAT, "leaves out a text" },
@@ -390,8 +390,8 @@ static void what_is_not_done_is_refused_by_name(void **state)
     static const struct { const char *json; int code; const char *why;
     } models[] = {
         { "[]", B4C_E_FORMAT, "not an object" },
-        { "{\"model\":{\"type\":\"Unigram\"}}", B4C_E_UNSUPPORTED, "Unigram" },
-        { "{\"model\":{\"merges\":[],\"vocab\":{}}}", B4C_E_UNSUPPORTED, "WordPiece" },
+        { "{\"model\":{\"type\":\"WordLevel\"}}", B4C_E_UNSUPPORTED, "WordLevel" },
+        { "{\"model\":{\"type\":\"Unigram\"}}", B4C_E_FORMAT, "neither an object" },
         { "{\"do_lower_case\":true}", B4C_E_FORMAT, "no \"model\"" },
         { "{\"model\":{\"vocab\":[]}}", B4C_E_FORMAT, "vocab" },
         { "{\"model\":{\"vocab\":{\"a\":-1}}}", B4C_E_FORMAT, "'a'" },
@@ -458,7 +458,7 @@ static void a_lifted_vocabulary_is_the_one_that_json_reads(void **state)
     static const struct { const char *vocab; bool lifted; } cases[] = {
         { "{\"[UNK]\":0,\"a\":1,\"我\":2,\"\\\\\":3,\"\\\"\":4}", true },
         { " { \"[UNK]\" : 0 ,\n\t\"\\u6211\\u00e9\" : 1 , \"\\n\\t\\/\" : 2 } ", true },
-        { "{\"[UNK]\":0,\"\\ud83d\\ude00\":1}", false },
+        { "{\"[UNK]\":0,\"\\ud83d\\ude00\":1}", true },
         { "{\"[UNK]\":0,\"a\":1.0}", false },
         { "{\"[UNK]\":0,\"a\":1e0}", false },
     };
@@ -571,7 +571,7 @@ int main(void)
         cmocka_unit_test(the_files_decide_the_dialect),
         cmocka_unit_test(tokenizer_json_goes_before_vocab_txt),
         cmocka_unit_test(a_file_is_read_with_the_settings_beside_it),
-        cmocka_unit_test(another_kind_of_vocabulary_is_named),
+        cmocka_unit_test(a_file_that_is_no_vocabulary_is_named),
         cmocka_unit_test(a_limit_of_1e30_is_no_limit),
         cmocka_unit_test(flags_are_read_and_null_leaves_the_default),
         cmocka_unit_test(what_the_config_says_goes_before_tokenizer_json),

@@ -259,7 +259,7 @@ static void t30_a_missing_vocabulary_is_an_error_at_start(void **state)
     assert_error(&err, B4C_E_IO, "nowhere");
     temp_text("empty/readme", "");
     assert_null(b4c_tokenizer_open(temp_path("empty"), B4C_DIALECT_AUTO, &err));
-    assert_error(&err, B4C_E_MISSING, "no tokenizer.json and no vocab.txt");
+    assert_error(&err, B4C_E_MISSING, "no tokenizer.json, SentencePiece model");
 }
 
 static void l06_a_word_vocabulary_is_told_from_one_of_characters(void **state)

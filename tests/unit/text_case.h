@@ -8,7 +8,7 @@
 
 /* What a tokenizer is made of; NULL: absent. */
 typedef struct made_of {
-    const char *json, *vocabulary, *config, *special, *added;
+    const char *json, *vocabulary, *config, *special, *added, *bpe, *merges, *model;
 } made_of;
 
 /* A tokenizer from these texts; the error is the caller's. */

@@ -1,0 +1,177 @@
+/* open.c - a tokenizer from a folder or a file.
+ *
+ * Idea: the files that are there are mapped into a list of sources; make.c makes the tokenizer from
+ * their texts.
+ */
+#include <dirent.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "base/error.h"
+#include "base/file.h"
+#include "text/gguf_tokens.h"
+#include "text/tokenizer.h"
+
+static const char *const source_name[B4C_SOURCES] = {
+    [B4C_SOURCE_TOKENIZER] = "tokenizer.json",     [B4C_SOURCE_PIECES] = "spiece.model",
+    [B4C_SOURCE_BPE] = "vocab.json",               [B4C_SOURCE_MERGES] = "merges.txt",
+    [B4C_SOURCE_VOCABULARY] = "vocab.txt",         [B4C_SOURCE_CONFIG] = "tokenizer_config.json",
+    [B4C_SOURCE_SPECIAL] = "special_tokens_map.json",
+    [B4C_SOURCE_ADDED] = "added_tokens.json",      [B4C_SOURCE_MODEL] = "config.json",
+    [B4C_SOURCE_BERT] = "bert_config.json",
+};
+
+/* SentencePiece models have many names. */
+static const char *const pieces_name[] = { "spiece.model", "sentencepiece.bpe.model",
+                                           "tokenizer.model", "sentencepiece.model", "spm.model" };
+
+typedef struct files {
+    b4c_file file[B4C_SOURCES];
+    char *path[B4C_SOURCES];
+    b4c_source source[B4C_SOURCES];
+} files;
+
+/* Map `path` (handed over) as a source. */
+static int map_source(files *f, int kind, char *path, b4c_error *err)
+{
+    if (!path) return b4c_fail(err, B4C_E_MEMORY, "tokenizer: no memory");
+    f->path[kind] = path;
+    B4C_TRY(b4c_file_map(&f->file[kind], path, err));
+    f->source[kind] = (b4c_source){ (const char *)f->file[kind].data, f->file[kind].size, path };
+    return 0;
+}
+
+static int map_named(files *f, int kind, const char *folder, const char *name, b4c_error *err)
+{
+    char *path = b4c_path_join(folder, name);
+    if (path && !b4c_file_exists(path)) {
+        free(path);
+        return 0;
+    }
+    return map_source(f, kind, path, err);
+}
+
+static int map_if_there(files *f, int kind, const char *folder, b4c_error *err)
+{
+    return map_named(f, kind, folder, source_name[kind], err);
+}
+
+static bool ends_with(const char *text, const char *end)
+{
+    const size_t n = strlen(text), k = strlen(end);
+    return n >= k && strcasecmp(text + n - k, end) == 0;
+}
+
+/* The first vocabulary of the folder, in the order that transformers looks for them. */
+static int map_vocabulary(files *f, const char *folder, b4c_error *err)
+{
+    B4C_TRY(map_if_there(f, B4C_SOURCE_TOKENIZER, folder, err));
+    if (f->path[B4C_SOURCE_TOKENIZER]) return 0;
+    for (size_t i = 0; i < sizeof pieces_name / sizeof *pieces_name; i++)
+        if (!f->path[B4C_SOURCE_PIECES])
+            B4C_TRY(map_named(f, B4C_SOURCE_PIECES, folder, pieces_name[i], err));
+    if (f->path[B4C_SOURCE_PIECES]) return 0;
+    B4C_TRY(map_if_there(f, B4C_SOURCE_BPE, folder, err));
+    if (f->path[B4C_SOURCE_BPE]) return map_if_there(f, B4C_SOURCE_MERGES, folder, err);
+    return map_if_there(f, B4C_SOURCE_VOCABULARY, folder, err);
+}
+
+static int map_file(files *f, const char *path, const char *folder, b4c_error *err)
+{
+    const bool json = ends_with(path, ".json");
+    int kind = json                        ? B4C_SOURCE_TOKENIZER
+               : ends_with(path, ".model") ? B4C_SOURCE_PIECES
+                                           : B4C_SOURCE_VOCABULARY;
+    if (strcmp(b4c_path_name(path), source_name[B4C_SOURCE_BPE]) == 0) kind = B4C_SOURCE_BPE;
+    B4C_TRY(map_source(f, kind, strdup(path), err));
+    return kind == B4C_SOURCE_BPE ? map_if_there(f, B4C_SOURCE_MERGES, folder, err) : 0;
+}
+
+static bool has_vocabulary(const files *f)
+{
+    for (int i = 0; i < B4C_SOURCE_CONFIG; i++)
+        if (f->path[i]) return true;
+    return false;
+}
+
+static int gather(files *f, const char *path, bool is_folder, const char *folder, b4c_error *err)
+{
+    B4C_TRY(is_folder ? map_vocabulary(f, folder, err) : map_file(f, path, folder, err));
+    for (int i = B4C_SOURCE_CONFIG; has_vocabulary(f) && i < B4C_SOURCES; i++)
+        B4C_TRY(map_if_there(f, i, folder, err));
+    return 0;
+}
+
+/* The GGUF file of a folder, or the first part of one, malloc'ed. NULL: err says why. */
+static char *find_gguf(const char *folder, b4c_error *err)
+{
+    char *found = NULL;
+    int n = 0;
+    DIR *list = opendir(folder);
+    for (struct dirent *entry; list && (entry = readdir(list));) {
+        const char *name = entry->d_name, *of = strstr(name, "-of-");
+        const bool later = of && of - name >= 6 && memcmp(of - 6, "-00001", 6) != 0;
+        if (!ends_with(name, ".gguf") || later || n++) continue;
+        found = b4c_path_join(folder, name);
+    }
+    if (list) closedir(list);
+    if (n == 1 && found) return found;
+    free(found);
+    if (n > 1)
+        b4c_fail(err, B4C_E_ARG, "%s: %d GGUF files in this folder: name the one that is meant",
+                 folder, n);
+    else
+        b4c_fail(err, B4C_E_MISSING,
+                 "%s: no tokenizer.json, SentencePiece model, vocab.json, vocab.txt or GGUF file "
+                 "in this folder",
+                 folder);
+    return NULL;
+}
+
+static b4c_tokenizer *open_gguf(const char *path, const b4c_tokenizer_options *o, b4c_error *err)
+{
+    b4c_file file = { 0 };
+    b4c_gguf gguf = { 0 };
+    b4c_tokenizer *t = NULL;
+    if (b4c_file_map(&file, path, err) == 0 &&
+        b4c_gguf_open(&gguf, (b4c_span){ file.data, file.size }, path, err) == 0)
+        t = b4c_tokenizer_from_gguf(&gguf, o, err);
+    b4c_gguf_done(&gguf);
+    b4c_file_unmap(&file);
+    return t;
+}
+
+b4c_tokenizer *b4c_tokenizer_open_with(const char *path, const b4c_tokenizer_options *options,
+                                       b4c_error *err)
+{
+    const b4c_tokenizer_options o = options ? *options : B4C_TOKENIZER_DEFAULT;
+    if (!path) {
+        b4c_fail(err, B4C_E_ARG, "tokenizer: no path");
+        return NULL;
+    }
+    const bool is_folder = b4c_folder_exists(path);
+    if (!is_folder && ends_with(path, ".gguf")) return open_gguf(path, &o, err);
+    files f = { 0 };
+    b4c_tokenizer *t = NULL;
+    char *folder = is_folder ? strdup(path) : b4c_path_folder(path), *gguf = NULL;
+    if (!folder) b4c_fail(err, B4C_E_MEMORY, "tokenizer: no memory");
+    else if (gather(&f, path, is_folder, folder, err) == 0) {
+        if (has_vocabulary(&f)) t = b4c_tokenizer_make(f.source, &o, err);
+        else if ((gguf = find_gguf(folder, err))) t = open_gguf(gguf, &o, err);
+    }
+    for (int i = 0; i < B4C_SOURCES; i++) {
+        b4c_file_unmap(&f.file[i]);
+        free(f.path[i]);
+    }
+    free(gguf);
+    free(folder);
+    return t;
+}
+
+b4c_tokenizer *b4c_tokenizer_open(const char *path, b4c_dialect dialect, b4c_error *err)
+{
+    b4c_tokenizer_options o = B4C_TOKENIZER_DEFAULT;
+    o.dialect = dialect;
+    return b4c_tokenizer_open_with(path, &o, err);
+}
