@@ -11,7 +11,10 @@
 #include <unistd.h>
 
 typedef struct answerer {
+    const cli_command *command;
     const cli_settings *settings;
+    const char *standard;    /* the model without -m */
+    bool summarizes;
     cli_model model;
     const b4c_tokenizer *tokenizer;
     cli_writing writing;
@@ -118,7 +121,7 @@ static int answer_chunk(void *self, const cli_chunk *chunk, cli_output *out, b4c
 {
     answerer *a = self;
     b4c_generation g = { 0 };
-    int rc = cli_texts_make(&a->texts, chunk, 0, err);
+    int rc = cli_texts_make(&a->texts, chunk, 1, err);
     if (rc < 0) return rc;
     if (a->streams) return stream_chunk(a, chunk, out, err);
     rc = b4c_generate(a->model.session, a->texts.text, a->texts.size, chunk->n, &a->writing.options,
@@ -136,8 +139,9 @@ static int answer_chunk(void *self, const cli_chunk *chunk, cli_output *out, b4c
 /* ---- the run --------------------------------------------------------------------------------- */
 
 /* Text on standard output, one result a text, each token certain when it comes. */
-static int choose_stream(answerer *a, const cli_command *self, b4c_error *err)
+static int choose_stream(answerer *a, b4c_error *err)
 {
+    const cli_command *self = a->command;
     const cli_settings *s = a->settings;
     b4c_generate_options *o = &a->writing.options;
     cli_format format;
@@ -156,44 +160,41 @@ static int choose_stream(answerer *a, const cli_command *self, b4c_error *err)
     return 0;
 }
 
-static int prepare(answerer *a, const cli_command *self, const char *standard, bool summarizes,
-                   b4c_error *err)
+static int prepare(void *self, b4c_error *err)
 {
+    answerer *a = self;
     const cli_settings *s = a->settings;
-    if (cli_model_open(&a->model, s, standard, CLI_WITH_HEAD, err) < 0) return err->code;
+    if (cli_model_open(&a->model, s, a->standard, CLI_WITH_HEAD, err) < 0) return err->code;
     b4c_generate_options usual = b4c_generate_defaults(a->model.model);
-    if (summarizes && usual.beams == 1 && !usual.sample && !cli_given(s, "beams") &&
+    if (a->summarizes && usual.beams == 1 && !usual.sample && !cli_given(s, "beams") &&
         !cli_given(s, "temperature"))
         usual.beams = 3;
-    if (!summarizes) usual.truncate = B4C_TRUNCATE_LEFT;
+    if (!a->summarizes) usual.truncate = B4C_TRUNCATE_LEFT;
     a->tokenizer = b4c_model_tokenizer(a->model.model);
     if (cli_writing_read(&a->writing, &a->model, s, &usual, err) < 0) return err->code;
-    return choose_stream(a, self, err);
+    return choose_stream(a, err);
+}
+
+static void say(const void *self, long long records, double seconds)
+{
+    const answerer *a = self;
+    cli_writing_say(&a->writing, records, seconds);
 }
 
 int cli_answer(const cli_command *self, const cli_settings *s, const char *standard,
                bool summarizes)
 {
-    b4c_error err = { 0 };
-    answerer a = { .settings = s };
-    int code;
-    if (prepare(&a, self, standard, summarizes, &err) < 0) {
-        cli_error(&err);
-        code = cli_exit_code(&err);
-    } else {
-        const cli_job job = { .command = self,
-                              .settings = s,
-                              .want = CLI_ONE_TEXT,
-                              .unit = "texts",
-                              .model = a.model.path,
-                              .dtype = a.model.dtype,
-                              .self = &a,
-                              .chunk = answer_chunk };
-        long long records;
-        double seconds;
-        code = cli_job_run(&job, &records, &seconds);
-        if (code == CLI_DONE) cli_writing_say(&a.writing, records, seconds);
-    }
+    answerer a = { .command = self, .settings = s, .standard = standard, .summarizes = summarizes };
+    const cli_job job = { .command = self,
+                          .settings = s,
+                          .want = CLI_ONE_TEXT,
+                          .unit = "texts",
+                          .model = &a.model,
+                          .self = &a,
+                          .prepare = prepare,
+                          .chunk = answer_chunk,
+                          .say = say };
+    const int code = cli_job_run(&job);
     cli_texts_done(&a.texts);
     cli_writing_done(&a.writing);
     cli_model_close(&a.model);

@@ -2,10 +2,10 @@
 #include "commands.h"
 #include "default_model.h"
 #include "job.h"
-#include "model.h"
 #include <string.h>
 
 typedef struct filler {
+    const cli_settings *settings;
     cli_model model;
     const b4c_tokenizer *tokenizer;
     b4c_fill_options options;
@@ -81,35 +81,40 @@ static int fill_chunk(void *self, const cli_chunk *chunk, cli_output *out, b4c_e
     return 0;
 }
 
+static int prepare(void *self, b4c_error *err)
+{
+    filler *f = self;
+    const cli_settings *s = f->settings;
+    if (cli_model_open(&f->model, s, CLI_DEFAULT_FILLER, CLI_WITH_HEAD, err) < 0) return err->code;
+    f->options = B4C_FILL_DEFAULT;
+    f->options.top = (int)s->top;
+    f->options.max_length = (int)s->max_length;
+    /* Cutting a mask off unasked would change the answer's shape. */
+    if (cli_given(s, "truncate")) f->options.truncate = (b4c_truncate)s->truncate;
+    f->tokenizer = b4c_model_tokenizer(f->model.model);
+    return 0;
+}
+
+static void say(const void *self, long long records, double seconds)
+{
+    const filler *f = self;
+    cli_say_counts(&f->counts, records, "texts", seconds);
+    if (f->without) cli_say("texts without a [MASK] to fill: %lld", f->without);
+}
+
 static int run(const cli_command *self, const cli_settings *s)
 {
-    b4c_error err = { 0 };
-    filler f = { .options = B4C_FILL_DEFAULT };
-    long long records;
-    double seconds;
-    int code;
-    if (cli_model_open(&f.model, s, CLI_DEFAULT_FILLER, CLI_WITH_HEAD, &err) < 0) {
-        cli_error(&err);
-        code = cli_exit_code(&err);
-    } else {
-        const cli_job job = { .command = self,
-                              .settings = s,
-                              .want = CLI_ONE_TEXT,
-                              .unit = "texts",
-                              .model = f.model.path,
-                              .dtype = f.model.dtype,
-                              .self = &f,
-                              .chunk = fill_chunk };
-        f.options.top = (int)s->top;
-        f.options.max_length = (int)s->max_length;
-        /* Cutting a mask off unasked would change the answer's shape. */
-        if (cli_given(s, "truncate")) f.options.truncate = (b4c_truncate)s->truncate;
-        f.tokenizer = b4c_model_tokenizer(f.model.model);
-        code = cli_job_run(&job, &records, &seconds);
-        if (code == CLI_DONE) cli_say_counts(&f.counts, records, "texts", seconds);
-        if (code == CLI_DONE && f.without)
-            cli_say("texts without a [MASK] to fill: %lld", f.without);
-    }
+    filler f = { .settings = s };
+    const cli_job job = { .command = self,
+                          .settings = s,
+                          .want = CLI_ONE_TEXT,
+                          .unit = "texts",
+                          .model = &f.model,
+                          .self = &f,
+                          .prepare = prepare,
+                          .chunk = fill_chunk,
+                          .say = say };
+    const int code = cli_job_run(&job);
     b4c_fill_result_free(&f.result);
     cli_model_close(&f.model);
     return code;

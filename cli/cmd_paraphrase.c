@@ -7,6 +7,7 @@
 #include <string.h>
 
 typedef struct paraphraser {
+    const cli_settings *settings;
     cli_model model;
     cli_writing writing;
     cli_texts texts;
@@ -74,7 +75,7 @@ static int paraphrase_chunk(void *self, const cli_chunk *chunk, cli_output *out,
     paraphraser *p = self;
     cli_writing *w = &p->writing;
     b4c_paraphrases all = { 0 };
-    int rc = cli_texts_make(&p->texts, chunk, 0, err);
+    int rc = cli_texts_make(&p->texts, chunk, 1, err);
     if (rc == 0)
         rc = b4c_paraphrase_texts(p->model.session, p->texts.text, p->texts.size, chunk->n,
                                   &p->options, &all, err);
@@ -97,8 +98,10 @@ static int paraphrase_chunk(void *self, const cli_chunk *chunk, cli_output *out,
     return rc;
 }
 
-static int prepare(paraphraser *p, const cli_settings *s, b4c_error *err)
+static int prepare(void *self, b4c_error *err)
 {
+    paraphraser *p = self;
+    const cli_settings *s = p->settings;
     b4c_paraphrase_options *o = &p->options;
     *o = B4C_PARAPHRASE_DEFAULT;
     if (cli_model_open(&p->model, s, CLI_DEFAULT_PARAPHRASER, CLI_WITH_HEAD, err) < 0)
@@ -114,8 +117,9 @@ static int prepare(paraphraser *p, const cli_settings *s, b4c_error *err)
     return read_mask(p, s->mask, err);
 }
 
-static void say(const paraphraser *p, long long records, double seconds)
+static void say(const void *self, long long records, double seconds)
 {
+    const paraphraser *p = self;
     cli_writing_say(&p->writing, records, seconds);
     if (p->repeats)
         cli_say("%lld samples were repeats, empty, or the text itself", p->repeats);
@@ -125,26 +129,17 @@ static void say(const paraphraser *p, long long records, double seconds)
 
 static int run(const cli_command *self, const cli_settings *s)
 {
-    b4c_error err = { 0 };
-    paraphraser p = { 0 };
-    int code;
-    if (prepare(&p, s, &err) < 0) {
-        cli_error(&err);
-        code = cli_exit_code(&err);
-    } else {
-        const cli_job job = { .command = self,
-                              .settings = s,
-                              .want = CLI_ONE_TEXT,
-                              .unit = "texts",
-                              .model = p.model.path,
-                              .dtype = p.model.dtype,
-                              .self = &p,
-                              .chunk = paraphrase_chunk };
-        long long records;
-        double seconds;
-        code = cli_job_run(&job, &records, &seconds);
-        if (code == CLI_DONE) say(&p, records, seconds);
-    }
+    paraphraser p = { .settings = s };
+    const cli_job job = { .command = self,
+                          .settings = s,
+                          .want = CLI_ONE_TEXT,
+                          .unit = "texts",
+                          .model = &p.model,
+                          .self = &p,
+                          .prepare = prepare,
+                          .chunk = paraphrase_chunk,
+                          .say = say };
+    const int code = cli_job_run(&job);
     free(p.mask);
     cli_texts_done(&p.texts);
     cli_writing_done(&p.writing);

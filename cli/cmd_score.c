@@ -112,8 +112,21 @@ static int score_chunk(void *self, const cli_chunk *c, cli_output *out, b4c_erro
     return rc;
 }
 
-static void say(const scorer *s, long long records, double seconds)
+static int prepare(void *self, b4c_error *err)
 {
+    scorer *s = self;
+    const cli_settings *o = s->settings;
+    if (cli_model_open(&s->model, o, CLI_DEFAULT_DECODER, CLI_WITH_HEAD, err) < 0) return err->code;
+    s->options = B4C_SCORE_DEFAULT;
+    s->options.reading = (b4c_reading)o->reading;
+    s->options.max_length = (int)o->max_length;
+    s->tokenizer = b4c_model_tokenizer(s->model.model);
+    return 0;
+}
+
+static void say(const void *self, long long records, double seconds)
+{
+    const scorer *s = self;
     cli_say_counts(&s->counts, records, "texts", seconds);
     if (records > 1 && s->tokens)
         cli_say("perplexity of all %lld tokens: %.4f", s->tokens,
@@ -122,29 +135,17 @@ static void say(const scorer *s, long long records, double seconds)
 
 static int run(const cli_command *self, const cli_settings *o)
 {
-    b4c_error err = { 0 };
-    scorer s = { .settings = o, .options = B4C_SCORE_DEFAULT };
-    int code;
-    if (cli_model_open(&s.model, o, CLI_DEFAULT_DECODER, CLI_WITH_HEAD, &err) < 0) {
-        cli_error(&err);
-        code = cli_exit_code(&err);
-    } else {
-        const cli_job job = { .command = self,
-                              .settings = o,
-                              .want = o->pair ? CLI_PAIR : CLI_ONE_TEXT,
-                              .unit = "texts",
-                              .model = s.model.path,
-                              .dtype = s.model.dtype,
-                              .self = &s,
-                              .chunk = score_chunk };
-        long long records;
-        double seconds;
-        s.options.reading = (b4c_reading)o->reading;
-        s.options.max_length = (int)o->max_length;
-        s.tokenizer = b4c_model_tokenizer(s.model.model);
-        code = cli_job_run(&job, &records, &seconds);
-        if (code == CLI_DONE) say(&s, records, seconds);
-    }
+    scorer s = { .settings = o };
+    const cli_job job = { .command = self,
+                          .settings = o,
+                          .want = o->pair ? CLI_PAIR : CLI_ONE_TEXT,
+                          .unit = "texts",
+                          .model = &s.model,
+                          .self = &s,
+                          .prepare = prepare,
+                          .chunk = score_chunk,
+                          .say = say };
+    const int code = cli_job_run(&job);
     free(s.text);
     free(s.source);
     free(s.bytes);

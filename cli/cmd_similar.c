@@ -1,49 +1,30 @@
 /* cmd_similar.c - similar: the cosine of two texts, of many pairs, and how well it agrees with
  * labels. */
 #include "commands.h"
-#include "default_model.h"
+#include "encoder.h"
 #include "job.h"
-#include "model.h"
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 typedef struct comparer {
     const cli_settings *settings;
-    cli_model model;
-    b4c_encode_options options;
-    int width;
-    cli_counts counts;
-    const char **text; /* [2 n]: a and b of each pair */
-    size_t *size;
-    float *vector; /* [2 n, width] */
-    int room;
+    cli_encoder encoder;   /* its texts: a and b of each pair */
     double *score, *label; /* of all pairs, when there are labels */
     size_t n, label_room;
 } comparer;
 
-static int make_room(comparer *c, int n, b4c_error *err)
+static int make_label_room(comparer *c, int n, b4c_error *err)
 {
-    if (c->settings->label && c->n + (size_t)n > c->label_room) {
-        const size_t room = 2 * c->label_room + (size_t)n;
-        double *score = realloc(c->score, room * sizeof *score);
-        if (score) c->score = score;
-        double *label = score ? realloc(c->label, room * sizeof *label) : NULL;
-        if (!label) return cli_fail(err, B4C_E_MEMORY, "no memory for %zu labels", room);
-        c->label = label;
-        c->label_room = room;
-    }
-    if (n <= c->room) return 0;
-    free(c->text);
-    free(c->size);
-    free(c->vector);
-    c->text = malloc(2 * (size_t)n * sizeof *c->text);
-    c->size = malloc(2 * (size_t)n * sizeof *c->size);
-    c->vector = malloc(2 * (size_t)n * (size_t)c->width * sizeof *c->vector);
-    c->room = c->text && c->size && c->vector ? n : 0;
-    return c->room
-             ? 0
-             : cli_fail(err, B4C_E_MEMORY, "no memory for %d pairs of vectors of %d", n, c->width);
+    if (c->n + (size_t)n <= c->label_room) return 0;
+    const size_t room = 2 * c->label_room + (size_t)n;
+    double *score = realloc(c->score, room * sizeof *score);
+    if (score) c->score = score;
+    double *label = score ? realloc(c->label, room * sizeof *label) : NULL;
+    if (!label) return cli_fail(err, B4C_E_MEMORY, "no memory for %zu labels", room);
+    c->label = label;
+    c->label_room = room;
+    return 0;
 }
 
 static int read_label(const cli_chunk *c, const cli_record *r, double *out, b4c_error *err)
@@ -91,25 +72,20 @@ static void put_pair(const comparer *c, cli_output *out, const cli_chunk *chunk,
 static int compare_chunk(void *self, const cli_chunk *chunk, cli_output *out, b4c_error *err)
 {
     comparer *c = self;
-    if (make_room(c, chunk->n, err) < 0) return B4C_E_MEMORY;
-    for (int i = 0; i < chunk->n; i++)
-        for (int k = 0; k < 2; k++) {
-            c->text[2 * i + k] = cli_at(chunk, chunk->record[i].text[k]);
-            c->size[2 * i + k] = chunk->record[i].text[k].size;
-        }
+    cli_encoder *e = &c->encoder;
+    const bool labels = c->settings->label != NULL;
+    if (labels && make_label_room(c, chunk->n, err) < 0) return B4C_E_MEMORY;
+    if (cli_encoder_load(e, chunk, 2, err) < 0) return err->code;
     /* Before anything is kept: a chunk that fails comes again, pair by pair. */
-    for (int i = 0; c->settings->label && i < chunk->n; i++)
+    for (int i = 0; labels && i < chunk->n; i++)
         if (read_label(chunk, chunk->record + i, c->label + c->n + (size_t)i, err) < 0)
             return err->code;
-    const int rc = b4c_encode(c->model.session, c->text, c->size, 2 * chunk->n, &c->options,
-                              c->vector, err);
-    if (rc < 0) return rc;
-    cli_count(&c->counts, c->model.session);
+    if (cli_encoder_run(e, err) < 0) return err->code;
     for (int i = 0; i < chunk->n; i++) {
-        const float *a = c->vector + (size_t)(2 * i) * (size_t)c->width;
-        const double cosine = b4c_cosine(a, a + c->width, c->width);
+        const float *a = e->vector + (size_t)(2 * i) * (size_t)e->width;
+        const double cosine = b4c_cosine(a, a + e->width, e->width);
         if (!c->settings->summary) put_pair(c, out, chunk, chunk->record + i, cosine);
-        if (c->settings->label) c->score[c->n] = cosine;
+        if (labels) c->score[c->n] = cosine;
         c->n++;
     }
     return 0;
@@ -169,51 +145,47 @@ static int put_measures(void *self, cli_output *out, b4c_error *err)
     return 0;
 }
 
+static int prepare(void *self, b4c_error *err)
+{
+    comparer *c = self;
+    const cli_settings *s = c->settings;
+    if (s->text.n % 2)
+        return cli_fail(err, B4C_E_ARG,
+                        "odd number of texts: similar: found %d, wanted two, or -f FILE with pairs",
+                        s->text.n);
+    if (s->text.n && s->label)
+        return cli_fail(err, B4C_E_ARG,
+                        "contradicting options: similar: found --label and texts as arguments; "
+                        "labels stand in a column of -f FILE");
+    return cli_encoder_open(&c->encoder, s, err);
+}
+
+static void say(const void *self, long long records, double seconds)
+{
+    const comparer *c = self;
+    cli_say_counts(&c->encoder.counts, records, "pairs", seconds);
+}
+
 static int run(const cli_command *self, const cli_settings *s)
 {
-    b4c_error err = { 0 };
     comparer c = { .settings = s };
     cli_command command = *self;
-    int code = CLI_FAILED, rc = 0;
-    if (s->text.n % 2)
-        rc = cli_fail(&err, B4C_E_ARG,
-                      "odd number of texts: similar: found %d, wanted two, or -f FILE with pairs",
-                      s->text.n);
-    else if (s->text.n && s->label)
-        rc = cli_fail(
-            &err, B4C_E_ARG,
-            "contradicting options: similar: found --label and texts as arguments; labels "
-            "stand in a column of -f FILE");
-    if (rc == 0 &&
-        (rc = cli_model_open(&c.model, s, CLI_DEFAULT_ENCODER, CLI_ENCODER, &err)) == 0 &&
-        (rc = cli_encode_options(&c.model, s, &c.options, &err)) == 0)
-        rc = c.width = b4c_encode_width(c.model.session, &c.options, &err);
-    if (rc < 0) {
-        cli_error(&err);
-        code = cli_exit_code(&err);
-    } else {
-        if (!s->text.n) command.format = CLI_TSV;
-        const cli_job job = { .command = &command,
-                              .settings = s,
-                              .want = CLI_PAIR,
-                              .unit = "pairs",
-                              .model = c.model.path,
-                              .dtype = c.model.dtype,
-                              .self = &c,
-                              .begin = put_header,
-                              .chunk = compare_chunk,
-                              .end = put_measures };
-        long long records;
-        double seconds;
-        code = cli_job_run(&job, &records, &seconds);
-        if (code == CLI_DONE) cli_say_counts(&c.counts, records, "pairs", seconds);
-    }
-    free(c.text);
-    free(c.size);
-    free(c.vector);
+    if (!s->text.n) command.format = CLI_TSV;
+    const cli_job job = { .command = &command,
+                          .settings = s,
+                          .want = CLI_PAIR,
+                          .unit = "pairs",
+                          .model = &c.encoder.model,
+                          .self = &c,
+                          .prepare = prepare,
+                          .begin = put_header,
+                          .chunk = compare_chunk,
+                          .end = put_measures,
+                          .say = say };
+    const int code = cli_job_run(&job);
     free(c.score);
     free(c.label);
-    cli_model_close(&c.model);
+    cli_encoder_close(&c.encoder);
     return code;
 }
 

@@ -2,7 +2,6 @@
 #include "commands.h"
 #include "default_model.h"
 #include "job.h"
-#include "model.h"
 #include "path.h"
 #include "utf8.h"
 #include <ctype.h>
@@ -12,6 +11,7 @@
 
 typedef struct splitter {
     const cli_settings *settings;
+    cli_model model; /* its path alone: no weights are needed */
     b4c_tokenizer *tokenizer;
     b4c_tokenize_options options;
     b4c_encoding e;
@@ -265,8 +265,11 @@ static int decode_chunk(void *self, const cli_chunk *c, cli_output *out, b4c_err
 
 /* ---- the command ---------------------------------------------------------------------------- */
 
-static void say_counts(const splitter *t)
+static void say(const void *self, long long records, double seconds)
 {
+    const splitter *t = self;
+    (void)records;
+    (void)seconds;
     if (t->cut) cli_say("%lld tokens were cut; --max-length and --truncate say where", t->cut);
     if (t->dropped) cli_say("%lld characters were dropped by the tokenizer's rules", t->dropped);
     if (t->unknown)
@@ -287,37 +290,38 @@ static b4c_tokenizer *open_tokenizer(const char *path, b4c_dialect dialect, b4c_
     return t;
 }
 
+static int prepare(void *self, b4c_error *err)
+{
+    splitter *t = self;
+    const cli_settings *s = t->settings;
+    t->options = B4C_TOKENIZE_DEFAULT;
+    t->options.max_length = (int)s->max_length;
+    t->options.truncate = (b4c_truncate)s->truncate;
+    t->options.no_special = s->no_special;
+    t->options.plain_text = s->plain;
+    t->model.path = cli_model_find(s, CLI_DEFAULT_ENCODER, err);
+    if (t->model.path)
+        t->tokenizer = open_tokenizer(t->model.path, (b4c_dialect)s->dialect, err);
+    return t->tokenizer ? 0 : err->code;
+}
+
 static int run(const cli_command *self, const cli_settings *s)
 {
-    b4c_error err = { 0 };
-    splitter t = { .settings = s, .options = B4C_TOKENIZE_DEFAULT };
-    int code = CLI_FAILED;
-    char *path = cli_model_find(s, CLI_DEFAULT_ENCODER, &err);
-    t.options.max_length = (int)s->max_length;
-    t.options.truncate = (b4c_truncate)s->truncate;
-    t.options.no_special = s->no_special;
-    t.options.plain_text = s->plain;
-    if (path) t.tokenizer = open_tokenizer(path, (b4c_dialect)s->dialect, &err);
-    if (!t.tokenizer) {
-        cli_error(&err);
-        code = cli_exit_code(&err);
-    } else {
-        const cli_job job = { .command = self,
-                              .settings = s,
-                              .unit = "texts",
-                              .model = path,
-                              .self = &t,
-                              .want = s->pair   ? CLI_PAIR
-                                    : s->decode ? CLI_IDS
-                                                : CLI_ONE_TEXT,
-                              .chunk = s->decode ? decode_chunk : tokenize_chunk };
-        code = cli_job_run(&job, NULL, NULL);
-        if (code == CLI_DONE) say_counts(&t);
-    }
+    splitter t = { .settings = s };
+    const cli_job job = { .command = self,
+                          .settings = s,
+                          .want = s->pair ? CLI_PAIR : s->decode ? CLI_IDS : CLI_ONE_TEXT,
+                          .unit = "texts",
+                          .model = &t.model,
+                          .self = &t,
+                          .prepare = prepare,
+                          .chunk = s->decode ? decode_chunk : tokenize_chunk,
+                          .say = say };
+    const int code = cli_job_run(&job);
     b4c_encoding_free(&t.e);
     b4c_tokenizer_free(t.tokenizer);
     free(t.id);
-    free(path);
+    cli_model_close(&t.model);
     return code;
 }
 

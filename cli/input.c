@@ -450,6 +450,35 @@ void cli_chunk_done(cli_chunk *c)
     *c = (cli_chunk){ 0 };
 }
 
+/* ---- as the library takes them --------------------------------------------------------------- */
+
+int cli_texts_make(cli_texts *t, const cli_chunk *c, int parts, b4c_error *err)
+{
+    const int n = c->n * parts;
+    if (n > t->room) {
+        cli_texts_done(t);
+        t->text = malloc((size_t)n * sizeof *t->text);
+        t->size = malloc((size_t)n * sizeof *t->size);
+        if (!t->text || !t->size)
+            return cli_fail(err, B4C_E_MEMORY, "no memory for %d texts", n);
+        t->room = n;
+    }
+    for (int i = 0; i < n; i++) {
+        const cli_piece p = c->record[i / parts].text[i % parts];
+        t->text[i] = cli_at(c, p);
+        t->size[i] = p.size;
+    }
+    t->n = n;
+    return 0;
+}
+
+void cli_texts_done(cli_texts *t)
+{
+    free(t->text);
+    free(t->size);
+    *t = (cli_texts){ 0 };
+}
+
 /* ---- what is known of it -------------------------------------------------------------------- */
 
 const char *cli_input_where(const cli_input *in, const cli_record *r, char *room, size_t size)

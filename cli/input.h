@@ -30,6 +30,16 @@ typedef struct cli_chunk {
 static inline const char *cli_at(const cli_chunk *c, cli_piece p) { return c->bytes + p.at; }
 void cli_chunk_done(cli_chunk *);
 
+/* Texts of a chunk as the library takes them, in memory that is kept from chunk to chunk. */
+typedef struct cli_texts {
+    const char **text;
+    size_t *size;
+    int n, room;
+} cli_texts;
+/* `parts` texts a record, one after the other: 1, or 2 of pairs. */
+int cli_texts_make(cli_texts *, const cli_chunk *, int parts, b4c_error *);
+void cli_texts_done(cli_texts *);
+
 typedef struct cli_input cli_input;
 
 typedef enum cli_want {

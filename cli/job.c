@@ -1,12 +1,10 @@
-/* job.c - the run that embed, similar, fill and tokenize share: chunks of input in, records out, to
- * the end, an error or Ctrl-C.
+/* job.c - see job.h.
  *
  * A chunk grows until it takes about half a second: long enough that all threads are busy all the
  * time, short enough that Ctrl-C, progress and records are not held up. What a record is does not
  * depend on the chunk (the library's first law), so its size is free.
  */
 #include "job.h"
-#include "model.h"
 #include "number.h"
 #include "progress.h"
 #include "signals.h"
@@ -107,24 +105,25 @@ static int run_all(const cli_job *job, cli_input *in, cli_output *out, cli_progr
 static int describe_run(const cli_job *job, json_t **made_by, b4c_error *err)
 {
     json_t *options = cli_settings_shape(job->settings);
-    char *model = job->settings->output ? cli_model_fingerprint(job->model, err) : strdup("");
+    char *model = job->settings->output ? cli_model_fingerprint(job->model->path, err) : strdup("");
     if (!model) {
         json_decref(options);
         return err->code;
     }
     *made_by = json_pack("{s:s,s:s,s:s,s:o*}", "command", job->command->name, "model", model,
-                         "dtype", job->dtype ? job->dtype : "", "options", options);
+                         "dtype", job->model->dtype ? job->model->dtype : "", "options", options);
     free(model);
     return *made_by ? 0 : cli_fail(err, B4C_E_MEMORY, "no memory");
 }
 
-int cli_job_run(const cli_job *job, long long *records, double *seconds)
+static int run(const cli_job *job)
 {
     b4c_error err = { 0 };
     cli_output out = { .fd = -1 };
     cli_progress progress = { 0 };
     cli_format format;
     json_t *made_by;
+    const int width = job->width ? *job->width : 0;
     const double start = cli_clock();
     long long before = 0;
     int code, rc = -1;
@@ -133,7 +132,7 @@ int cli_job_run(const cli_job *job, long long *records, double *seconds)
     cli_input *in = cli_input_open(job->settings, job->want, &err);
     if (!in || cli_output_format(job->command, job->settings, &format, &err) < 0) goto done;
     if (describe_run(job, &made_by, &err) < 0) goto done;
-    if (cli_output_open(&out, job->settings, format, made_by, job->width, &err) < 0) goto done;
+    if (cli_output_open(&out, job->settings, format, made_by, width, &err) < 0) goto done;
     before = out.records;
     if (before) cli_say("%s: %lld %s are there already", out.part, before, job->unit);
     cli_progress_start(&progress, job->settings, job->unit);
@@ -145,11 +144,10 @@ int cli_job_run(const cli_job *job, long long *records, double *seconds)
     else if (out.part && out.records > before && out.used == 0)
         cli_output_flush(&out, true, NULL);
 done:
-    if (records) *records = out.records - before;
-    if (seconds) *seconds = cli_clock() - start;
-    if (rc == 0)
+    if (rc == 0) {
         code = CLI_DONE;
-    else if (rc == B4C_E_STOPPED && cli_stopped()) {
+        job->say(job->self, out.records - before, cli_clock() - start);
+    } else if (rc == B4C_E_STOPPED && cli_stopped()) {
         code = cli_stop_code();
         if (out.part && out.records)
             cli_say("stopped after %lld %s; --resume goes on with %s", out.records, job->unit,
@@ -168,4 +166,12 @@ done:
     cli_output_close(&out);
     cli_input_close(in);
     return code;
+}
+
+int cli_job_run(const cli_job *job)
+{
+    b4c_error err = { 0 };
+    if (job->prepare(job->self, &err) == 0) return run(job);
+    cli_error(&err);
+    return cli_exit_code(&err);
 }

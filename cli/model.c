@@ -5,7 +5,6 @@
 #include "number.h"
 #include "path.h"
 #include "sha.h"
-#include "utf8.h"
 #include <dirent.h>
 #include <errno.h>
 #include <stdlib.h>
@@ -85,29 +84,6 @@ void cli_model_close(cli_model *m)
     b4c_model_free(m->model);
     free(m->path);
     *m = (cli_model){ 0 };
-}
-
-int cli_encode_options(const cli_model *m, const cli_settings *s, b4c_encode_options *o,
-                       b4c_error *err)
-{
-    *o = B4C_ENCODE_DEFAULT;
-    o->pooling = (b4c_pooling)s->pooling;
-    if (s->normalize || s->no_normalize) o->normalize = s->normalize;
-    o->prompt = s->prompt;
-    o->max_length = (int)s->max_length;
-    o->truncate = (b4c_truncate)s->truncate;
-    o->dim = (int)s->dim;
-    if (s->prompt && cli_utf8_bad(s->prompt, strlen(s->prompt)) < strlen(s->prompt))
-        return cli_fail(err, B4C_E_TEXT,
-                        "not the text it should be: --prompt: found bytes that are not UTF-8");
-    if (!s->prompt) o->prompt = b4c_model_prompt(m->model, s->prompt_name);
-    if (s->prompt_name && !o->prompt)
-        return cli_fail(err, B4C_E_ARG,
-                        "no such prompt: --prompt-name: found '%s', wanted a name that the model's "
-                        "files give to a prompt; --prompt STR gives the words",
-                        s->prompt_name);
-    if (o->prompt && *o->prompt) cli_say("before every text: \"%s\"", o->prompt);
-    return 0;
 }
 
 /* ---- fingerprint ---------------------------------------------------------------------------- */

@@ -20,9 +20,6 @@ typedef enum cli_need { CLI_ENCODER, CLI_WITH_HEAD } cli_need;
 int cli_model_open(cli_model *, const cli_settings *, const char *standard, cli_need, b4c_error *);
 void cli_model_close(cli_model *);
 
-/* The encode options that the settings ask for. Fails on a prompt that the model does not name. */
-int cli_encode_options(const cli_model *, const cli_settings *, b4c_encode_options *, b4c_error *);
-
 /* SHA-256 over the sizes and samples of the model's files: the same files, the same text.
  * malloc'ed. */
 char *cli_model_fingerprint(const char *path, b4c_error *);

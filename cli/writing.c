@@ -224,29 +224,3 @@ void cli_writing_say(const cli_writing *w, long long records, double seconds)
         cli_say("%s texts leave fewer positions than --max-new-tokens asks for",
                 cli_count_text(w->shortened, a));
 }
-
-/* ---- texts of a chunk ------------------------------------------------------------------------ */
-
-int cli_texts_make(cli_texts *t, const cli_chunk *c, int part, b4c_error *err)
-{
-    if (c->n > t->room) {
-        cli_texts_done(t);
-        t->text = malloc((size_t)c->n * sizeof *t->text);
-        t->size = malloc((size_t)c->n * sizeof *t->size);
-        t->room = c->n;
-        if (!t->text || !t->size)
-            return cli_fail(err, B4C_E_MEMORY, "no memory for %d texts", c->n);
-    }
-    for (int i = 0; i < c->n; i++) {
-        t->text[i] = cli_at(c, c->record[i].text[part]);
-        t->size[i] = c->record[i].text[part].size;
-    }
-    return 0;
-}
-
-void cli_texts_done(cli_texts *t)
-{
-    free(t->text);
-    free(t->size);
-    *t = (cli_texts){ 0 };
-}

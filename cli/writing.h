@@ -20,13 +20,4 @@ int  cli_writing_read(cli_writing *, const cli_model *, const cli_settings *,
 void cli_writing_done(cli_writing *);
 void cli_writing_count(cli_writing *, const b4c_generation *);
 void cli_writing_say(const cli_writing *, long long records, double seconds);
-
-/* Texts of a chunk as the library takes them, in memory that is kept from chunk to chunk. */
-typedef struct cli_texts {
-    const char **text;
-    size_t *size;
-    int room;
-} cli_texts;
-int  cli_texts_make(cli_texts *, const cli_chunk *, int part, b4c_error *);
-void cli_texts_done(cli_texts *);
 #endif
