@@ -361,18 +361,7 @@ int b4c_bpe_find(const b4c_bpe *m, const char *spelling)
 
 static bool ready(b4c_bpe_list *l, size_t n, size_t symbols)
 {
-    if ((size_t)(l->room - l->n) < n) {
-        if (n > (size_t)(INT32_MAX / 2 - l->n)) return false;
-        const int room = 2 * (l->n + (int)n) + 64;
-        void *id = realloc(l->id, (size_t)room * sizeof *l->id);
-        if (id) l->id = id;
-        void *begin = realloc(l->begin, (size_t)room * sizeof *l->begin);
-        if (begin) l->begin = begin;
-        void *end = realloc(l->end, (size_t)room * sizeof *l->end);
-        if (end) l->end = end;
-        if (!id || !begin || !end) return false;
-        l->room = room;
-    }
+    if (!b4c_token_list_reserve(&l->tokens, n)) return false;
     struct b4c_bpe_memory *mem = l->memory;
     if (mem->room >= symbols) return true;
     const size_t room = 2 * symbols + 64;
@@ -392,9 +381,7 @@ void b4c_bpe_list_done(b4c_bpe_list *l)
         free(l->memory->heap);
         free(l->memory);
     }
-    free(l->id);
-    free(l->begin);
-    free(l->end);
+    b4c_token_list_done(&l->tokens);
     *l = (b4c_bpe_list){ 0 };
 }
 
@@ -407,13 +394,6 @@ static bool joins(const void *model, const char *text, const b4c_symbol *a, cons
     *both = e->id;
     *score = -(float)e->rank;
     return true;
-}
-
-static void put(b4c_bpe_list *l, int id, size_t begin, size_t end)
-{
-    l->id[l->n] = id;
-    l->begin[l->n] = (uint32_t)begin;
-    l->end[l->n++] = (uint32_t)end;
 }
 
 static b4c_symbol symbol(int id, size_t begin, size_t end)
@@ -461,7 +441,7 @@ static void merge_stretch(const b4c_bpe *m, const uint8_t *p, size_t n, size_t b
     if (count == 0) return;
     b4c_merge(joins, m, NULL, s, count, l->memory->heap);
     for (int i = 0; i >= 0; i = s[i].after)
-        put(l, (int)s[i].state, base + s[i].begin, base + s[i].end);
+        b4c_token_list_add(&l->tokens, (int)s[i].state, base + s[i].begin, base + s[i].end);
 }
 
 static uint32_t hash_bytes(const uint8_t *p, size_t n)
@@ -478,48 +458,32 @@ static int encode_stretch(const b4c_bpe *m, const uint8_t *p, size_t n, size_t b
     remembered *r = n <= REMEMBERED_BYTES ? &l->memory->part[hash_bytes(p, n)] : NULL;
     if (r && r->bytes == n && !memcmp(r->text, p, n)) {
         for (int i = 0; i < r->tokens; i++)
-            put(l, r->id[i], base + r->begin[i], base + r->end[i]);
+            b4c_token_list_add(&l->tokens, r->id[i], base + r->begin[i], base + r->end[i]);
         return 0;
     }
-    const int first = l->n;
+    const int first = l->tokens.n;
     merge_stretch(m, p, n, base, l);
-    const int tokens = l->n - first;
+    const int tokens = l->tokens.n - first;
     if (!r || tokens > REMEMBERED_TOKENS) return 0;
     r->bytes = (uint8_t)n;
     r->tokens = (uint8_t)tokens;
     memcpy(r->text, p, n);
     for (int i = 0; i < tokens; i++) {
-        r->id[i] = l->id[first + i];
-        r->begin[i] = (uint8_t)(l->begin[first + i] - base);
-        r->end[i] = (uint8_t)(l->end[first + i] - base);
+        r->id[i] = l->tokens.id[first + i];
+        r->begin[i] = (uint8_t)(l->tokens.begin[first + i] - base);
+        r->end[i] = (uint8_t)(l->tokens.end[first + i] - base);
     }
     return 0;
-}
-
-/* Neighbours among the tokens from `first` on that are unknown become one. */
-static void fuse(const b4c_bpe *m, b4c_bpe_list *l, int first)
-{
-    int kept = first;
-    for (int i = first; i < l->n; i++) {
-        if (kept > first && l->id[i] == m->unknown && l->id[kept - 1] == m->unknown) {
-            l->end[kept - 1] = l->end[i];
-            continue;
-        }
-        l->id[kept] = l->id[i];
-        l->begin[kept] = l->begin[i];
-        l->end[kept++] = l->end[i];
-    }
-    l->n = kept;
 }
 
 static int encode_part(const b4c_bpe *m, const uint8_t *part, size_t n, size_t base,
                        b4c_bpe_list *l)
 {
-    const int first = l->n;
+    const int first = l->tokens.n;
     const int32_t whole = m->whole_first ? b4c_trie_find(&m->trie, (const char *)part, n) : -1;
     if (whole >= 0) {
         if (!ready(l, 1, 0)) return B4C_E_MEMORY;
-        put(l, whole, base, base + n);
+        b4c_token_list_add(&l->tokens, whole, base, base + n);
         return 0;
     }
     const uint8_t *end = part + n, *begin = part;
@@ -528,7 +492,8 @@ static int encode_part(const b4c_bpe *m, const uint8_t *part, size_t n, size_t b
         B4C_TRY(encode_stretch(m, begin, (size_t)(p - begin), base + (size_t)(begin - part), l));
         begin = p;
     }
-    if (m->fuse_unknown && m->unknown >= 0) fuse(m, l, first);
+    if (m->fuse_unknown && m->unknown >= 0)
+        b4c_token_list_fuse(&l->tokens, first, m->unknown, m->unknown);
     return 0;
 }
 
@@ -549,7 +514,7 @@ int b4c_bpe_encode(const b4c_bpe *m, const char *text, size_t bytes, b4c_bpe_lis
         return b4c_fail(
             err, B4C_E_TEXT,
             "tokens: found a text of %zu bytes, wanted fewer than 4 GiB; cut it into lines", bytes);
-    l->n = 0;
+    l->tokens.n = 0;
     const uint8_t *const base = (const uint8_t *)text, *begin, *stop;
     b4c_splitter s = { m->split, base, base + bytes, NULL };
     int rc = recall(m, l) ? 0 : B4C_E_MEMORY;

@@ -9,6 +9,7 @@
 #define B4C_TEXT_BPE_H
 #include "base/memory.h"
 #include "text/split.h"
+#include "text/token_list.h"
 #include "text/trie.h"
 
 typedef struct b4c_bpe_rule {
@@ -66,9 +67,7 @@ void b4c_bpe_done(b4c_bpe *);
  * stands for a character has all of it. Reused: start from {0}, free once. Remembers parts that a
  * model has cut, so it belongs to one thread. */
 typedef struct b4c_bpe_list {
-    int n, room;
-    int *id;
-    uint32_t *begin, *end;
+    b4c_token_list tokens;
     struct b4c_bpe_memory *memory;
 } b4c_bpe_list;
 

@@ -26,7 +26,7 @@ static bool joins(const void *model, const char *text, const b4c_symbol *a, cons
 /* A symbol of an unused piece falls back into the two that made it: the pair of highest score that
  * its own merges end with. */
 static bool put(const b4c_pieces *m, const char *text, uint32_t begin, uint32_t end,
-                b4c_piece_list *out)
+                b4c_token_list *out)
 {
     const int32_t id = b4c_trie_find(&m->trie, text + begin, end - begin);
     if (id >= 0 && m->piece[id].kind == B4C_PIECE_UNUSED) {
@@ -42,10 +42,8 @@ static bool put(const b4c_pieces *m, const char *text, uint32_t begin, uint32_t 
         }
         if (at) return put(m, text, begin, at, out) && put(m, text, at, end, out);
     }
-    if (!b4c_piece_list_reserve(out, 1)) return false;
-    out->id[out->n] = id;
-    out->begin[out->n] = begin;
-    out->end[out->n++] = end;
+    if (!b4c_token_list_reserve(out, 1)) return false;
+    b4c_token_list_add(out, id, begin, end);
     return true;
 }
 
@@ -86,7 +84,7 @@ bool b4c_merges_cut(const b4c_pieces *m, const char *text, size_t bytes, b4c_pie
         }
         b4c_merge(joins, m, text, s, n, heap);
         for (int i = 0; i >= 0; i = s[i].after)
-            if (!put(m, text, s[i].begin, s[i].end, out)) return false;
+            if (!put(m, text, s[i].begin, s[i].end, &out->tokens)) return false;
     }
     return true;
 }

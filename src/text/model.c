@@ -61,30 +61,29 @@ static int add_token(place *p, int32_t id, size_t begin, size_t end)
     return b4c_encoding_add(p->s->e, id, begin, end, p->at_begin, at);
 }
 
-/* The tokens [n] of a view: bytes [begin, end) of it, neither of which ever falls. */
-static int add_tokens(place *p, const b4c_view *v, int n, const int *id, const uint32_t *begin,
-                      const uint32_t *end)
+/* The tokens of a view: bytes [begin, end) of it, neither of which ever falls. */
+static int add_tokens(place *p, const b4c_view *v, const b4c_token_list *l)
 {
     if (!v->from) {
-        for (int i = 0; i < n; i++) {
-            size_t from = begin[i], to = end[i];
+        for (int i = 0; i < l->n; i++) {
+            size_t from = l->begin[i], to = l->end[i];
             while (from && ((uint8_t)v->text[from] & 0xc0) == 0x80) from--;
             while (to < v->bytes && ((uint8_t)v->text[to] & 0xc0) == 0x80) to++;
-            B4C_TRY(add_token(p, id[i], v->base + from, v->base + to));
+            B4C_TRY(add_token(p, l->id[i], v->base + from, v->base + to));
         }
         return 0;
     }
     size_t next = 0; /* the first place with another origin than the token's last byte */
-    for (int i = 0; i < n; i++) {
-        const size_t from = v->base + v->from[begin[i]];
+    for (int i = 0; i < l->n; i++) {
+        const size_t from = v->base + v->from[l->begin[i]];
         size_t to = from;
-        if (end[i] > v->front && end[i] > begin[i]) {
-            const uint32_t last = v->from[end[i] - 1];
-            if (next < end[i]) next = end[i];
+        if (l->end[i] > v->front && l->end[i] > l->begin[i]) {
+            const uint32_t last = v->from[l->end[i] - 1];
+            if (next < l->end[i]) next = l->end[i];
             while (next < v->bytes && v->from[next] == last) next++;
             to = v->base + v->from[next];
         }
-        B4C_TRY(add_token(p, id[i], from, to));
+        B4C_TRY(add_token(p, l->id[i], from, to));
     }
     return 0;
 }
@@ -96,13 +95,13 @@ typedef int (*cut_fn)(place *, const b4c_view *, b4c_tokenize_work *, b4c_error 
 static int cut_pieces(place *p, const b4c_view *v, b4c_tokenize_work *w, b4c_error *err)
 {
     B4C_TRY(b4c_pieces_cut(&p->s->t->pieces, v->text, v->bytes, &w->pieces, err));
-    return add_tokens(p, v, w->pieces.n, w->pieces.id, w->pieces.begin, w->pieces.end);
+    return add_tokens(p, v, &w->pieces.tokens);
 }
 
 static int cut_bpe(place *p, const b4c_view *v, b4c_tokenize_work *w, b4c_error *err)
 {
     B4C_TRY(b4c_bpe_encode(&p->s->t->bpe, v->text, v->bytes, &w->bpe, err));
-    return add_tokens(p, v, w->bpe.n, w->bpe.id, w->bpe.begin, w->bpe.end);
+    return add_tokens(p, v, &w->bpe.tokens);
 }
 
 /* Bytes [begin, end) of the normalised text, which have no added token. */
@@ -124,10 +123,10 @@ static int cut_between_added(place *p, const b4c_view *v, b4c_tokenize_work *w, 
     b4c_added_match match;
     while (p->s->find_added &&
            b4c_added_next(added, &added->normal, v->text, v->bytes, &from, done, &match)) {
-        const int id = added->token[match.token].id;
-        const uint32_t begin = (uint32_t)match.begin, end = (uint32_t)match.end;
+        int id = added->token[match.token].id;
+        uint32_t begin = (uint32_t)match.begin, end = (uint32_t)match.end;
         B4C_TRY(cut_part(p, v, done, match.begin, w, cut, err));
-        B4C_TRY(add_tokens(p, v, 1, &id, &begin, &end));
+        B4C_TRY(add_tokens(p, v, &(b4c_token_list){ 1, 1, &id, &begin, &end }));
         done = match.end;
     }
     return cut_part(p, v, done, v->bytes, w, cut, err);

@@ -275,22 +275,6 @@ int b4c_pieces_read(b4c_pieces *m, const void *model, size_t bytes, const char *
 
 /* ---- encoding ---------------------------------------------------------------------------- */
 
-bool b4c_piece_list_reserve(b4c_piece_list *l, size_t n)
-{
-    if ((size_t)(l->room - l->n) >= n) return true;
-    if (n > (size_t)(INT32_MAX / 2 - l->n)) return false;
-    const int room = 2 * (l->n + (int)n) + 64;
-    void *id = realloc(l->id, (size_t)room * sizeof *l->id);
-    if (id) l->id = id;
-    void *begin = realloc(l->begin, (size_t)room * sizeof *l->begin);
-    if (begin) l->begin = begin;
-    void *end = realloc(l->end, (size_t)room * sizeof *l->end);
-    if (end) l->end = end;
-    if (!id || !begin || !end) return false;
-    l->room = room;
-    return true;
-}
-
 void *b4c_piece_list_work(b4c_piece_list *l, size_t bytes)
 {
     if (bytes <= l->work_bytes) return l->work;
@@ -303,36 +287,15 @@ void *b4c_piece_list_work(b4c_piece_list *l, size_t bytes)
 
 void b4c_piece_list_done(b4c_piece_list *l)
 {
-    free(l->id);
-    free(l->begin);
-    free(l->end);
+    b4c_token_list_done(&l->tokens);
     free(l->work);
     b4c_mapped_done(&l->mapped);
     *l = (b4c_piece_list){ 0 };
 }
 
-/* Pieces from `first` on without an id become one unknown piece for each run of them. */
-static void join_unknown(const b4c_pieces *m, b4c_piece_list *l, int first)
-{
-    int kept = first;
-    bool unknown_before = false;
-    for (int i = first; i < l->n; i++) {
-        const bool unknown = l->id[i] < 0;
-        if (unknown && unknown_before) {
-            l->end[kept - 1] = l->end[i];
-            continue;
-        }
-        unknown_before = unknown;
-        l->id[kept] = unknown ? m->unknown : l->id[i];
-        l->begin[kept] = l->begin[i];
-        l->end[kept++] = l->end[i];
-    }
-    l->n = kept;
-}
-
-/* They become their bytes, each with the places of all. That needs more entries than there were,
- * so it works from the back of a list that is made longer first. */
-static bool fall_back(const b4c_pieces *m, b4c_piece_list *l, int first, const char *text)
+/* Tokens without an id become their bytes, each with the places of all. That needs more entries
+ * than there were, so it works from the back of a list that is made longer first. */
+static bool fall_back(const b4c_pieces *m, b4c_token_list *l, int first, const char *text)
 {
     size_t more = 0;
     bool any = false;
@@ -342,7 +305,7 @@ static bool fall_back(const b4c_pieces *m, b4c_piece_list *l, int first, const c
         more += l->end[i] - l->begin[i] - 1;
     }
     if (!any) return true;
-    if (!b4c_piece_list_reserve(l, more)) return false;
+    if (!b4c_token_list_reserve(l, more)) return false;
     int to = l->n + (int)more;
     for (int i = l->n - 1; i >= first; i--) {
         const uint32_t begin = l->begin[i], end = l->end[i];
@@ -360,11 +323,11 @@ static bool fall_back(const b4c_pieces *m, b4c_piece_list *l, int first, const c
 
 static bool cut(const b4c_pieces *m, const char *text, size_t bytes, b4c_piece_list *l)
 {
-    const int first = l->n;
+    const int first = l->tokens.n;
     const bool unigram = m->model == B4C_PIECES_UNIGRAM;
     if (!(unigram ? b4c_unigram_cut : b4c_merges_cut)(m, text, bytes, l)) return false;
-    if (m->byte_fallback) return fall_back(m, l, first, text);
-    join_unknown(m, l, first);
+    if (m->byte_fallback) return fall_back(m, &l->tokens, first, text);
+    b4c_token_list_fuse(&l->tokens, first, -1, m->unknown);
     return true;
 }
 
@@ -373,13 +336,13 @@ static bool cut_words(const b4c_pieces *m, const char *text, size_t bytes, b4c_p
 {
     const char *const end = text + bytes;
     for (const char *word = text, *stop; word < end; word = stop) {
-        const int first = l->n;
+        const int first = l->tokens.n;
         stop = memmem(word + 1, (size_t)(end - word) - 1, B4C_BLANK_MARK, 3);
         if (!stop) stop = end;
         if (!cut(m, word, (size_t)(stop - word), l)) return false;
-        for (int i = first; i < l->n; i++) {
-            l->begin[i] += (uint32_t)(word - text);
-            l->end[i] += (uint32_t)(word - text);
+        for (int i = first; i < l->tokens.n; i++) {
+            l->tokens.begin[i] += (uint32_t)(word - text);
+            l->tokens.end[i] += (uint32_t)(word - text);
         }
     }
     return true;
@@ -388,7 +351,7 @@ static bool cut_words(const b4c_pieces *m, const char *text, size_t bytes, b4c_p
 int b4c_pieces_cut(const b4c_pieces *m, const char *text, size_t bytes, b4c_piece_list *l,
                    b4c_error *err)
 {
-    l->n = 0;
+    l->tokens.n = 0;
     if (bytes > UINT32_MAX / 4)
         return b4c_fail(
             err, B4C_E_TEXT,
@@ -404,9 +367,9 @@ int b4c_pieces_encode(const b4c_pieces *m, const char *text, size_t bytes, b4c_p
     if (b4c_charsmap_apply(&m->map, text, bytes, true, &l->mapped) < 0)
         return b4c_fail(err, B4C_E_MEMORY, "pieces: no memory for a text of %zu bytes", bytes);
     B4C_TRY(b4c_pieces_cut(m, l->mapped.text, l->mapped.bytes, l, err));
-    for (int i = 0; i < l->n; i++) {
-        l->begin[i] = l->mapped.from[l->begin[i]];
-        l->end[i] = l->mapped.from[l->end[i]];
+    for (int i = 0; i < l->tokens.n; i++) {
+        l->tokens.begin[i] = l->mapped.from[l->tokens.begin[i]];
+        l->tokens.end[i] = l->mapped.from[l->tokens.end[i]];
     }
     return 0;
 }

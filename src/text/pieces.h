@@ -7,6 +7,7 @@
 #ifndef B4C_TEXT_PIECES_H
 #define B4C_TEXT_PIECES_H
 #include "text/charsmap.h"
+#include "text/token_list.h"
 
 typedef enum b4c_piece_kind { /* numbers of sentencepiece_model.proto */
                               B4C_PIECE_NORMAL = 1,
@@ -55,9 +56,7 @@ void b4c_pieces_done(b4c_pieces *);
 /* A text as pieces: ids, and [begin, end) in bytes of the caller's text. Reused: start from {0},
  * free once. */
 typedef struct b4c_piece_list {
-    int n, room;
-    int *id;
-    uint32_t *begin, *end;
+    b4c_token_list tokens;
     b4c_mapped mapped;
     void *work; /* of the algorithm */
     size_t work_bytes;
@@ -79,8 +78,6 @@ int b4c_piece_byte(const b4c_piece *);
 /* ---- the two algorithms (unigram.c, merges.c): pieces of a normalised text, before unknown runs
  * are joined ------------- */
 
-/* Room for n more pieces. */
-bool b4c_piece_list_reserve(b4c_piece_list *, size_t n);
 /* At least `bytes` of working memory that keeps what is in it. NULL: none. */
 void *b4c_piece_list_work(b4c_piece_list *, size_t bytes);
 /* Both append (id, begin, end) in bytes of the normalised text; id -1: no piece. False: no memory.

@@ -60,16 +60,17 @@ static inline bool cut(const b4c_pieces *m, const char *text, size_t n, b4c_piec
         at += one;
     }
 
+    b4c_token_list *l = &out->tokens;
     size_t count = 0;
     for (size_t i = n; i > 0; i = best[i].from) count++;
-    if (!b4c_piece_list_reserve(out, count)) return false;
-    size_t k = (size_t)out->n + count;
-    out->n = (int)k;
+    if (!b4c_token_list_reserve(l, count)) return false;
+    size_t k = (size_t)l->n + count;
+    l->n = (int)k;
     for (size_t i = n; i > 0; i = best[i].from) {
         k--;
-        out->id[k] = best[i].id;
-        out->begin[k] = best[i].from;
-        out->end[k] = (uint32_t)i;
+        l->id[k] = best[i].id;
+        l->begin[k] = best[i].from;
+        l->end[k] = (uint32_t)i;
     }
     return true;
 }

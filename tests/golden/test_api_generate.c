@@ -4,51 +4,10 @@
  * gen.*: transformers' generate; b4k.*: bert4keras's beam search (golden/README.md).
  */
 #include "golden/opened.h"
+#include "golden/settings.h"
 #include "support/test.h"
 
 #include <math.h>
-
-static long long number(const json_t *o, const char *key, long long otherwise)
-{
-    const json_t *x = json_object_get(o, key);
-    return json_is_integer(x) ? json_integer_value(x) : otherwise;
-}
-
-static double real(const json_t *o, const char *key, double otherwise)
-{
-    const json_t *x = json_object_get(o, key);
-    return json_is_number(x) ? json_number_value(x) : otherwise;
-}
-
-static b4c_generate_options hub_options(const json_t *io, const json_t *settings)
-{
-    const json_t *early = json_object_get(settings, "early_stopping");
-    b4c_generate_options o = B4C_GENERATE_DEFAULT;
-    o.max_new_tokens = (int)number(io, "max_new_tokens", 0);
-    o.min_new_tokens = (int)number(settings, "min_new_tokens", 0);
-    o.beams = (int)number(settings, "num_beams", 1);
-    o.n = (int)number(settings, "num_return_sequences", 1);
-    o.no_repeat_ngram = (int)number(settings, "no_repeat_ngram_size", 0);
-    o.length_penalty = (float)real(settings, "length_penalty", 1);
-    o.repetition_penalty = (float)real(settings, "repetition_penalty", 1);
-    o.early_stopping = json_is_true(early)   ? B4C_EARLY_ALWAYS
-                     : json_is_string(early) ? B4C_EARLY_NEVER
-                                             : B4C_EARLY_HEURISTIC;
-    o.allow_unknown = o.logprobs = true;
-    return o;
-}
-
-static b4c_generate_options bert4keras_options(const json_t *settings, bool start)
-{
-    b4c_generate_options o = B4C_GENERATE_DEFAULT;
-    o.bert4keras_beam = o.allow_unknown = true;
-    o.beams = (int)number(settings, "topk", 1);
-    o.max_new_tokens = (int)number(settings, "maxlen", 0);
-    o.min_new_tokens = (int)number(settings, "minlen", 1);
-    if (start && o.min_new_tokens > 0) o.min_new_tokens--; /* there the start token counts */
-    o.min_ends = (int)number(settings, "min_ends", 1);
-    return o;
-}
 
 static void check_ids(const opened *o, const char *tensor, const b4c_result *x, size_t skip)
 {
@@ -91,8 +50,10 @@ static int check_model(const char *name, b4c_reading reading)
             char tensor[96];
             const bool start = info.start >= 0;
             if (json_is_true(json_object_get(settings, "several_ends"))) continue;
-            b4c_generate_options options = kind ? bert4keras_options(settings, start)
-                                                : hub_options(o.io, settings);
+            b4c_generate_options options = kind ? bert4keras_settings(settings, start)
+                                                : hub_settings(o.io, settings);
+            options.allow_unknown = true;
+            options.logprobs = !kind;
             if (!told) options.reading = reading;
             assert_ok(b4c_generate_ids(o.session, o.g.ids, o.g.segments, o.g.lengths, o.g.n_seq,
                                        &options, &g, &err),

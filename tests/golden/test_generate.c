@@ -6,6 +6,7 @@
  * prompts of unequal length, requests that leave early.
  */
 #include "golden/golden.h"
+#include "golden/settings.h"
 #include "support/test.h"
 
 #include <jansson.h>
@@ -29,12 +30,6 @@ typedef struct run {
     int n_end;
     b4c_engine_options o;
 } run;
-
-static long long number(const json_t *o, const char *key, long long otherwise)
-{
-    const json_t *x = json_object_get(o, key);
-    return json_is_integer(x) ? json_integer_value(x) : otherwise;
-}
 
 static void add(run *r, const char *kind, const char *method, const b4c_generate_options *o,
                 const int32_t *end, int n_end, int first, int count)
@@ -65,23 +60,7 @@ static void add_transformers(run *r)
     json_t *all = json_object_get(r->io, "generate"), *settings;
     json_object_foreach(all, method, settings)
     {
-        b4c_generate_options o = B4C_GENERATE_DEFAULT;
-        const json_t *early = json_object_get(settings, "early_stopping");
-        o.max_new_tokens = (int)number(r->io, "max_new_tokens", 0);
-        o.min_new_tokens = (int)number(settings, "min_new_tokens", 0);
-        o.beams = (int)number(settings, "num_beams", 1);
-        o.n = (int)number(settings, "num_return_sequences", 1);
-        o.no_repeat_ngram = (int)number(settings, "no_repeat_ngram_size", 0);
-        o.early_stopping = json_is_true(early)   ? B4C_EARLY_ALWAYS
-                         : json_is_string(early) ? B4C_EARLY_NEVER
-                                                 : B4C_EARLY_HEURISTIC;
-        if (json_object_get(settings, "length_penalty"))
-            o.length_penalty = (float)json_number_value(
-                json_object_get(settings, "length_penalty"));
-        if (json_object_get(settings, "repetition_penalty"))
-            o.repetition_penalty = (float)json_number_value(
-                json_object_get(settings, "repetition_penalty"));
-        o.allow_unknown = true;
+        const b4c_generate_options o = hub_settings(r->io, settings);
         add(r, "gen", method, &o, r->end, r->n_end, 0, r->g.n_seq);
     }
 }
@@ -96,14 +75,7 @@ static void add_bert4keras(run *r)
         several[i] = (int32_t)json_integer_value(json_array_get(ends, i));
     json_object_foreach(all, method, settings)
     {
-        b4c_generate_options o = B4C_GENERATE_DEFAULT;
-        o.bert4keras_beam = true;
-        o.beams = (int)number(settings, "topk", 1);
-        o.max_new_tokens = (int)number(settings, "maxlen", 0);
-        o.min_new_tokens = (int)number(settings, "minlen", 1);
-        if (r->o.n_start && o.min_new_tokens > 0)
-            o.min_new_tokens--; /* bert4keras counts the start token */
-        o.min_ends = (int)number(settings, "min_ends", 1);
+        const b4c_generate_options o = bert4keras_settings(settings, r->o.n_start > 0);
         const bool more = json_is_true(json_object_get(settings, "several_ends"));
         add(r, "b4k", method, &o, more ? several : r->end,
             more ? (int)json_array_size(ends) : r->n_end, 0, r->g.n_seq);
@@ -122,11 +94,11 @@ static void open_run(run *r, const char *name, b4c_reading reading, b4c_dtype dt
     assert_non_null(r->io);
     snprintf(path, sizeof path, "tests/golden/models/%s/generation_config.json", name);
     json_t *config = json_load_file(path, 0, NULL);
-    r->end[r->n_end++] = (int32_t)number(config ? config : r->io, config ? "eos_token_id" : "end",
-                                         -1);
+    r->end[r->n_end++] = (int32_t)setting(config ? config : r->io,
+                                          config ? "eos_token_id" : "end", -1);
     assert_true(r->end[0] >= 0);
     json_decref(config);
-    r->start[0] = (int32_t)number(r->io, "decoder_start", -1);
+    r->start[0] = (int32_t)setting(r->io, "decoder_start", -1);
     if (reading == B4C_READ_SEQ2SEQ) {
         assert_true(r->start[0] >= 0);
         r->o.start = r->start;

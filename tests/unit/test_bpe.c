@@ -3,9 +3,8 @@
  * tests/golden/bytes/tokenizer.json: ByteLevelBPETokenizer trained on open text; PATTERN.jsonl:
  * text and ids with that pre-tokenizer.
  */
+#include "support/lines.h"
 #include "support/test.h"
-
-#include <jansson.h>
 
 #include "text/bpe.h"
 #include "text/utf8.h"
@@ -52,44 +51,46 @@ static int unload(void **state)
     return 0;
 }
 
+typedef struct judged {
+    const char *name;
+    b4c_bpe m;
+    b4c_bpe_list l;
+} judged;
+
+static void check_line(const json_t *line, long number, void *arg)
+{
+    judged *g = arg;
+    const b4c_token_list *l = &g->l.tokens;
+    const json_t *text = json_object_get(line, "text"), *ids = json_object_get(line, "ids");
+    const char *s = json_string_value(text);
+    const size_t bytes = json_string_length(text);
+    b4c_error err = { 0 };
+    assert_ok(b4c_bpe_encode(&g->m, s, bytes, &g->l, &err), &err);
+    size_t at = 0;
+    for (int i = 0; i < l->n; i++) {
+        if ((size_t)i >= json_array_size(ids) ||
+            l->id[i] != json_integer_value(json_array_get(ids, (size_t)i)))
+            fail_msg("%s line %ld: token %d of \"%s\" is %d", g->name, number, i, s, l->id[i]);
+        size_t n;
+        const char *token = b4c_bpe_text(&g->m, l->id[i], &n);
+        assert_int_equal(l->begin[i], at);
+        at = l->end[i];
+        assert_int_equal(l->end[i] - l->begin[i], n);
+        assert_memory_equal(token, s + l->begin[i], n);
+    }
+    assert_int_equal(at, bytes);
+    assert_int_equal(l->n, json_array_size(ids));
+}
+
 static void check(const char *name, b4c_split split)
 {
-    b4c_bpe m;
-    b4c_bpe_list l = { 0 };
-    make(&m, split);
+    judged g = { .name = name };
+    make(&g.m, split);
     char path[100];
     snprintf(path, sizeof path, "tests/golden/bytes/%s.jsonl", name);
-    size_t size;
-    char *all = read_file(path, &size), *p = all;
-    long lines = 0;
-    for (char *end; (end = memchr(p, '\n', size - (size_t)(p - all))); p = end + 1) {
-        json_t *line = json_loadb(p, (size_t)(end - p), JSON_ALLOW_NUL, NULL);
-        const json_t *text = json_object_get(line, "text"), *ids = json_object_get(line, "ids");
-        const char *s = json_string_value(text);
-        const size_t bytes = json_string_length(text);
-        b4c_error err = { 0 };
-        lines++;
-        assert_ok(b4c_bpe_encode(&m, s, bytes, &l, &err), &err);
-        size_t at = 0;
-        for (int i = 0; i < l.n; i++) {
-            if ((size_t)i >= json_array_size(ids) ||
-                l.id[i] != json_integer_value(json_array_get(ids, (size_t)i)))
-                fail_msg("%s line %ld: token %d of \"%s\" is %d", name, lines, i, s, l.id[i]);
-            size_t n;
-            const char *token = b4c_bpe_text(&m, l.id[i], &n);
-            assert_int_equal(l.begin[i], at);
-            at = l.end[i];
-            assert_int_equal(l.end[i] - l.begin[i], n);
-            assert_memory_equal(token, s + l.begin[i], n);
-        }
-        assert_int_equal(at, bytes);
-        assert_int_equal(l.n, json_array_size(ids));
-        json_decref(line);
-    }
-    assert_true(lines > 130);
-    free(all);
-    b4c_bpe_list_done(&l);
-    b4c_bpe_done(&m);
+    assert_true(each_line(path, check_line, &g) > 130);
+    b4c_bpe_list_done(&g.l);
+    b4c_bpe_done(&g.m);
 }
 
 static void every_pattern_equals_the_reference_and_tokens_are_slices_of_the_text(void **state)
@@ -101,7 +102,7 @@ static void every_pattern_equals_the_reference_and_tokens_are_slices_of_the_text
     check("qwen2", B4C_SPLIT_QWEN2);
 }
 
-/* Merging without stretches and memory: what the ideas of bytes.c must not change. */
+/* Merging without stretches and memory: what the ideas of bpe.c must not change. */
 static void stretches_and_memory_do_not_change_tokens(void **state)
 {
     (void)state;
@@ -125,8 +126,8 @@ static void stretches_and_memory_do_not_change_tokens(void **state)
         }
         assert_ok(b4c_bpe_encode(&m, text, n, &l, &err), &err);
         assert_ok(b4c_bpe_encode(&plain, text, n, &one, &err), &err);
-        assert_int_equal(l.n, one.n);
-        assert_memory_equal(l.id, one.id, (size_t)l.n * sizeof *l.id);
+        assert_int_equal(l.tokens.n, one.tokens.n);
+        assert_memory_equal(l.tokens.id, one.tokens.id, (size_t)l.tokens.n * sizeof *l.tokens.id);
     }
     b4c_bpe_list_done(&l);
     b4c_bpe_list_done(&one);
@@ -160,9 +161,9 @@ static void assert_cut(const b4c_bpe *m, b4c_bpe_list *l, const char *text, cons
     b4c_error err = { 0 };
     b4c_buffer out = { 0 };
     assert_ok(b4c_bpe_encode(m, text, strlen(text), l, &err), &err);
-    for (int i = 0; i < l->n; i++)
-        b4c_buffer_print(&out, "%s%s:%u-%u", i ? " " : "", b4c_bpe_spelling(m, l->id[i]),
-                         l->begin[i], l->end[i]);
+    for (int i = 0; i < l->tokens.n; i++)
+        b4c_buffer_print(&out, "%s%s:%u-%u", i ? " " : "", b4c_bpe_spelling(m, l->tokens.id[i]),
+                         l->tokens.begin[i], l->tokens.end[i]);
     b4c_buffer_text(&out, "");
     assert_string_equal(out.data, wanted);
     b4c_buffer_done(&out);

@@ -5,9 +5,8 @@
  * text. A line: text, ids, begin and end in bytes of the text, decoded. The reference gives the
  * bytes of one character an empty place each, but the last; here each has the character's.
  */
+#include "support/lines.h"
 #include "support/test.h"
-
-#include <jansson.h>
 
 #include "base/file.h"
 #include "text/pieces.h"
@@ -24,47 +23,44 @@ static void open_model(b4c_pieces *m, const char *name)
     b4c_file_unmap(&f);
 }
 
-static void check_line(const b4c_pieces *m, b4c_piece_list *l, const json_t *line, const char *name,
-                       long number)
+typedef struct judged {
+    const char *name;
+    b4c_pieces m;
+    b4c_piece_list l;
+} judged;
+
+static void check_line(const json_t *line, long number, void *arg)
 {
+    judged *g = arg;
+    b4c_piece_list *l = &g->l;
     const json_t *text = json_object_get(line, "text"), *ids = json_object_get(line, "ids");
     const json_t *begin = json_object_get(line, "begin"), *end = json_object_get(line, "end");
     b4c_error err = { 0 };
-    assert_ok(b4c_pieces_encode(m, json_string_value(text), json_string_length(text), l, &err),
+    assert_ok(b4c_pieces_encode(&g->m, json_string_value(text), json_string_length(text), l, &err),
               &err);
-    if ((size_t)l->n != json_array_size(ids))
-        fail_msg("%s line %ld: %d pieces, wanted %zu", name, number, l->n, json_array_size(ids));
-    for (int i = 0; i < l->n; i++) {
+    if ((size_t)l->tokens.n != json_array_size(ids))
+        fail_msg("%s line %ld: %d pieces, wanted %zu", g->name, number, l->tokens.n,
+                 json_array_size(ids));
+    for (int i = 0; i < l->tokens.n; i++) {
         const size_t k = (size_t)i;
-        if (l->id[i] != json_integer_value(json_array_get(ids, k)))
-            fail_msg("%s line %ld: piece %d is %d, wanted %lld", name, number, i, l->id[i],
-                     json_integer_value(json_array_get(ids, k)));
-        if (m->piece[l->id[i]].kind == B4C_PIECE_BYTE) continue;
-        assert_int_equal(l->begin[i], json_integer_value(json_array_get(begin, k)));
-        assert_int_equal(l->end[i], json_integer_value(json_array_get(end, k)));
+        if (l->tokens.id[i] != json_integer_value(json_array_get(ids, k)))
+            fail_msg("%s line %ld: piece %d is %d, wanted %lld", g->name, number, i,
+                     l->tokens.id[i], json_integer_value(json_array_get(ids, k)));
+        if (g->m.piece[l->tokens.id[i]].kind == B4C_PIECE_BYTE) continue;
+        assert_int_equal(l->tokens.begin[i], json_integer_value(json_array_get(begin, k)));
+        assert_int_equal(l->tokens.end[i], json_integer_value(json_array_get(end, k)));
     }
 }
 
 static void check_model(const char *name)
 {
-    b4c_pieces m;
-    b4c_piece_list list = { 0 };
-    open_model(&m, name);
+    judged g = { .name = name };
+    open_model(&g.m, name);
     char path[100];
     snprintf(path, sizeof path, "tests/golden/pieces/%s.jsonl", name);
-    size_t size;
-    char *all = read_file(path, &size), *p = all;
-    long lines = 0;
-    for (char *end; (end = memchr(p, '\n', size - (size_t)(p - all))); p = end + 1) {
-        json_t *line = json_loadb(p, (size_t)(end - p), JSON_ALLOW_NUL, NULL);
-        assert_non_null(line);
-        check_line(&m, &list, line, name, ++lines);
-        json_decref(line);
-    }
-    assert_true(lines > 200);
-    free(all);
-    b4c_piece_list_done(&list);
-    b4c_pieces_done(&m);
+    assert_true(each_line(path, check_line, &g) > 200);
+    b4c_piece_list_done(&g.l);
+    b4c_pieces_done(&g.m);
 }
 
 static void unigram_equals_the_reference(void **state)
@@ -103,10 +99,10 @@ static void places_stay_within_the_text_and_never_fall(void **state)
                     n += (size_t)b4c_utf8_write(0x20 + r / 8 % 0x3000, text + n);
             }
             assert_ok(b4c_pieces_encode(&m, text, n, &l, &err), &err);
-            for (int i = 0; i < l.n; i++) {
-                assert_true(l.id[i] >= 0 && l.id[i] < m.n);
-                assert_true(l.begin[i] <= l.end[i] && l.end[i] <= n);
-                if (i) assert_true(l.begin[i] >= l.begin[i - 1]);
+            for (int i = 0; i < l.tokens.n; i++) {
+                assert_true(l.tokens.id[i] >= 0 && l.tokens.id[i] < m.n);
+                assert_true(l.tokens.begin[i] <= l.tokens.end[i] && l.tokens.end[i] <= n);
+                if (i) assert_true(l.tokens.begin[i] >= l.tokens.begin[i - 1]);
             }
         }
         b4c_piece_list_done(&l);
@@ -156,8 +152,8 @@ static void merging_equals_its_definition_in_short_and_long_stretches(void **sta
         }
         assert_ok(b4c_pieces_encode(&m, text, n, &l, &err), &err);
         const int count = merge_slowly(&m, text, n, end);
-        assert_int_equal(l.n, count);
-        for (int i = 0; i < count; i++) assert_int_equal(l.end[i], end[i]);
+        assert_int_equal(l.tokens.n, count);
+        for (int i = 0; i < count; i++) assert_int_equal(l.tokens.end[i], end[i]);
     }
     b4c_piece_list_done(&l);
     b4c_pieces_done(&m);

@@ -177,23 +177,6 @@ static void every_combination_of_flags_and_added_tokens_is_honoured(void **state
 
 /* ---- decoding: values by tokenizers 0.23.1 ------------------------------------------------- */
 
-static void assert_decoded(const b4c_tokenizer *t, const char *tokens, bool keep,
-                           const char *wanted)
-{
-    int32_t ids[32];
-    int n = 0;
-    char *copy = strdup(tokens);
-    assert_non_null(copy);
-    for (char *token = strtok(copy, " "); token; token = strtok(NULL, " "))
-        ids[n++] = b4c_tokenizer_find(t, token);
-    b4c_error err = { 0 };
-    char *text = b4c_detokenize(t, ids, n, keep, &err);
-    if (!text) fail_msg("%s", err.message);
-    assert_string_equal(text, wanted);
-    free(text);
-    free(copy);
-}
-
 static const char decoder_words[] =
     "[PAD] [UNK] [CLS] [SEP] [MASK] 我 喜 play ##ing , . ! ? ' n't do not s 's m ve 've 're hello";
 

@@ -4,9 +4,8 @@
  * the words with the Markov model
  * ("hmm") and without ("plain"), which put together are the text.
  */
+#include "support/lines.h"
 #include "support/test.h"
-
-#include <jansson.h>
 
 #include "text/utf8.h"
 #include "text/words.h"
@@ -81,21 +80,15 @@ static void check_golden(const b4c_words *w, const json_t *words, bool hmm, long
     free(text);
 }
 
+static void check_both(const json_t *line, long number, void *words)
+{
+    check_golden(words, json_object_get(line, "hmm"), true, number);
+    check_golden(words, json_object_get(line, "plain"), false, number);
+}
+
 static void cuts_equal_the_reference_s(void **state)
 {
-    size_t size;
-    char *all = read_file("tests/golden/words.jsonl", &size), *p = all;
-    long lines = 0;
-    for (char *end; (end = memchr(p, '\n', size - (size_t)(p - all))); p = end + 1) {
-        json_t *line = json_loadb(p, (size_t)(end - p), JSON_ALLOW_NUL, NULL);
-        assert_non_null(line);
-        lines++;
-        check_golden(*state, json_object_get(line, "hmm"), true, lines);
-        check_golden(*state, json_object_get(line, "plain"), false, lines);
-        json_decref(line);
-    }
-    free(all);
-    assert_int_equal(lines, 396);
+    assert_int_equal(each_line("tests/golden/words.jsonl", check_both, *state), 396);
 }
 
 static void words_cover_any_text_and_never_split_a_character(void **state)

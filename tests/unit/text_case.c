@@ -200,26 +200,23 @@ void check_laws(const b4c_tokenizer *t, const b4c_encoding *e, const char *a, si
                    e->n_dropped - e->dropped_in_first, empty);
 }
 
-/* ---- golden files -------------------------------------------------------------------------- */
-
-void each_line(const char *path, void (*fn)(const json_t *, long, void *), void *arg)
+void assert_decoded(const b4c_tokenizer *t, const char *tokens, bool keep, const char *wanted)
 {
-    size_t size;
-    char *all = read_file(path, &size), *line = all;
-    long number = 0;
-    while (line < all + size) {
-        char *end = memchr(line, '\n', (size_t)(all + size - line));
-        if (!end) end = all + size;
-        json_error_t at;   /* texts may hold U+0000, which b4c_json_parse refuses */
-        json_t *value = json_loadb(line, (size_t)(end - line), JSON_ALLOW_NUL, &at);
-        if (!value) fail_msg("%s: line %ld: %s", path, number + 1, at.text);
-        fn(value, ++number, arg);
-        json_decref(value);
-        line = end + 1;
-    }
-    assert_true(number > 0);
-    free(all);
+    int32_t ids[32];
+    int n = 0;
+    char *copy = strdup(tokens);
+    assert_non_null(copy);
+    for (char *token = strtok(copy, " "); token; token = strtok(NULL, " "))
+        ids[n++] = b4c_tokenizer_find(t, token);
+    b4c_error err = { 0 };
+    char *text = b4c_detokenize(t, ids, n, keep, &err);
+    if (!text) fail_msg("%s", err.message);
+    assert_string_equal(text, wanted);
+    free(text);
+    free(copy);
 }
+
+/* ---- golden files -------------------------------------------------------------------------- */
 
 void assert_numbers(const json_t *list, const int32_t *got, int n, const char *what, long number)
 {

@@ -1,8 +1,7 @@
 /* text_case.h - tokenizers made in memory, and what tests of them compare. */
 #ifndef B4C_TEST_TEXT_CASE_H
 #define B4C_TEST_TEXT_CASE_H
-#include <jansson.h>
-
+#include "support/lines.h"
 #include "support/test.h"
 #include "text/tokenizer.h"
 
@@ -33,14 +32,16 @@ void assert_bytes(const b4c_tokenizer *, const char *text, const char *wanted);
 /* Byte offsets of what was dropped, separated by blanks. */
 void assert_dropped(const b4c_tokenizer *, const char *text, const char *wanted);
 
+/* What tokens, as the vocabulary spells them, separated by blanks, are decoded to; keep: special
+ * tokens too. */
+void assert_decoded(const b4c_tokenizer *, const char *tokens, bool keep, const char *wanted);
+
 /* What holds for every encoding of these texts: arrays agree with one another, offsets never fall,
  * lie at ends of characters and within the text, in bytes and code points alike; every character
  * that is not blank is covered or dropped, unless something was cut. */
 void check_laws(const b4c_tokenizer *, const b4c_encoding *, const char *a, size_t len_a,
                 const char *b, size_t len_b);
 
-/* Call fn for each line of a JSONL file; `number` from 1. */
-void each_line(const char *path, void (*fn)(const json_t *line, long number, void *arg), void *arg);
 /* Fails unless got [n] are the numbers of the JSON list. */
 void assert_numbers(const json_t *list, const int32_t *got, int n, const char *what, long number);
 #endif
