@@ -5,8 +5,10 @@
 #include "kernels/kernels_common.h"
 #include "support/test.h"
 
-static const char *const models[] = { "bert", "roformer", "roformer-factorised", "albert",
-                                      "nezha" };
+static const char *const models[] = {
+    "bert", "roformer", "roformer-factorised", "roformer-v2", "albert", "nezha", "bert-unilm-beam",
+    "bert-lm", "nezha-gpt", "openai-gpt", "gpt2", "llama", "qwen2",
+};
 static const b4c_dtype dtypes[] = { B4C_F32, B4C_BF16, B4C_I8 };
 
 /* For each model, type and table: body(model, kernels). */
