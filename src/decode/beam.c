@@ -52,8 +52,7 @@ void b4c_beam_done(b4c_request *r)
     r->group = NULL;
 }
 
-/* ---- candidates
- * ----------------------------------------------------------------------------------- */
+/* ---- candidates ------------------------------------------------------------------------------ */
 
 static bool above(const candidate *a, const candidate *b)
 {
@@ -121,8 +120,7 @@ static void take_turns(candidate *c, int n, candidate *spare)
     }
 }
 
-/* ---- results
- * ------------------------------------------------------------------------------------------ */
+/* ---- results --------------------------------------------------------------------------------- */
 
 static double normalised(const b4c_request *r, double sum, int length)
 {
@@ -171,8 +169,7 @@ static bool is_over(const b4c_request *r, const b4c_beam_group *group, double be
     return !(normalised(r, best, longer_is_better ? r->o.max_new_tokens : length) > group->worst);
 }
 
-/* ---- a step
- * --------------------------------------------------------------------------------------------- */
+/* ---- a step ---------------------------------------------------------------------------------- */
 
 static void extend(b4c_request *r, b4c_hypothesis *to, const candidate *c, const float *logits)
 {
@@ -296,8 +293,7 @@ void b4c_beam_finish(b4c_request *r, b4c_finish why)
     }
 }
 
-/* ---- bert4keras
- * ------------------------------------------------------------------------------------------- */
+/* ---- bert4keras ------------------------------------------------------------------------------ */
 
 static int ends_of(const b4c_request *r, const b4c_hypothesis *h)
 {

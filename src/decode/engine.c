@@ -38,8 +38,7 @@ static int first_rows(const engine *e, const b4c_job *j)
     return two_stacks(e) ? e->o->n_start : j->n;
 }
 
-/* ---- room --------------------------------------------------------------------------------------
- */
+/* ---- room ------------------------------------------------------------------------------------ */
 
 static int check_jobs(const engine *e, b4c_error *err)
 {
@@ -131,8 +130,7 @@ static int take_slot(engine *e)
     return slot;
 }
 
-/* ---- coming and going ---------------------------------------------------------------------------
- */
+/* ---- coming and going ------------------------------------------------------------------------ */
 
 /* Slots that active jobs may still ask for. */
 static int promised(const engine *e)
@@ -236,8 +234,7 @@ static void follow(engine *e, active *a, int live)
     a->live = live;
 }
 
-/* ---- a step
- * --------------------------------------------------------------------------------------- */
+/* ---- a step ---------------------------------------------------------------------------------- */
 
 typedef struct batch {
     int n_seq, rows, *slot, *length, *only, *source;

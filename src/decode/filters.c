@@ -198,8 +198,7 @@ void b4c_ban_phrase(float *logits, int v, const int32_t *history, int n_history,
         logits[phrase[n - 1]] = -INFINITY;
 }
 
-/* ---- numbers ----------------------------------------------------------------------------------
- */
+/* ---- numbers --------------------------------------------------------------------------------- */
 
 double b4c_log_sum_exp(const float *logits, int v)
 {

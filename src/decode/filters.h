@@ -15,8 +15,7 @@ typedef struct b4c_filter_scratch {
     int room;
 } b4c_filter_scratch;
 
-/* ---- which of the likeliest stay: each returns how many are left (>= 1)
- * ------------------------------ */
+/* ---- which of the likeliest stay: each returns how many are left (>= 1) ---------------------- */
 
 /* The k highest; ties at the boundary stay, so that equal tokens are treated alike. k >= 1. */
 int b4c_keep_top_k(float *logits, int v, int k, b4c_filter_scratch *);
@@ -29,8 +28,7 @@ int b4c_keep_min_p(float *logits, int v, float p);
  * <= 1. Source: Meister et al. 2022. */
 int b4c_keep_typical(float *logits, int v, float p, b4c_filter_scratch *);
 
-/* ---- rules over what was said
- * ------------------------------------------------------------------------- */
+/* ---- rules over what was said ---------------------------------------------------------------- */
 
 /* Logits of tokens in history [n]: divided by the penalty where positive, multiplied where negative
  * (once a token). > 0; 1 changes nothing. Source: Keskar et al. 2019, section 4.1. seen: v bytes
@@ -46,8 +44,7 @@ void b4c_ban_ngrams(float *logits, int v, const int32_t *history, int n_history,
 void b4c_ban_phrase(float *logits, int v, const int32_t *history, int n_history,
                     const int32_t *phrase, int n);
 
-/* ---- numbers
- * -------------------------------------------------------------------------------------------- */
+/* ---- numbers --------------------------------------------------------------------------------- */
 
 /* Log of the sum of exp; -INFINITY when all are. */
 double b4c_log_sum_exp(const float *logits, int v);

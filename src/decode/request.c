@@ -12,8 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* ---- options ----------------------------------------------------------------------------------
- */
+/* ---- options --------------------------------------------------------------------------------- */
 
 typedef struct range {
     const char *name;
@@ -230,8 +229,7 @@ const int32_t *b4c_request_tokens(const b4c_request *r, int i, int *n)
     return r->live[i].ids;
 }
 
-/* ---- hypotheses --------------------------------------------------------------------------------
- */
+/* ---- hypotheses ------------------------------------------------------------------------------ */
 
 void b4c_hypothesis_free(b4c_hypothesis *h)
 {
@@ -313,8 +311,7 @@ void b4c_request_turn(b4c_request *r)
     r->steps++;
 }
 
-/* ---- rules
- * ---------------------------------------------------------------------------------------- */
+/* ---- rules ----------------------------------------------------------------------------------- */
 
 bool b4c_request_is_end(const b4c_request *r, int32_t token)
 {
@@ -426,8 +423,7 @@ b4c_finish b4c_request_why(b4c_request *r, b4c_hypothesis *h)
     return h->n >= r->o.max_new_tokens ? B4C_FINISH_LENGTH : B4C_FINISH_NONE;
 }
 
-/* ---- steps and results --------------------------------------------------------------------------
- */
+/* ---- steps and results ----------------------------------------------------------------------- */
 
 static int check_numbers(const b4c_request *r, const float *logits, b4c_error *err)
 {

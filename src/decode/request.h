@@ -7,9 +7,9 @@
  * of any kind are all moves. A request looks at nothing but its own logits and its own random
  * stream, so its result does not depend on what else is in the batch.
  *
- *     b4c_request_init(&r, options, vocabulary facts, prompt)        live = 1: the prompt
- *     while (r.live) { logits of r.live rows; b4c_request_step(&r, logits, moves); reorder by moves
- * } b4c_request_results(&r, ...)
+ *     r = b4c_request_new(options, vocabulary facts, prompt)            live = 1: the prompt
+ *     while (live > 0) live = b4c_request_step(r, logits [live, v], moves); slots follow the moves
+ *     b4c_request_results(r, ...)
  */
 #ifndef B4C_DECODE_REQUEST_H
 #define B4C_DECODE_REQUEST_H
@@ -49,8 +49,7 @@ int b4c_request_most(const b4c_request *);
 int b4c_request_longest(const b4c_request *);
 int b4c_request_vocabulary(const b4c_request *);
 /* logits [live, vocabulary], changed in place. moves has room for b4c_request_most. Returns how
- * many are live now (0: done), or a negative code (B4C_E_NUMBER: NaN in logits; B4C_E_MEMORY).
- * */
+ * many are live now (0: done), or a negative code (B4C_E_NUMBER: NaN in logits; B4C_E_MEMORY). */
 int b4c_request_step(b4c_request *, float *logits, b4c_move *moves, b4c_error *);
 /* Tokens of live hypothesis i, without the prompt. */
 const int32_t *b4c_request_tokens(const b4c_request *, int i, int *n);

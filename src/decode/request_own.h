@@ -42,8 +42,7 @@ struct b4c_request {
     int n_result;
 };
 
-/* ---- hypotheses (request.c) -------------------------------------------------------------------
- */
+/* ---- hypotheses (request.c) ------------------------------------------------------------------ */
 
 /* h plus a token: a copy. Its log-probability is token_logprob more; row (log-probabilities
  * [vocabulary]) is for alternatives, or NULL. */
@@ -55,8 +54,7 @@ void b4c_request_finished(b4c_request *, b4c_hypothesis *h, b4c_finish why);
 /* The next generation becomes the live one. */
 void b4c_request_turn(b4c_request *);
 
-/* ---- rules (request.c)
- * --------------------------------------------------------------------------- */
+/* ---- rules (request.c) ----------------------------------------------------------------------- */
 
 /* Penalties, bans, biases, forced tokens, minimum length, on a row for hypothesis h. */
 void b4c_request_rules(b4c_request *, const b4c_hypothesis *h, float *row);
@@ -71,8 +69,7 @@ bool b4c_request_is_end(const b4c_request *, int32_t token);
  * begun, or begins one; -1: nothing is missing. */
 int b4c_request_forced(const b4c_request *, const b4c_hypothesis *h, int *missing, int32_t *next);
 
-/* ---- ways to choose
- * --------------------------------------------------------------------------------- */
+/* ---- ways to choose -------------------------------------------------------------------------- */
 
 int b4c_sample_step(b4c_request *, float *logits, b4c_move *, b4c_error *);
 int b4c_beam_init(b4c_request *);

@@ -34,8 +34,7 @@ void b4c_cache_copy(b4c_cache *, int from, int to);
 /* All of a layer's keys and values, as tensors of slots * room rows. */
 void b4c_cache_layer(const b4c_cache *, int layer, b4c_tensor *k, b4c_tensor *v);
 
-/* ---- sources of an encoder-decoder: one slot each, written once, read by any number of targets
- * ---- */
+/* ---- sources of an encoder-decoder: one slot each, written once, read by many targets -------- */
 
 /* Keys and values that the decoder's cross-attention makes of the encoder's rows `memory`
  * (sequences of lengths[s], end to end), into slot[s]. */

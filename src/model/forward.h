@@ -1,9 +1,9 @@
 /* forward.h - what a network computes, as ops on a tape: inference, training and decoding are these
  * same calls.
  *
- *     x = b4c_input(t, net, &net->encoder, ids, segments, &plan)      rows after embedding, norm
- * and projection x = b4c_stack_run(t, net, &net->encoder, x, &call)              rows after the
- * last layer b4c_pooler(t, net, cls_rows, true), b4c_logits(t, net, rows)    heads
+ *     x = b4c_input(t, net, &net->encoder, ids, segments, &plan)  rows after embedding and its norm
+ *     x = b4c_stack_run(t, net, &net->encoder, x, &call)          rows after the last layer
+ *     b4c_pooler(t, net, first rows, true), b4c_logits(t, net, x)  heads
  *
  * Every tensor comes in rows of all sequences end to end; the plan says where they begin and what
  * they see.

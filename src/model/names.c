@@ -167,8 +167,7 @@ int b4c_names_ending(const b4c_store *store, const char *tail)
     return found;
 }
 
-/* ---- prefixes
- * ------------------------------------------------------------------------------------- */
+/* ---- prefixes -------------------------------------------------------------------------------- */
 
 /* "", "bert." and the architecture's own. */
 static bool usual(const char *prefix, int length, const char *architecture)
@@ -294,8 +293,7 @@ bool b4c_name_is_known_extra(const char *name)
     return false;
 }
 
-/* ---- nearest names
- * -------------------------------------------------------------------------------- */
+/* ---- nearest names --------------------------------------------------------------------------- */
 
 /* Edits (insert, delete, replace a byte) that turn a into b; only their first COMPARED bytes count.
  */

@@ -97,8 +97,7 @@ static void a_prefix_model_writes_what_bert4keras_writes(void **state)
     assert_true(check_model("bert-unilm-beam", B4C_READ_PREFIX) >= 3);
 }
 
-/* ---- what the files say, and what is refused
- * ------------------------------------------------------ */
+/* ---- what the files say, and what is refused ------------------------------------------------- */
 
 static void usual_decoding_is_what_the_files_say(void **state)
 {

@@ -5,8 +5,7 @@
 
 #include <math.h>
 
-/* ---- laws ---------------------------------------------------------------------------------------
- */
+/* ---- laws ------------------------------------------------------------------------------------ */
 
 static const char *const texts[] = { "中国人",     "我想一天",       "",
                                      "大小有天地", "他们在这里工作", "中国人" };
@@ -94,8 +93,7 @@ static void special_tokens_come_only_when_asked(void **state)
     close_golden(&o);
 }
 
-/* ---- streaming ----------------------------------------------------------------------------------
- */
+/* ---- streaming ------------------------------------------------------------------------------- */
 
 typedef struct heard {
     char text[N][4096];
@@ -168,8 +166,7 @@ static void a_caller_can_stop(void **state)
     free(h);
 }
 
-/* ---- scores
- * -------------------------------------------------------------------------------------- */
+/* ---- scores ---------------------------------------------------------------------------------- */
 
 /* What was written, scored all at once, has the log-probabilities it was written with. */
 static void check_score(const char *name, b4c_reading reading)
@@ -264,8 +261,7 @@ static void a_masked_score_is_what_fill_says(void **state)
     close_golden(&o);
 }
 
-/* ---- paraphrases
- * --------------------------------------------------------------------------------- */
+/* ---- paraphrases ----------------------------------------------------------------------------- */
 
 static b4c_paraphrase_options freely(void)
 {

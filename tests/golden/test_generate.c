@@ -211,8 +211,7 @@ static void bert_writes_what_the_references_write(void **state)
     check_model("bert-unilm-beam", B4C_READ_PREFIX);
 }
 
-/* ---- laws -------------------------------------------------------------------------------------
- */
+/* ---- laws ------------------------------------------------------------------------------------ */
 
 /* Each request alone, on one lane and on three, against all together: the same tokens and scores to
  * the bit. */
