@@ -1,6 +1,7 @@
 /* golden.c - inputs and outputs of the reference frameworks, and passes of our own. */
 #include "golden/golden.h"
 
+#include "kernels/kernels_common.h"
 #include "model/config.h"
 #include "support/test.h"
 
@@ -154,4 +155,18 @@ void golden_pass_free(golden_pass *p)
     free(p->pooled_tanh);
     free(p->pooled_linear);
     *p = (golden_pass){ 0 };
+}
+
+void golden_everywhere(const char *const *models, size_t n, golden_body body)
+{
+    static const b4c_dtype dtypes[] = { B4C_F32, B4C_BF16, B4C_I8 };
+    for (size_t i = 0; i < n; i++)
+        for (size_t d = 0; d < COUNT(dtypes); d++) {
+            char folder[256];
+            golden_model m;
+            snprintf(folder, sizeof folder, "tests/golden/models/%s", models[i]);
+            golden_model_open(&m, folder, dtypes[d], true);
+            for (const b4c_kernels *k = next_table(NULL); k; k = next_table(k)) body(&m, k);
+            golden_model_close(&m);
+        }
 }

@@ -58,4 +58,9 @@ typedef struct golden_way {
 void golden_run(golden_pass *, const golden_model *, const golden *, int first, int n,
                 const golden_way *);
 void golden_pass_free(golden_pass *);
+
+/* For laws: body on each of these models (folders of tests/golden/models), in every type of weights
+ * and with every table of kernels that can run here. */
+typedef void (*golden_body)(const golden_model *, const b4c_kernels *);
+void golden_everywhere(const char *const *models, size_t n, golden_body body);
 #endif

@@ -9,22 +9,10 @@ static const char *const models[] = {
     "bert", "roformer", "roformer-factorised", "roformer-v2", "albert", "nezha", "bert-unilm-beam",
     "bert-lm", "nezha-gpt", "openai-gpt", "gpt2", "llama", "qwen2",
 };
-static const b4c_dtype dtypes[] = { B4C_F32, B4C_BF16, B4C_I8 };
 
-/* For each model, type and table: body(model, kernels). */
-typedef void (*body_fn)(const golden_model *, const b4c_kernels *);
-
-static void everywhere(body_fn body)
+static void everywhere(golden_body body)
 {
-    for (size_t i = 0; i < COUNT(models); i++)
-        for (size_t d = 0; d < COUNT(dtypes); d++) {
-            char folder[256];
-            golden_model m;
-            snprintf(folder, sizeof folder, "tests/golden/models/%s", models[i]);
-            golden_model_open(&m, folder, dtypes[d], true);
-            for (const b4c_kernels *k = next_table(NULL); k; k = next_table(k)) body(&m, k);
-            golden_model_close(&m);
-        }
+    golden_everywhere(models, COUNT(models), body);
 }
 
 /* n random sequences of 1 .. most tokens; from the middle on, segment 1. */

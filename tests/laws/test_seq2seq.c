@@ -8,7 +8,6 @@
 
 static const char *const models[] = { "t5", "mt5", "t5-pegasus", "t5-pegasus-tf", "bart",
                                       "pegasus" };
-static const b4c_dtype dtypes[] = { B4C_F32, B4C_BF16, B4C_I8 };
 
 enum { N = 5, MOST = 16 };
 
@@ -112,19 +111,9 @@ static void check(const float *whole, int at, const float *part, int rows, const
                  b4c_dtype_name(m->net.dtype), k->name, at);
 }
 
-typedef void (*body_fn)(const golden_model *, const b4c_kernels *);
-
-static void everywhere(body_fn body)
+static void everywhere(golden_body body)
 {
-    for (size_t i = 0; i < COUNT(models); i++)
-        for (size_t d = 0; d < COUNT(dtypes); d++) {
-            char folder[256];
-            golden_model m;
-            snprintf(folder, sizeof folder, "tests/golden/models/%s", models[i]);
-            golden_model_open(&m, folder, dtypes[d], true);
-            for (const b4c_kernels *k = next_table(NULL); k; k = next_table(k)) body(&m, k);
-            golden_model_close(&m);
-        }
+    golden_everywhere(models, COUNT(models), body);
 }
 
 /* ---- laws 1 and 3 ---------------------------------------------------------------------------- */
