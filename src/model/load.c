@@ -109,12 +109,20 @@ static int check_shape(const loader *l, const b4c_parameter *p, const b4c_stored
                     l->store->file_name[t->file], t->name, found, what, (long long)rows, p->cols);
 }
 
+/* What training may add to a checkpoint. */
+static bool may_be_new(const loader *l, const b4c_parameter *p)
+{
+    return l->options->trained && p->role >= B4C_ROLE_POOLER;
+}
+
 /* All that are missing are counted, the first is named with what resembles it. */
 static int check_missing(const loader *l, b4c_error *err)
 {
     int n = 0, first = -1;
     for (int i = 0; i < l->list.n; i++)
         if (l->item[i].tensor < 0) {
+            l->list.item[i].missing = true;
+            if (may_be_new(l, &l->list.item[i])) continue;
             if (n++ == 0) first = i;
         }
     if (n == 0 || l->options->allow_missing) return 0;
@@ -185,7 +193,8 @@ static int match(loader *l, b4c_error *err)
             const int fit = row < BLOCK_BYTES ? (int)(BLOCK_BYTES / row) : 1;
             it->rows = fit > PANEL ? fit / PANEL * PANEL : fit;
             it->mapped = in_place(t);
-            it->kept = it->mapped && p->role == B4C_ROLE_TOKEN && l->net->dtype == B4C_F32;
+            it->kept = it->mapped && p->role == B4C_ROLE_TOKEN && l->net->dtype == B4C_F32 &&
+                       !l->net->trained;
         }
         const size_t bytes = (size_t)it->rows * (size_t)b4c_stored_row(t) * sizeof(b4c_real);
         if (bytes > l->block_bytes) l->block_bytes = bytes;
@@ -487,13 +496,14 @@ int b4c_network_load(b4c_network *net, b4c_store *store, const b4c_spec *spec,
     if (rc < 0) return err && store->n_files ? b4c_fail_in(err, "%s", store->file_name[0]) : rc;
 
     loaded->head_in_file = has_head(&l.map, store, spec);
-    b4c_network_options o = { .dtype = options->dtype };
-    o.pooler = spec->pooler && b4c_mapping_has(&l.map, store, B4C_ROLE_POOLER, B4C_KIND_MATRIX);
-    o.head = options->need_head;
+    b4c_network_options o = { .dtype = options->dtype, .head = options->need_head };
+    if (options->trained) o = *options->trained;
+    else o.pooler = spec->pooler &&
+                    b4c_mapping_has(&l.map, store, B4C_ROLE_POOLER, B4C_KIND_MATRIX);
     const b4c_parameter token = { .role = B4C_ROLE_TOKEN, .kind = B4C_KIND_TABLE };
     const b4c_stored *table = &store->tensor[b4c_mapping_tensor(&l.map, store, &token)];
-    net->dtype = options->dtype;
-    o.tables_apart = options->dtype == B4C_F32 && in_place(table) != NULL;
+    net->dtype = o.dtype;
+    o.tables_apart = o.dtype == B4C_F32 && !o.trained && in_place(table) != NULL;
     rc = b4c_network_init(net, spec, &o, &l.list, err);
     if (rc < 0) goto done;
     l.item = calloc((size_t)l.list.n, sizeof *l.item);
@@ -509,7 +519,8 @@ int b4c_network_load(b4c_network *net, b4c_store *store, const b4c_spec *spec,
     write_report(&l, report);
 done:
     free(l.item);
-    b4c_parameters_done(&l.list);
+    if (rc == 0 && options->list) *options->list = l.list;
+    else b4c_parameters_done(&l.list);
     b4c_mapping_done(&l.map);
     if (rc < 0) b4c_network_done(net);
     return rc;

@@ -11,6 +11,11 @@ typedef struct b4c_load_options {
     bool allow_missing;      /* what is missing is zero, and reported */
     bool check_numbers;      /* NaN and infinity are errors */
     int threads;             /* >= 1 */
+    /* For training: F32 or BF16 with masters and gradient slots, nothing left in the file; a
+     * pooler where it is wanted, and a classifier. What of pooler, classifier and head is not in
+     * the file is zero and marked `missing` in *list, which the caller frees. NULL: not so. */
+    const b4c_network_options *trained;
+    b4c_parameters *list;
 } b4c_load_options;
 
 typedef struct b4c_loaded {

@@ -23,7 +23,7 @@ const char *b4c_role_name(b4c_role role)
         "cross query", "cross key", "cross value", "cross output",      "cross norm",
         "up",          "gate",      "down",        "feed-forward norm", "buckets",
         "final norm",  "pooler",    "head dense",  "head norm",         "head",
-        "head bias",
+        "head bias",   "classifier",
     };
     return name[role];
 }

@@ -76,7 +76,7 @@ static void make_table(maker *mk, b4c_table *t, b4c_role role, int rows, int col
 {
     const bool token = role == B4C_ROLE_TOKEN;
     /* The token table alone is large enough for its bytes to count. */
-    if (token && mk->net->dtype != B4C_F32) {
+    if (token && mk->net->dtype != B4C_F32 && !mk->options->trained) {
         const size_t bytes = (size_t)rows * (size_t)cols * sizeof *t->half;
         t->real = (b4c_array){ .rows = rows, .cols = cols };
         t->half = take(mk, bytes);
@@ -302,16 +302,20 @@ static void make_all(maker *mk)
     }
     if (net->has_pooler) make_dense(mk, &net->pooler, B4C_ROLE_POOLER, s->width, s->width, true);
     if (net->has_head && !mk->failed) make_head(mk);
+    if (net->classes)
+        make_dense(mk, &net->classifier, B4C_ROLE_CLASSIFIER, net->classes,
+                   mk->options->class_cols, mk->options->class_bias);
 }
 
 int b4c_network_init(b4c_network *net, const b4c_spec *spec, const b4c_network_options *options,
                      b4c_parameters *out, b4c_error *err)
 {
-    assert(options->dtype != B4C_AUTO && !(options->trained && options->dtype != B4C_F32));
+    assert(options->dtype != B4C_AUTO && !(options->trained && options->dtype == B4C_I8));
     *net = (b4c_network){ .spec = *spec,
                           .dtype = options->dtype,
                           .has_pooler = options->pooler,
                           .has_head = options->head,
+                          .classes = options->classes,
                           .trained = options->trained };
     b4c_parameters own = { 0 };
     maker mk = { .net = net, .options = options, .list = &own };
@@ -347,6 +351,7 @@ void b4c_network_done(b4c_network *net)
     b4c_packed_done(&net->pooler.packed);
     b4c_packed_done(&net->head_dense.packed);
     b4c_packed_done(&net->head_out.packed);
+    b4c_packed_done(&net->classifier.packed);
     for (int i = 0; i < net->pieces; i++) b4c_block_free(net->piece[i].data, net->piece[i].bytes);
     free(net->piece);
     *net = (b4c_network){ 0 };

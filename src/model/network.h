@@ -50,6 +50,8 @@ typedef struct b4c_network {
     b4c_weight head_dense;           /* HEAD_TRANSFORM */
     b4c_norm head_norm;
     b4c_weight head_out;             /* [vocabulary, embedding width or width] */
+    b4c_weight classifier;           /* [classes, features]; classes 0: none */
+    int classes;
     b4c_rotary rotary;               /* ROTARY: tables up to max_positions */
     b4c_real *relative;              /* NEZHA: [2 * relative_max + 1, head_size] */
     int64_t parameters;
@@ -67,7 +69,7 @@ typedef enum b4c_role {
     B4C_ROLE_CROSS_QUERY, B4C_ROLE_CROSS_KEY, B4C_ROLE_CROSS_VALUE, B4C_ROLE_CROSS_OUT,
     B4C_ROLE_CROSS_NORM, B4C_ROLE_UP, B4C_ROLE_GATE, B4C_ROLE_DOWN, B4C_ROLE_FFN_NORM,
     B4C_ROLE_BUCKETS, B4C_ROLE_FINAL_NORM, B4C_ROLE_POOLER, B4C_ROLE_HEAD_DENSE,
-    B4C_ROLE_HEAD_NORM, B4C_ROLE_HEAD_OUT, B4C_ROLE_HEAD_BIAS,
+    B4C_ROLE_HEAD_NORM, B4C_ROLE_HEAD_OUT, B4C_ROLE_HEAD_BIAS, B4C_ROLE_CLASSIFIER,
     B4C_ROLES
 } b4c_role;
 
@@ -82,6 +84,7 @@ typedef struct b4c_parameter {
     b4c_weight *weight;      /* MATRIX: rows at .. at + rows - 1 */
     b4c_array *array;        /* GAIN, BIAS, BUCKETS: columns at .. at + cols - 1 */
     int at;
+    bool missing;            /* b4c_network_load: no tensor was there for it, so it is zero */
 } b4c_parameter;
 
 typedef struct b4c_parameters { b4c_parameter *item; int n, room; bool failed; } b4c_parameters;
@@ -91,7 +94,9 @@ typedef struct b4c_parameters { b4c_parameter *item; int n, room; bool failed; }
 typedef struct b4c_network_options {
     b4c_dtype dtype;         /* F32, BF16, I8 */
     bool pooler, head;       /* make room for these */
-    bool trained;            /* F32 with masters and gradient slots */
+    int classes, class_cols; /* a classifier [classes, class_cols]; 0: none */
+    bool class_bias;
+    bool trained;            /* F32 or BF16 with masters and gradient slots; tables are real */
     bool tables_apart;       /* the caller will point token.real at memory of its own */
 } b4c_network_options;
 

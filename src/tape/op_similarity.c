@@ -2,7 +2,7 @@
  * are unit vectors, so a product of two rows is a cosine.
  *
  *     contrastive    S = scale U U^T without its diagonal
- *                    L = mean_i (log sum_j exp s_ij - s_i,positive(i))
+ *                    L = mean_i (log sum_j exp s_ij - s_i,positive(i)), over rows with a positive
  *                    dS = (softmax S - [j = positive(i)]) / n
  *     distillation   S = U U^T    L = weight / n^2 sum_ij (s_ij - target_ij)^2
  *                    dS = 2 weight / n^2 (S - target)
@@ -81,12 +81,18 @@ b4c_tensor b4c_contrastive(b4c_tape *t, b4c_tensor u, const int *positive, b4c_r
     const int n = u.rows;
     const size_t w = (size_t)n;
     double sum = 0;
+    int asking = 0;
     const size_t mark = b4c_scope_open(t);
     b4c_real *s = b4c_take_rows(t, 1, n);
     if (!s) return nothing;
+    for (int i = 0; i < n; i++) asking += positive[i] >= 0;
     for (int i = 0; i < n; i++) {
         b4c_real *row = b4c_row(a.ds, n, i);
-        assert(positive[i] >= 0 && positive[i] < n && positive[i] != i);
+        assert(positive[i] < n && positive[i] != i);
+        if (positive[i] < 0) {
+            zero(row, w);
+            continue;
+        }
         zero(s, w);
         t->kernels->axpy(scale, row, s, w);
         s[i] = -INFINITY;
@@ -94,9 +100,9 @@ b4c_tensor b4c_contrastive(b4c_tape *t, b4c_tensor u, const int *positive, b4c_r
         sum += (double)(t->kernels->softmax(s, w) - at);
         s[positive[i]] -= 1;
         zero(row, w);
-        t->kernels->axpy(1 / (b4c_real)n, s, row, w);
+        t->kernels->axpy(1 / (b4c_real)asking, s, row, w);
     }
-    y.x[0] = n ? (b4c_real)(sum / n) : 0;
+    y.x[0] = asking ? (b4c_real)(sum / asking) : 0;
     b4c_drop(t, mark);
     return y;
 }

@@ -94,7 +94,8 @@ b4c_tensor b4c_masked_cross_entropy(b4c_tape *, b4c_tensor logits, const int32_t
 
 /* op_similarity.c: */
 /* In-batch softmax (SimBERT, SimCSE, InfoNCE): rows of u [n, w] are unit vectors; s_ij = scale
- * times u_i.u_j, i = j left out; mean of the cross entropy against positive[i]. SPEC 3.1. */
+ * times u_i.u_j, i = j left out; mean of the cross entropy against positive[i]. SPEC 3.1. Rows with
+ * positive < 0 ask nothing and are everyone's negatives. */
 b4c_tensor b4c_contrastive(b4c_tape *, b4c_tensor u, const int *positive, b4c_real scale);
 /* Distillation: weight / n^2 * sum_ij (u_i.u_j - target_ij)^2, target [n, n]. SPEC 3.4. */
 b4c_tensor b4c_similarity_mse(b4c_tape *, b4c_tensor u, const b4c_real *target, b4c_real weight);

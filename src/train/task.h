@@ -1,10 +1,16 @@
 /* task.h - what a model may be trained for, and the loss of each.
  *
  * A task is a row of choices: what the rows see, whether tokens are asked, what sequence vectors
- * must do, what is classified. One function makes the loss of all of them from a batch.
+ * must do, what is classified. One function makes the loss of all of them from a batch:
+ *
+ *     loss = cross entropy of tokens + loss of vectors + cross entropy of classes
+ *
+ * of which a task has one or two. Sources: SPEC 1-4 and 8 (SimBERT, RoFormer-Sim, T5 PEGASUS,
+ * CoSENT, SimCSE); van den Oord et al. 2018 (InfoNCE).
  */
 #ifndef B4C_TRAIN_TASK_H
 #define B4C_TRAIN_TASK_H
+#include "model/forward.h"
 #include "train/batch.h"
 
 typedef enum b4c_task_kind {
@@ -18,4 +24,66 @@ typedef enum b4c_task_kind {
 const char *b4c_task_name(b4c_task_kind);
 /* -1: none has this name. */
 int b4c_task_find(const char *name);
+
+/* What the vectors of sequences must do. */
+typedef enum b4c_vector_loss {
+    B4C_VECTORS_FREE,
+    B4C_VECTORS_CONTRAST,    /* in-batch softmax, scale times the cosines */
+    B4C_VECTORS_FOLLOW,      /* weight times the mean squared difference from the teacher's */
+    B4C_VECTORS_COSENT       /* cosines of pairs in the order of their labels */
+} b4c_vector_loss;
+
+/* How a sequence's rows become its vector. */
+typedef enum b4c_task_pooling {
+    B4C_TASK_POOLER,         /* the pooler's dense layer on the first row, linear */
+    B4C_TASK_POOLER_TANH,
+    B4C_TASK_FIRST, B4C_TASK_MEAN
+} b4c_task_pooling;
+
+typedef struct b4c_task {
+    b4c_task_kind kind;
+    b4c_mask mask;           /* of the encoder, or the only stack */
+    bool tokens;             /* targets are asked */
+    b4c_vector_loss vectors;
+    b4c_task_pooling pooling;
+    double scale, weight;    /* CONTRAST, COSENT; FOLLOW */
+    bool by_pair;            /* classes of [u, v, |u - v|] rather than of a sequence's vector */
+    bool two_tasks;          /* classes 0, 1 and 2, 3, 4 apart: SPEC 2.2 */
+    int classes;             /* 0: none are asked */
+    double smoothing;        /* of the tokens' and the classes' targets */
+    double dropout;
+} b4c_task;
+
+/* The task as its source has it. classes: CLASSIFY, PAIRS. Fails (B4C_E_ARG) where the model's
+ * architecture cannot do it; `causal` models see the past only, whatever the task. */
+int b4c_task_make(b4c_task *, b4c_task_kind, const b4c_spec *, int classes, b4c_error *);
+/* What the network must have for it. */
+bool b4c_task_needs_head(const b4c_task *);
+bool b4c_task_needs_pooler(const b4c_task *);
+int b4c_task_class_cols(const b4c_task *, const b4c_spec *);   /* features a class reads */
+/* Does the batch have what the task asks for: pairs, labels in range, targets? (The rest checks
+ * b4c_batch_check.) */
+int b4c_task_check(const b4c_task *, const b4c_spec *, const b4c_batch *, b4c_error *);
+/* Rows of the batch that are asked for a token. */
+int b4c_batch_targets(const b4c_batch *);
+
+/* What went into a loss, each a mean of its own; and the count behind it. */
+typedef struct b4c_losses {
+    double total, tokens, vectors, classes;
+    int n_tokens, n_classes, right; /* right: classes that the largest logit hit */
+} b4c_losses;
+
+typedef struct b4c_task_call {
+    const b4c_batch *batch;
+    const b4c_real *teacher; /* [n_seq, n_seq] FOLLOW: the teacher's cosines */
+    double token_share, vector_share; /* factors of the parts: 1, or this batch's share of a step
+                                       * that several batches make */
+    b4c_dropping drop;
+} b4c_task_call;
+/* The loss [1, 1] on the tape; its parts into *out when the tape has not failed. Batch and teacher
+ * must live until the tape is reset. */
+b4c_tensor b4c_task_loss(b4c_tape *, const b4c_network *, const b4c_task *, const b4c_task_call *,
+                         b4c_losses *out);
+/* The sequences' vectors [n_seq, width], not normalised, and nothing else. */
+b4c_tensor b4c_task_vectors(b4c_tape *, const b4c_network *, const b4c_task *, const b4c_batch *);
 #endif

@@ -410,6 +410,7 @@ static b4c_tensor contrastive(world *w)
     const int n = draw(w, 3, 7);
     int *positive = ints(w, n);
     for (int i = 0; i < n; i++) positive[i] = (i + draw(w, 1, n - 1)) % n;
+    if (w->kind == 2) positive[n - 1] = -1;      /* a hard negative asks nothing */
     return b4c_contrastive(w->t, b4c_unit(w->t, rows_of(w, n, draw(w, 2, 5))), positive,
                            w->kind ? 20 : 1);
 }
@@ -452,7 +453,7 @@ static const op_case cases[] = {
     { "unit", unit, 1 },
     { "cross_entropy", cross_entropy, 3 },
     { "masked_cross_entropy", masked_cross_entropy, 1 },
-    { "contrastive", contrastive, 2 },
+    { "contrastive", contrastive, 3 },
     { "similarity_mse", similarity_mse, 1 },
     { "cosent", cosent, 2 },
     { "pair_features", pair_features, 1 },

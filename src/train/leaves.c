@@ -1,0 +1,302 @@
+/* leaves.c - a network's parameters as runs of numbers. See leaves.h.
+ *
+ * Query, key and value are three leaves of one weight: its gradient is one block [n, k], each leaf
+ * a range of its rows. So a weight's slot and its bias's are placed when their first leaf comes,
+ * and later leaves find themselves inside. A tied head has no leaf of its own: its master and its
+ * slot are the token table's.
+ */
+#include "train/leaves.h"
+#include "base/error.h"
+#include "base/pool.h"
+#include <math.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Elements that 64 bytes hold: gradients of one slot begin at multiples. */
+enum { STEP = B4C_ALIGN / sizeof(b4c_real) };
+
+static bool in_list(const char *const *words, int n, const char *name)
+{
+    for (int i = 0; i < n; i++)
+        if (strstr(name, words[i])) return true;
+    return false;
+}
+
+static int check_words(const b4c_leaves *l, const char *const *words, int n, const char *what,
+                       b4c_error *err)
+{
+    for (int i = 0; i < n; i++) {
+        bool found = false;
+        for (int k = 0; k < l->n && !found; k++) found = strstr(l->item[k].name, words[i]) != NULL;
+        if (!found)
+            return b4c_fail(err, B4C_E_ARG,
+                            "%s: '%s' is part of no tensor's name, the first are '%s', '%s'", what,
+                            words[i], l->item[0].name, l->item[l->n > 1].name);
+    }
+    return 0;
+}
+
+/* Layers above a parameter's; the embedding is below all, heads above. */
+static int layers_above(const b4c_network *net, const b4c_parameter *p)
+{
+    const int layers = net->encoder.layers, decoder = net->decoder.layers;
+    if (p->role >= B4C_ROLE_POOLER || p->role == B4C_ROLE_FINAL_NORM) return 0;
+    if (p->role <= B4C_ROLE_PROJECT || p->role == B4C_ROLE_BUCKETS) return layers + decoder + 1;
+    return p->stack ? decoder - p->layer : layers - p->layer + decoder;
+}
+
+static void value_of(b4c_leaf *f)
+{
+    const b4c_parameter *p = f->p;
+    if (p->table) f->x = p->table->real.x;
+    else if (p->array) f->x = p->array->x + p->at;
+    else f->x = p->weight->master + (size_t)p->at * (size_t)p->weight->packed.k;
+}
+
+/* The slot's owner, and the elements of its block. */
+static b4c_slot **slot_of(const b4c_parameter *p, size_t *elements)
+{
+    if (p->table) {
+        *elements = (size_t)p->rows * (size_t)p->cols;
+        return &p->table->real.slot;
+    }
+    if (p->array) {
+        *elements = (size_t)p->array->rows * (size_t)p->array->cols;
+        return &p->array->slot;
+    }
+    *elements = (size_t)p->weight->packed.n * (size_t)p->weight->packed.k;
+    return &p->weight->slot;
+}
+
+static size_t offset_in_slot(const b4c_parameter *p)
+{
+    if (p->table) return 0;
+    return p->array ? (size_t)p->at : (size_t)p->at * (size_t)p->weight->packed.k;
+}
+
+static bool is_frozen(const b4c_leaf_options *o, const char *name)
+{
+    return in_list(o->freeze, o->n_freeze, name);
+}
+
+static void describe(b4c_leaf *f, const b4c_network *net, const b4c_leaf_options *o)
+{
+    const b4c_parameter *p = f->p;
+    const bool vector = p->kind == B4C_KIND_GAIN || p->kind == B4C_KIND_BIAS;
+    f->rows = p->rows;
+    f->cols = p->cols;
+    f->n = (size_t)p->rows * (size_t)p->cols;
+    o->name(o->name_arg, p, f->name, sizeof f->name);
+    f->decay = vector || in_list(o->no_decay, o->n_no_decay, f->name) ? 0 : 1;
+    f->rate = o->layer_rate == 1 ? 1 : pow(o->layer_rate, layers_above(net, p));
+    value_of(f);
+}
+
+/* First leaf of the same slot; itself when it is the first. */
+static int first_of_slot(const b4c_leaves *l, int i)
+{
+    size_t n;
+    b4c_slot **own = slot_of(l->item[i].p, &n);
+    int first = i;
+    for (int k = i - 1; k >= 0 && k >= i - 8; k--)       /* they follow one another closely */
+        if (slot_of(l->item[k].p, &n) == own) first = k;
+    return first;
+}
+
+static void place(b4c_leaves *l, const b4c_leaf_options *o, size_t *at_of_slot)
+{
+    for (int i = 0; i < l->n; i++) {
+        b4c_leaf *f = &l->item[i];
+        size_t n;
+        slot_of(f->p, &n);
+        const int first = first_of_slot(l, i);
+        if (first == i) {
+            at_of_slot[i] = l->total;
+            l->total += (n + STEP - 1) / STEP * STEP;
+        }
+        f->at = at_of_slot[first] + offset_in_slot(f->p);
+        if (is_frozen(o, f->name)) f->rate = 0;
+    }
+}
+
+/* Gradients into the block; no slot where no leaf of it is trained. */
+static void point_slots(b4c_leaves *l, const size_t *at_of_slot)
+{
+    for (int i = 0; i < l->n; i++) {
+        size_t n;
+        b4c_slot **slot = slot_of(l->item[i].p, &n);
+        if (first_of_slot(l, i) != i) continue;
+        bool trained = false;
+        for (int k = i; k < l->n && k < i + 8; k++)
+            if (slot_of(l->item[k].p, &n) == slot) trained |= l->item[k].rate > 0;
+        if (!trained) {
+            if (l->item[i].p->table == &l->net->token && l->net->spec.tied)
+                l->net->head_out.slot = NULL;
+            *slot = NULL;
+            continue;
+        }
+        const b4c_parameter *p = l->item[i].p;
+        (*slot)->g = l->grad + at_of_slot[i];
+        (*slot)->rows = p->table ? p->rows : p->array ? p->array->rows : p->weight->packed.n;
+        (*slot)->ld = p->table ? p->cols : p->array ? p->array->cols : p->weight->packed.k;
+    }
+    for (int i = 0; i < l->n; i++)
+        if (l->item[i].rate > 0) l->item[i].g = l->grad + l->item[i].at;
+}
+
+int b4c_leaves_make(b4c_leaves *l, b4c_network *net, const b4c_parameters *list,
+                    const b4c_leaf_options *o, b4c_error *err)
+{
+    *l = (b4c_leaves){ .net = net, .n = list->n };
+    l->item = calloc((size_t)list->n, sizeof *l->item);
+    size_t *at = calloc((size_t)list->n, sizeof *at);
+    int rc = l->item && at ? 0 : b4c_fail(err, B4C_E_MEMORY, "no memory for the parameters' list");
+    for (int i = 0; rc == 0 && i < list->n; i++) {
+        l->item[i].p = &list->item[i];
+        describe(&l->item[i], net, o);
+    }
+    if (rc == 0) rc = check_words(l, o->freeze, o->n_freeze, "freeze", err);
+    if (rc == 0) rc = check_words(l, o->no_decay, o->n_no_decay, "no_decay", err);
+    if (rc == 0) {
+        place(l, o, at);
+        l->grad = b4c_block_new(l->total * sizeof *l->grad);
+        if (l->grad) point_slots(l, at);
+        else rc = b4c_fail(err, B4C_E_MEMORY, "no memory for %zu gradients", l->total);
+    }
+    free(at);
+    if (rc < 0) b4c_leaves_done(l);
+    return rc;
+}
+
+void b4c_leaves_done(b4c_leaves *l)
+{
+    b4c_block_free(l->grad, l->total * sizeof *l->grad);
+    free(l->item);
+    *l = (b4c_leaves){ 0 };
+}
+
+void b4c_leaves_zero(b4c_leaves *l)
+{
+    memset(l->grad, 0, l->total * sizeof *l->grad);
+}
+
+/* ---- in pieces ------------------------------------------------------------------------------- */
+
+static size_t pieces_of(const b4c_leaf *f)
+{
+    return f->g ? (f->n + B4C_LEAF_PIECE - 1) / B4C_LEAF_PIECE : 0;
+}
+
+size_t b4c_leaves_pieces(const b4c_leaves *l)
+{
+    size_t n = 0;
+    for (int i = 0; i < l->n; i++) n += pieces_of(&l->item[i]);
+    return n;
+}
+
+typedef struct walk {
+    const b4c_leaves *l;
+    b4c_leaf_fn fn;
+    void *arg;
+    atomic_size_t next;
+} walk;
+
+/* Pieces are taken in order, so a lane goes through the leaves once. */
+static void walk_lane(void *arg, int lane, int lanes)
+{
+    walk *w = arg;
+    (void)lane, (void)lanes;
+    int i = 0;
+    size_t before = 0;
+    for (;;) {
+        const size_t piece = atomic_fetch_add_explicit(&w->next, 1, memory_order_relaxed);
+        while (i < w->l->n && piece >= before + pieces_of(&w->l->item[i]))
+            before += pieces_of(&w->l->item[i++]);
+        if (i == w->l->n) return;
+        const b4c_leaf *f = &w->l->item[i];
+        const size_t begin = (piece - before) * B4C_LEAF_PIECE,
+                     end = begin + B4C_LEAF_PIECE < f->n ? begin + B4C_LEAF_PIECE : f->n;
+        w->fn(w->arg, f, begin, end, piece);
+    }
+}
+
+void b4c_leaves_each(const b4c_leaves *l, b4c_pool *pool, b4c_leaf_fn fn, void *arg)
+{
+    walk w = { .l = l, .fn = fn, .arg = arg };
+    atomic_init(&w.next, 0);
+    b4c_pool_run(pool, walk_lane, &w);
+}
+
+static void square_piece(void *arg, const b4c_leaf *f, size_t begin, size_t end, size_t piece)
+{
+    double *sum = arg;
+    sum[piece] =
+        (double)b4c_kernels_get()->dot(f->g + begin, f->g + begin, end - begin);
+}
+
+double b4c_leaves_norm(const b4c_leaves *l, b4c_pool *pool)
+{
+    const size_t pieces = b4c_leaves_pieces(l);
+    double *sum = malloc((pieces + 1) * sizeof *sum), all = 0;
+    if (!sum) return NAN;
+    b4c_leaves_each(l, pool, square_piece, sum);
+    for (size_t i = 0; i < pieces; i++) all += sum[i];
+    free(sum);
+    return sqrt(all);
+}
+
+int b4c_leaves_bad(const b4c_leaves *l, bool values)
+{
+    for (int i = 0; i < l->n; i++) {
+        const b4c_leaf *f = &l->item[i];
+        const b4c_real *x = values ? f->x : f->g;
+        for (size_t k = 0; x && k < f->n; k++)
+            if (!isfinite(x[k])) return i;
+    }
+    return -1;
+}
+
+/* ---- copies of the masters ------------------------------------------------------------------- */
+
+enum { PANEL = 32 };
+
+typedef struct repacking {
+    const b4c_leaves *l;
+    atomic_int next;
+} repacking;
+
+/* Panels of 32 rows are filled by one lane, so rows of a weight are given out in such groups. */
+static void repack_lane(void *arg, int lane, int lanes)
+{
+    repacking *r = arg;
+    (void)lane, (void)lanes;
+    int i = 0, before = 0;
+    for (;;) {
+        const int group = atomic_fetch_add_explicit(&r->next, 1, memory_order_relaxed);
+        const b4c_weight *w = NULL;
+        for (; i < r->l->n; i++) {
+            const b4c_leaf *f = &r->l->item[i];
+            const int groups = f->p->weight && f->p->weight->slot && f->p->at == 0
+                                 ? (f->p->weight->packed.n + PANEL - 1) / PANEL
+                                 : 0;
+            if (group < before + groups) {
+                w = f->p->weight;
+                break;
+            }
+            before += groups;
+        }
+        if (!w) return;
+        const int first = (group - before) * PANEL, n = w->packed.n, k = w->packed.k;
+        b4c_packed packed = w->packed;
+        b4c_packed_fill(&packed, first, first + PANEL < n ? PANEL : n - first,
+                        w->master + (size_t)first * (size_t)k, (size_t)k);
+    }
+}
+
+void b4c_leaves_repack(const b4c_leaves *l, b4c_pool *pool)
+{
+    repacking r = { .l = l };
+    atomic_init(&r.next, 0);
+    b4c_pool_run(pool, repack_lane, &r);
+}

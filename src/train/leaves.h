@@ -1,0 +1,67 @@
+/* leaves.h - what an optimiser changes: every parameter of a network as a run of numbers with its
+ * gradient, whatever weight it is a part of.
+ *
+ * Values are the network's own masters, tables and arrays; gradients stand in one block that
+ * belongs here, so that they add up over several batches and are watched and measured as a whole.
+ * State of optimisers is parallel to that block: leaf i's begins at its `at`.
+ */
+#ifndef B4C_TRAIN_LEAVES_H
+#define B4C_TRAIN_LEAVES_H
+#include "model/network.h"
+
+enum { B4C_LEAF_NAME = 128 };
+
+typedef struct b4c_leaf {
+    const b4c_parameter *p;
+    b4c_real *x, *g;         /* [rows, cols]; g NULL: frozen */
+    int rows, cols;
+    size_t n, at;            /* elements; and those of the leaves before */
+    double decay;            /* share of the optimiser's weight decay: 0 or 1 */
+    double rate;             /* factor on the learning rate */
+    char name[B4C_LEAF_NAME]; /* as checkpoints call it */
+} b4c_leaf;
+
+typedef struct b4c_leaves {
+    b4c_network *net;
+    b4c_leaf *item;
+    int n;
+    size_t total;            /* elements of all that are trained, and what lies between for
+                              * alignment */
+    b4c_real *grad;          /* [total] */
+} b4c_leaves;
+
+/* The name of a parameter in checkpoints, into out. */
+typedef const char *(*b4c_leaf_name_fn)(void *arg, const b4c_parameter *, char *out, size_t room);
+
+typedef struct b4c_leaf_options {
+    b4c_leaf_name_fn name;
+    void *name_arg;
+    const char *const *freeze;   /* parts of names: such leaves stay as they are */
+    int n_freeze;
+    const char *const *no_decay; /* parts of names, besides all gains and biases */
+    int n_no_decay;
+    double layer_rate;           /* a layer's rate as a part of the layer's above it; 1: all alike */
+} b4c_leaf_options;
+
+/* The network is trained, its parameters stand in `list`; both must live as long. Points the
+ * network's gradient slots into the block (zero). A word in freeze or no_decay that is part of no
+ * name is B4C_E_ARG. */
+int b4c_leaves_make(b4c_leaves *, b4c_network *, const b4c_parameters *list,
+                    const b4c_leaf_options *, b4c_error *);
+void b4c_leaves_done(b4c_leaves *);
+void b4c_leaves_zero(b4c_leaves *);
+/* Panels and other copies of the masters, after these changed. */
+void b4c_leaves_repack(const b4c_leaves *, b4c_pool *);
+
+/* Root of the sum of squares of all gradients; its bits do not depend on threads. NaN or infinity
+ * in any makes it so. */
+double b4c_leaves_norm(const b4c_leaves *, b4c_pool *);
+/* Index of the first leaf whose gradient (values: with `values`) is not finite, or -1. */
+int b4c_leaves_bad(const b4c_leaves *, bool values);
+
+/* fn over all trained leaves in pieces of at most B4C_LEAF_PIECE elements: [begin, end) of leaf. */
+enum { B4C_LEAF_PIECE = 1 << 15 };
+typedef void (*b4c_leaf_fn)(void *arg, const b4c_leaf *, size_t begin, size_t end, size_t piece);
+void b4c_leaves_each(const b4c_leaves *, b4c_pool *, b4c_leaf_fn, void *arg);
+size_t b4c_leaves_pieces(const b4c_leaves *);
+#endif

@@ -1,0 +1,244 @@
+/* optimiser.c - steps of the weights; optimiser.h has the formulas.
+ *
+ * Elementwise kinds walk the leaves in pieces, in any order on any lane; adafactor's sums run over
+ * whole matrices, so a lane takes a leaf at a time.
+ */
+#include "train/optimiser.h"
+#include "base/error.h"
+#include "base/pool.h"
+#include <math.h>
+#include <stdatomic.h>
+#include <string.h>
+
+static const char *const names[B4C_OPTIMISERS] = { "sgd", "adam", "adamw", "lion", "adafactor" };
+
+const char *b4c_optimiser_name(b4c_optimiser_kind kind) { return names[kind]; }
+
+int b4c_optimiser_find(const char *name)
+{
+    for (int i = 0; i < B4C_OPTIMISERS; i++)
+        if (strcmp(names[i], name) == 0) return i;
+    return -1;
+}
+
+b4c_optimiser_options b4c_optimiser_default(b4c_optimiser_kind kind)
+{
+    static const b4c_optimiser_options o[B4C_OPTIMISERS] = {
+        [B4C_SGD] = { B4C_SGD, 0.9, 0, 0, 0, 0 },
+        [B4C_ADAM] = { B4C_ADAM, 0.9, 0.999, 1e-7, 0, 0 },
+        [B4C_ADAMW] = { B4C_ADAMW, 0.9, 0.999, 1e-8, 0.01, 0 },
+        [B4C_LION] = { B4C_LION, 0.9, 0.99, 0, 0.1, 0 },
+        [B4C_ADAFACTOR] = { B4C_ADAFACTOR, 0, 0.8, 1e-30, 0, 0 },
+    };
+    return o[kind];
+}
+
+int b4c_optimiser_init(b4c_optimiser *op, const b4c_leaves *leaves,
+                       const b4c_optimiser_options *o, b4c_error *err)
+{
+    *op = (b4c_optimiser){ .o = *o, .leaves = leaves,
+                           .bytes = leaves->total * sizeof(b4c_real) };
+    const bool m = o->kind != B4C_ADAFACTOR, v = o->kind != B4C_SGD && o->kind != B4C_LION;
+    if (m) op->m = b4c_block_new(op->bytes);
+    if (v) op->v = b4c_block_new(op->bytes);
+    if (o->ema > 0) op->ema = b4c_block_new(op->bytes);
+    if ((m && !op->m) || (v && !op->v) || (o->ema > 0 && !op->ema)) {
+        b4c_optimiser_done(op);
+        return b4c_fail(err, B4C_E_MEMORY, "no memory for the state of %s (%zu weights)",
+                        names[o->kind], leaves->total);
+    }
+    for (int i = 0; op->ema && i < leaves->n; i++) {
+        const b4c_leaf *f = &leaves->item[i];
+        if (f->g) memcpy(op->ema + f->at, f->x, f->n * sizeof *f->x);
+    }
+    return 0;
+}
+
+void b4c_optimiser_done(b4c_optimiser *op)
+{
+    b4c_block_free(op->m, op->bytes);
+    b4c_block_free(op->v, op->bytes);
+    b4c_block_free(op->ema, op->bytes);
+    *op = (b4c_optimiser){ 0 };
+}
+
+/* ---- elementwise ----------------------------------------------------------------------------- */
+
+typedef struct step {
+    b4c_optimiser *op;
+    double rate, scale;
+} step;
+
+static void sgd(b4c_real *x, const b4c_real *g, b4c_real *m, size_t n, const b4c_real k[4])
+{
+    const b4c_real b1 = k[0], rate = k[1], decay = k[2], scale = k[3];
+    for (size_t i = 0; i < n; i++) {
+        m[i] = b1 * m[i] + scale * g[i];
+        x[i] -= rate * (m[i] + decay * x[i]);
+    }
+}
+
+static void lion(b4c_real *x, const b4c_real *g, b4c_real *m, size_t n, const b4c_real k[5])
+{
+    const b4c_real b1 = k[0], b2 = k[1], rate = k[2], decay = k[3], scale = k[4];
+    for (size_t i = 0; i < n; i++) {
+        const b4c_real gi = scale * g[i], c = b1 * m[i] + (1 - b1) * gi;
+        x[i] -= rate * ((b4c_real)((c > 0) - (c < 0)) + decay * x[i]);
+        m[i] = b2 * m[i] + (1 - b2) * gi;
+    }
+}
+
+/* x = keep * x - rate * m / (sqrt(v) * root + eps): both forms of Adam. */
+static void adam(b4c_real *x, const b4c_real *g, b4c_real *m, b4c_real *v, size_t n,
+                 const b4c_real k[7])
+{
+    const b4c_real b1 = k[0], b2 = k[1], rate = k[2], root = k[3], eps = k[4], keep = k[5],
+                   scale = k[6];
+    for (size_t i = 0; i < n; i++) {
+        const b4c_real gi = scale * g[i];
+        m[i] = b1 * m[i] + (1 - b1) * gi;
+        v[i] = b2 * v[i] + (1 - b2) * (gi * gi);
+        x[i] = keep * x[i] - rate * m[i] / ((b4c_real)sqrt(v[i]) * root + eps);
+    }
+}
+
+static void adam_piece(const step *s, const b4c_leaf *f, size_t begin, size_t n)
+{
+    const b4c_optimiser *op = s->op;
+    const b4c_optimiser_options *o = &op->o;
+    const double r = s->rate * f->rate, decay = f->decay * o->decay,
+                 c1 = 1 - pow(o->beta1, (double)op->t), c2 = 1 - pow(o->beta2, (double)op->t);
+    const bool keras = o->kind == B4C_ADAM;
+    const b4c_real k[7] = { (b4c_real)o->beta1,
+                            (b4c_real)o->beta2,
+                            (b4c_real)(keras ? r * sqrt(c2) / c1 : r / c1),
+                            (b4c_real)(keras ? 1 : 1 / sqrt(c2)),
+                            (b4c_real)o->eps,
+                            (b4c_real)(1 - r * decay),
+                            (b4c_real)s->scale };
+    adam(f->x + begin, f->g + begin, op->m + f->at + begin, op->v + f->at + begin, n, k);
+}
+
+static void follow(const b4c_optimiser *op, const b4c_leaf *f, size_t begin, size_t n)
+{
+    b4c_real *e = op->ema + f->at + begin;
+    const b4c_real *x = f->x + begin, keep = (b4c_real)op->o.ema;
+    for (size_t i = 0; i < n; i++) e[i] = keep * e[i] + (1 - keep) * x[i];
+}
+
+static void step_piece(void *arg, const b4c_leaf *f, size_t begin, size_t end, size_t piece)
+{
+    const step *s = arg;
+    const b4c_optimiser *op = s->op;
+    const b4c_optimiser_options *o = &op->o;
+    const size_t n = end - begin;
+    const b4c_real rate = (b4c_real)(s->rate * f->rate), decay = (b4c_real)(f->decay * o->decay);
+    (void)piece;
+    if (o->kind == B4C_SGD)
+        sgd(f->x + begin, f->g + begin, op->m + f->at + begin, n,
+            (const b4c_real[]){ (b4c_real)o->beta1, rate, decay, (b4c_real)s->scale });
+    else if (o->kind == B4C_LION)
+        lion(f->x + begin, f->g + begin, op->m + f->at + begin, n,
+             (const b4c_real[]){ (b4c_real)o->beta1, (b4c_real)o->beta2, rate, decay,
+                                 (b4c_real)s->scale });
+    else
+        adam_piece(s, f, begin, n);
+    if (op->ema) follow(op, f, begin, n);
+}
+
+/* ---- adafactor ------------------------------------------------------------------------------- */
+
+/* Means of g^2 + eps over columns into row [rows], over rows into col [cols], moving with b. */
+static void factor(const b4c_leaf *f, double scale, double b, double eps, b4c_real *row,
+                   b4c_real *col)
+{
+    for (int c = 0; c < f->cols; c++) col[c] *= (b4c_real)b;
+    for (int r = 0; r < f->rows; r++) {
+        const b4c_real *g = f->g + (size_t)r * (size_t)f->cols;
+        double sum = 0;
+        for (int c = 0; c < f->cols; c++) {
+            const double square = scale * scale * (double)g[c] * (double)g[c] + eps;
+            sum += square;
+            col[c] += (b4c_real)((1 - b) * square / f->rows);
+        }
+        row[r] = (b4c_real)(b * (double)row[r] + (1 - b) * sum / f->cols);
+    }
+}
+
+/* 1 / root of the mean of g^2 that stands for element (r, c). */
+static double inverse(const b4c_real *row, const b4c_real *col, double mean, int r, int c)
+{
+    return 1 / sqrt((double)row[r] * (double)col[c] / mean);
+}
+
+static void adafactor_leaf(const step *s, const b4c_leaf *f)
+{
+    const b4c_optimiser *op = s->op;
+    const double b = 1 - pow((double)op->t, -op->o.beta2), eps = op->o.eps, rate = s->rate * f->rate;
+    const bool matrix = f->rows > 1 && f->cols > 1;
+    b4c_real *v = op->v + f->at, *col = v + f->rows;
+    double mean = 0, sum = 0;
+    if (matrix) {
+        factor(f, s->scale, b, eps, v, col);
+        for (int r = 0; r < f->rows; r++) mean += (double)v[r] / f->rows;
+    }
+    for (size_t i = 0; i < f->n; i++) {
+        const double g = s->scale * (double)f->g[i];
+        if (!matrix) v[i] = (b4c_real)(b * (double)v[i] + (1 - b) * (g * g + eps));
+        const double u =
+            g * (matrix ? inverse(v, col, mean, (int)(i / (size_t)f->cols),
+                                  (int)(i % (size_t)f->cols))
+                        : 1 / sqrt((double)v[i]));
+        sum += u * u;
+    }
+    const double rms = sqrt(sum / (double)f->n), clip = rms > 1 ? rms : 1;
+    for (size_t i = 0; i < f->n; i++) {
+        const double u = s->scale * (double)f->g[i] *
+                         (matrix ? inverse(v, col, mean, (int)(i / (size_t)f->cols),
+                                           (int)(i % (size_t)f->cols))
+                                 : 1 / sqrt((double)v[i]));
+        f->x[i] = (b4c_real)((1 - rate * f->decay * op->o.decay) * (double)f->x[i] -
+                             rate * u / clip);
+    }
+    if (op->ema) follow(op, f, 0, f->n);
+}
+
+typedef struct leaf_walk {
+    step s;
+    atomic_int next;
+} leaf_walk;
+
+static void adafactor_lane(void *arg, int lane, int lanes)
+{
+    leaf_walk *w = arg;
+    (void)lane, (void)lanes;
+    for (int i; (i = atomic_fetch_add(&w->next, 1)) < w->s.op->leaves->n;)
+        if (w->s.op->leaves->item[i].g) adafactor_leaf(&w->s, &w->s.op->leaves->item[i]);
+}
+
+/* ---- a step ---------------------------------------------------------------------------------- */
+
+void b4c_optimiser_step(b4c_optimiser *op, double rate, double scale, b4c_pool *pool)
+{
+    step s = { op, rate, scale };
+    op->t++;
+    if (op->o.kind == B4C_ADAFACTOR) {
+        leaf_walk w = { .s = s };
+        atomic_init(&w.next, 0);
+        b4c_pool_run(pool, adafactor_lane, &w);
+    } else {
+        b4c_leaves_each(op->leaves, pool, step_piece, &s);
+    }
+}
+
+void b4c_optimiser_swap_ema(b4c_optimiser *op)
+{
+    for (int i = 0; op->ema && i < op->leaves->n; i++) {
+        const b4c_leaf *f = &op->leaves->item[i];
+        for (size_t k = 0; f->g && k < f->n; k++) {
+            const b4c_real x = f->x[k];
+            f->x[k] = op->ema[f->at + k];
+            op->ema[f->at + k] = x;
+        }
+    }
+}
