@@ -9,6 +9,8 @@ enum { DEFAULT_CACHE = 1 << 30 };
 /* A job that is being worked at: slot[i] holds live hypothesis i. */
 typedef struct active {
     int job, source; /* source: slot of its source, or -1 */
+    int pages;       /* of the cache that are set aside for it, and of the sources */
+    int source_pages;
     bool fresh;      /* its prompt has not been read */
     int live;
     int *slot; /* [most] */
@@ -23,6 +25,7 @@ typedef struct engine {
     const b4c_stack *stack; /* the one that writes */
     b4c_cache cache, sources;
     int *free_slot, n_free, *free_source, n_free_source;
+    int left, left_sources; /* pages that nobody has been promised */
     active *active;
     int n_active, room_active;
     b4c_move *moves;
@@ -67,11 +70,20 @@ static int longest(const engine *e, int (*limit_of)(const b4c_request *))
     return limit && most > limit ? limit : most;
 }
 
-static int slots_for(const engine *e, int layers, int room, size_t budget, long wanted, int least)
+/* Pages that a job may come to hold: whole ones of its prompt are shared by its hypotheses. */
+static int pages_for(const engine *e, const b4c_job *j, int room)
 {
-    const size_t row = (size_t)layers * (size_t)(e->net->spec.kv_heads * e->net->spec.head_size) *
-                       2 * sizeof(b4c_real);
-    const size_t fit = budget / (row * (size_t)room);
+    const int first = first_rows(e, j), most = b4c_request_most(j->request);
+    const int all = first + b4c_request_longest(j->request);
+    const int each = b4c_cache_pages(all < room ? all : room);
+    const int shared = first / B4C_PAGE < each ? first / B4C_PAGE : each;
+    return shared + most * (each - shared);
+}
+
+/* As many of the wanted pages as the budget has, and at least what one job needs. */
+static int pages_within(const engine *e, size_t budget, long wanted, int least)
+{
+    const size_t fit = budget / b4c_cache_page_bytes(e->tape->kernels, e->net, e->stack);
     const long n = fit < (size_t)wanted ? (long)fit : wanted;
     return (int)(n < least ? least : n);
 }
@@ -79,33 +91,42 @@ static int slots_for(const engine *e, int layers, int room, size_t budget, long 
 static int make_room(engine *e, b4c_error *err)
 {
     const size_t budget = e->o->cache_bytes ? e->o->cache_bytes : DEFAULT_CACHE;
-    int most = 1, source = 1;
-    long all = 0;
+    const b4c_kernels *kernels = e->tape->kernels;
+    const int room = longest(e, b4c_request_longest);
+    int most = 1, source = 1, least = 1;
+    long all = 0, pages = 0, source_pages = 0;
     for (int i = 0; i < e->n_jobs; i++) {
-        const int m = b4c_request_most(e->job[i].request);
+        const b4c_job *j = &e->job[i];
+        const int m = b4c_request_most(j->request), n = pages_for(e, j, room);
         if (m > most) most = m;
-        if (e->job[i].n > source) source = e->job[i].n;
+        if (j->n > source) source = j->n;
+        if (n > least) least = n;
         all += m;
+        pages += n;
+        source_pages += b4c_cache_pages(j->n);
     }
-    const int room = longest(e, b4c_request_longest),
-              slots = slots_for(e, e->stack->layers, room, budget, all, most);
-    B4C_TRY(b4c_cache_init(&e->cache, e->net, e->stack, slots, room, err));
+    e->left = pages_within(e, budget, pages, least);
+    /* A hypothesis that lives has a page. */
+    const int slots = all < e->left ? (int)all : e->left > most ? e->left : most;
+    B4C_TRY(b4c_cache_init(&e->cache, kernels, e->net, e->stack, slots, room, e->left, err));
     int sources = 0;
     if (two_stacks(e)) {
-        sources = slots_for(e, e->stack->layers, source, budget, e->n_jobs, 1);
-        B4C_TRY(b4c_cache_init(&e->sources, e->net, e->stack, sources, source, err));
+        e->left_sources = pages_within(e, budget, source_pages, b4c_cache_pages(source));
+        sources = e->n_jobs < e->left_sources ? e->n_jobs : e->left_sources;
+        B4C_TRY(b4c_cache_init(&e->sources, kernels, e->net, e->stack, sources, source,
+                               e->left_sources, err));
     }
-    e->room_active = slots;
+    e->room_active = slots < e->n_jobs ? slots : e->n_jobs;
     e->free_slot = malloc((size_t)slots * sizeof *e->free_slot);
     e->free_source = malloc(((size_t)sources + 1) * sizeof *e->free_source);
-    e->active = calloc((size_t)slots, sizeof *e->active);
+    e->active = calloc((size_t)e->room_active, sizeof *e->active);
     e->moves = malloc((size_t)most * sizeof *e->moves);
     e->spare = malloc((size_t)most * sizeof *e->spare);
     bool ok = e->free_slot && e->free_source && e->active && e->moves && e->spare;
-    for (int i = 0; ok && i < slots; i++) {
+    for (int i = 0; ok && i < slots; i++) e->free_slot[e->n_free++] = slots - 1 - i;
+    for (int i = 0; ok && i < e->room_active; i++) {
         e->active[i].slot = malloc((size_t)most * sizeof *e->active[i].slot);
         ok = e->active[i].slot != NULL;
-        e->free_slot[e->n_free++] = slots - 1 - i;
     }
     for (int i = 0; ok && i < sources; i++) e->free_source[e->n_free_source++] = sources - 1 - i;
     return ok ? 0 : b4c_fail(err, B4C_E_MEMORY, "generation: no memory for %d sequences", slots);
@@ -123,11 +144,12 @@ static void done(engine *e)
     b4c_cache_done(&e->sources);
 }
 
-static int take_slot(engine *e)
+static int take_slot(engine *e) { return e->free_slot[--e->n_free]; }
+
+static void free_slot(engine *e, int slot)
 {
-    const int slot = e->free_slot[--e->n_free];
-    e->cache.length[slot] = 0;
-    return slot;
+    b4c_cache_clear(&e->cache, slot);
+    e->free_slot[e->n_free++] = slot;
 }
 
 /* ---- coming and going ------------------------------------------------------------------------ */
@@ -144,8 +166,13 @@ static int promised(const engine *e)
 static void leave(engine *e, int i)
 {
     active *a = &e->active[i];
-    for (int k = 0; k < a->live; k++) e->free_slot[e->n_free++] = a->slot[k];
-    if (a->source >= 0) e->free_source[e->n_free_source++] = a->source;
+    for (int k = 0; k < a->live; k++) free_slot(e, a->slot[k]);
+    if (a->source >= 0) {
+        b4c_cache_clear(&e->sources, a->source);
+        e->free_source[e->n_free_source++] = a->source;
+    }
+    e->left += a->pages;
+    e->left_sources += a->source_pages;
     const active gone = *a;
     e->n_active--;
     memmove(a, a + 1, (size_t)(e->n_active - i) * sizeof *a);
@@ -192,10 +219,16 @@ static int admit(engine *e, b4c_error *err)
             e->next_job++;
             continue;
         }
-        if (e->n_free - promised(e) < b4c_request_most(j->request) ||
-            (two_stacks(e) && !e->n_free_source))
+        const int pages = pages_for(e, j, e->cache.room);
+        const int source_pages = two_stacks(e) ? b4c_cache_pages(j->n) : 0;
+        if (e->n_free - promised(e) < b4c_request_most(j->request) || pages > e->left ||
+            source_pages > e->left_sources || (two_stacks(e) && !e->n_free_source))
             break;
+        e->left -= pages;
+        e->left_sources -= source_pages;
         active *a = &e->active[e->n_active++];
+        a->pages = pages;
+        a->source_pages = source_pages;
         a->job = e->next_job++;
         a->fresh = true;
         a->live = 1;
@@ -214,13 +247,13 @@ static int first_child(const b4c_move *moves, int n, int parent)
     return -1;
 }
 
-/* Slots follow the moves: a parent's first child goes on in its slot, others get copies, and slots
- * without children are free again: they are freed first, so that the copies find room. */
+/* Slots follow the moves: a parent's first child goes on in its slot, others fork from it; slots
+ * without children are freed first, so that the others find room. */
 static void follow(engine *e, active *a, int live)
 {
     for (int p = 0; p < a->live; p++) {
         e->spare[p] = a->slot[p];
-        if (first_child(e->moves, live, p) < 0) e->free_slot[e->n_free++] = a->slot[p];
+        if (first_child(e->moves, live, p) < 0) free_slot(e, a->slot[p]);
     }
     for (int i = 0; i < live; i++) {
         const int parent = e->spare[e->moves[i].parent];
@@ -228,7 +261,7 @@ static void follow(engine *e, active *a, int live)
             a->slot[i] = parent;
         } else {
             a->slot[i] = take_slot(e);
-            b4c_cache_copy(&e->cache, parent, a->slot[i]);
+            b4c_cache_fork(&e->cache, parent, a->slot[i]);
         }
     }
     a->live = live;

@@ -21,6 +21,7 @@
  */
 #ifndef B4C_MATH_ATTENTION_BODY_H
 #define B4C_MATH_ATTENTION_BODY_H
+#include "math/attention_keep_body.h"
 #include "math/attention_tile_body.h"
 #include "math/internal.h"
 #include "math/softmax_body.h"
@@ -59,20 +60,9 @@ typedef struct attention_room {
 
 static inline int rel_rows(const b4c_attention *job) { return job->rel ? 2 * job->rel_max + 1 : 0; }
 
-/* Head sizes that may go in pairs are multiples of this; 0: none may. */
-static int attention_bf16_heads(void)
-{
-#ifdef VEC_PAIRS
-    return b4c_cpu_get()->fast_bf16 ? VEC_LANES : 0;
-#else
-    return 0;
-#endif
-}
-
 static bool attention_in_pairs(const b4c_attention *job)
 {
-    const int unit = attention_bf16_heads();
-    return job->bf16 && !job->rel && unit && job->head_size % unit == 0;
+    return !job->rel && heads_in_pairs(job->head_size, job->bf16);
 }
 
 /* The parts of a scratch block; base NULL: only sizes are meant. */
@@ -90,7 +80,7 @@ static attention_room attention_divide(const b4c_attention *job, void *base)
     const size_t half = r.pairs ? sizeof(uint16_t) : 0;
     struct { void *part; size_t bytes; } parts[] = {
         { &r.block, 2 * (size_t)r.blocks * sizeof *r.block },
-        { &r.keys, keys * d * (r.pairs ? half : real) },
+        { &r.keys, job->pages ? 0 : keys * d * (r.pairs ? half : real) },
         { &r.weights, rows * r.ld * real },
         { &r.extra, r.ld * real },
         { &r.out, ROWS * d * real },
@@ -120,7 +110,8 @@ static size_t vector_attention_scratch(const b4c_attention *job)
 typedef struct attention_head {
     const b4c_attention *job;
     attention_room room;
-    int head;
+    int head, kv;            /* of queries; of the keys that they see */
+    size_t page_bytes;       /* of kept keys and values */
     const b4c_real *q, *v;   /* columns of this head, of the sequence's first row */
     const uint16_t *q_half, *v_half;     /* instead of them, or NULL */
     const int *from, *upto;  /* [q_rows] */
@@ -152,13 +143,29 @@ static inline softmax_span attention_see(const attention_head *t, const attentio
     return from < upto ? softmax_span_of(from, upto) : softmax_span_of(b->lo, b->lo);
 }
 
+/* Page number `i` of the sequence. */
+static inline char *attention_page(const attention_head *t, int i)
+{
+    return t->job->pages + (size_t)t->job->page[i] * t->page_bytes;
+}
+
+/* The panel of key j, as numbers or as pairs. */
+static inline const void *attention_panel(const attention_head *t, int j)
+{
+    const bool pairs = t->room.pairs;
+    const size_t one = (size_t)t->job->head_size * COLS * (pairs ? 2 : sizeof(b4c_real));
+    if (!t->job->pages) return (const char *)t->room.keys + (size_t)(j / COLS) * one;
+    const char *keys = page_keys(attention_page(t, j / B4C_PAGE), t->kv, t->job->head_size, pairs);
+    return keys + (size_t)(j % B4C_PAGE / COLS) * one;
+}
+
 /* Queries times keys, and times NEZHA's table. */
 static void attention_products(const attention_head *t, const attention_block *b)
 {
     const b4c_attention *job = t->job;
     const attention_room *room = &t->room;
     const int d = job->head_size;
-    const size_t q_ld = (size_t)job->q_ld, panel = (size_t)d * COLS;
+    const size_t q_ld = (size_t)job->q_ld;
     const b4c_real *q = t->q ? t->q + (size_t)b->row * q_ld : NULL;
     attention_product p = { .a = q, .a_ld = q_ld, .b_ld = COLS, .steps = d, .c_ld = room->ld };
     if (room->pairs) {
@@ -176,11 +183,12 @@ static void attention_products(const attention_head *t, const attention_block *b
         p.a_ld = (size_t)d;
     }
     for (int j = b->first; j < b->last; j += p.cols) {
-        const size_t half = (size_t)(j % COLS), at = (size_t)(j / COLS) * panel;
+        const size_t half = (size_t)(j % COLS);
+        const void *panel = attention_panel(t, j);
         p.cols = half > 0 || j + COLS > b->last ? VEC_LANES : COLS;
         p.c = room->weights + (size_t)b->at * room->ld + j;
-        if (room->pairs) p.b_pairs = (const uint16_t *)(void *)room->keys + at + 2 * half;
-        else p.b = room->keys + at + half;
+        if (room->pairs) p.b_pairs = (const uint16_t *)panel + 2 * half;
+        else p.b = (const b4c_real *)panel + half;
         attention_multiply(&p, b->rows);
     }
     if (!job->rel || b->lo == b->hi) return;
@@ -278,11 +286,13 @@ static void attention_values(const attention_head *t, int from, int upto)
 #endif
 }
 
-/* Keys of key head `kv`, as panels, and their values in pairs. */
+/* Keys of key head `kv`, as panels, and their values in pairs: kept ones are that already. */
 static void attention_keys(attention_head *t, int kv)
 {
     const b4c_attention *job = t->job;
     const size_t at = (size_t)kv * (size_t)job->head_size, ld = (size_t)job->k_ld;
+    t->kv = kv;
+    if (job->pages) return;
     const int d = job->head_size;
 #ifdef VEC_PAIRS
     if (job->q_half) {
@@ -298,24 +308,94 @@ static void attention_keys(attention_head *t, int kv)
     attention_values(t, t->low, t->high);
 }
 
-/* The product of weights and the values lo .. hi-1, for the strip's row i and those below. */
-static void attention_weighted(const attention_head *t, attention_product *p, int i, int lo, int hi)
+/* The weights of the strip's row i and those below, and their values, from key lo on, as the two
+ * matrices of a product. */
+static void attention_weighted(const attention_head *t, attention_product *p, int i, int lo, int hi,
+                               const void *values, size_t ld)
 {
     const attention_room *room = &t->room;
-    const int d = t->job->head_size;
+    p->a_ld = room->ld;
     if (room->pairs) {
-        lo = lo / 2 * 2;
         p->a_pairs = room->w_pairs + (size_t)i * room->ld + lo;
-        p->b_pairs = room->v_pairs + (size_t)lo * (size_t)d;
-        p->b_ld = 2 * (size_t)d;
+        p->b_pairs = values;
+        p->b_ld = 2 * ld;
         p->steps = (hi - lo + 1) / 2;
     } else {
         p->a = room->weights + (size_t)i * room->ld + lo;
-        p->b = t->v + (size_t)lo * (size_t)t->job->v_ld;
-        p->b_ld = (size_t)t->job->v_ld;
+        p->b = values;
+        p->b_ld = ld;
         p->steps = hi - lo;
     }
-    p->a_ld = room->ld;
+}
+
+/* Sums over the kept values lo .. hi-1: page by page, each going on from the sums before it. */
+static void attention_sum_pages(const attention_head *t, const attention_product *p, int i, int lo,
+                                int hi, int rows)
+{
+    const int d = t->job->head_size;
+    const bool pairs = t->room.pairs;
+    for (int j = lo, next; j < hi; j = next) {
+        const int page = j / B4C_PAGE, end = (page + 1) * B4C_PAGE;
+        const char *values = page_values(attention_page(t, page), t->job->kv_heads, t->kv, d,
+                                         pairs);
+        const size_t one = (size_t)d * (pairs ? sizeof(uint16_t) : sizeof(b4c_real));
+        attention_product part = *p;
+        next = end < hi ? end : hi;
+        attention_weighted(t, &part, i, j, next, values + (size_t)(j % B4C_PAGE) * one, (size_t)d);
+        part.add = j > lo;
+        if (next < hi) {
+            part.factor = NULL;
+            part.to = NULL;
+        }
+        attention_multiply(&part, rows);
+    }
+}
+
+/* p = weights times the values lo .. hi-1, for the strip's row i and those below. */
+static void attention_sum_values(const attention_head *t, attention_product *p, int i, int lo,
+                                 int hi, int rows)
+{
+    const attention_room *room = &t->room;
+    const size_t d = (size_t)t->job->head_size, ld = room->pairs ? d : (size_t)t->job->v_ld;
+    if (room->pairs) lo = lo / 2 * 2;
+    if (t->job->pages && lo < hi) {
+        attention_sum_pages(t, p, i, lo, hi, rows);
+        return;
+    }
+    const void *values = room->pairs  ? (const void *)(room->v_pairs + (size_t)lo * d)
+                       : t->job->pages ? (const void *)room->weights
+                                       : (const void *)(t->v + (size_t)lo * ld);
+    attention_weighted(t, p, i, lo, hi, values, ld);
+    attention_multiply(p, rows);
+}
+
+/* The same from a copy of the pairs in which hidden values are 0. */
+static void attention_sum_seen(const attention_head *t, attention_product *p, int i, int from,
+                               int upto)
+{
+#ifdef VEC_PAIRS
+    const attention_room *room = &t->room;
+    const size_t d = (size_t)t->job->head_size;
+    if (room->pairs) {
+        const int lo = from / 2 * 2;
+        if (!t->job->pages) attention_values(t, from, upto);
+        for (int j = lo; t->job->pages && j < upto; j += 2) {
+            const char *page = page_values(attention_page(t, j / B4C_PAGE), t->job->kv_heads,
+                                           t->kv, (int)d, true);
+            uint16_t *to = room->v_pairs + (size_t)j * d;
+            memcpy(to, (const uint16_t *)(const void *)page + (size_t)(j % B4C_PAGE) * d,
+                   2 * d * sizeof *to);
+            for (size_t c = 0; c < 2 * d; c += 2) {
+                if (j < from) to[c] = 0;
+                if (j + 1 >= upto) to[c + 1] = 0;
+            }
+        }
+        attention_weighted(t, p, i, lo, upto, room->v_pairs + (size_t)lo * d, d);
+        attention_multiply(p, 1);
+        return;
+    }
+#endif
+    attention_sum_values(t, p, i, from, upto, 1);
 }
 
 /* Rows beside hidden values that came out as NaN or infinity, once more from what they see. */
@@ -331,12 +411,10 @@ static void attention_mend(const attention_head *t, const attention_block *b, at
         const softmax_span s = attention_see(t, b, i);
         attention_product alone = p;
         if (p.factor) alone.factor = p.factor + i;
-        attention_values(t, s.from, s.upto);
-        attention_weighted(t, &alone, b->at + i, s.from, s.upto);
-        attention_multiply(&alone, 1);
+        attention_sum_seen(t, &alone, b->at + i, s.from, s.upto);
         mended = true;
     }
-    if (mended) attention_values(t, t->low, t->high);
+    if (mended && !t->job->pages) attention_values(t, t->low, t->high);
 }
 
 /* Results in another form than numbers, from room.out. */
@@ -383,8 +461,7 @@ static void attention_results(const attention_head *t, const attention_block *b)
         p.c = (b4c_real *)job->out.data + (size_t)row * job->out.ld + (size_t)t->head * (size_t)d;
         p.c_ld = job->out.ld;
     }
-    attention_weighted(t, &p, b->at, b->lo, b->hi);
-    attention_multiply(&p, b->rows);
+    attention_sum_values(t, &p, b->at, b->lo, b->hi, b->rows);
     if (b->ragged) attention_mend(t, b, p);
     if (job->rel) {
         p.a = room->rel_weights + (size_t)b->at * room->rel_ld;
@@ -429,6 +506,8 @@ static void vector_attention(const b4c_attention *job, int begin, int end, void 
     int turned = -1;
     assert(job->heads % job->kv_heads == 0 && !form_is_i8(job->out.form));
     assert(!job->q_half || t.room.pairs);
+    if (job->pages)
+        t.page_bytes = vector_page_bytes(job->kv_heads, d, job->bf16 && !job->rel);
     attention_plan(&t);
     if (job->rel)
         attention_turn(job->rel, (size_t)d, d, 0, rel_rows(job), t.room.rel_keys, false);

@@ -75,6 +75,10 @@ typedef struct b4c_attention {
     /* Instead of them, where table->bf16_heads allows it: the same as bf16 (q_half NULL: not). */
     const uint16_t *q_half, *k_half, *v_half;
     int q_ld, k_ld, v_ld;        /* elements */
+    /* Instead of k and v: keys and values that table->keep put away, key j in page j / B4C_PAGE,
+     * which is number page[j / B4C_PAGE] of pages. The same bits. NULL: not */
+    char *pages;
+    const int *page;
     const int *from, *upto;      /* of the interval set of head 0 */
     const int *from2, *upto2;    /* of the second set, or NULL */
     const uint8_t *head_set;     /* [heads] 0 or 1, or NULL: all 0 */
@@ -94,6 +98,20 @@ typedef struct b4c_attention {
      * NULL */
     b4c_real *weights;
 } b4c_attention;
+
+/* Keys that a page of kept keys and values holds. */
+enum { B4C_PAGE = 32 };
+
+/* Rows of k and v [.., kv_heads*d] to keep: row i becomes key at + i of its sequence, whose pages
+ * are numbers page[0], page[1] ... of `pages`, each of table->page_bytes bytes. */
+typedef struct b4c_keeping {
+    int kv_heads, head_size;
+    bool bf16;               /* as the attention that will read them */
+    const b4c_real *k, *v;
+    int k_ld, v_ld, at;
+    char *pages;
+    const int *page;
+} b4c_keeping;
 
 /* ---- norm ------------------------------------------------------------------------------------ */
 
@@ -148,6 +166,11 @@ typedef struct b4c_kernels {
     /* Units: heads of this sequence. scratch: attention_scratch(job) bytes, one a thread. */
     void (*attention)(const b4c_attention *, int begin, int end, void *scratch);
     size_t (*attention_scratch)(const b4c_attention *);
+    /* Keys and values that stay (b4c_keeping). Bytes of a page, whose values must be finite when it
+     * is taken; keep's units: rows. bf16: whether the attention may round (b4c_attention.bf16, and
+     * no `rel`). */
+    size_t (*page_bytes)(int kv_heads, int head_size, bool bf16);
+    void (*keep)(const b4c_keeping *, int begin, int end);
     /* Attention with `bf16` reads q, k and v as bf16 too, to the same bits, where the head size is
      * a multiple of this and there is no `rel`. 0: never. */
     int bf16_heads;

@@ -80,8 +80,14 @@ static b4c_tensor self_attention(b4c_tape *t, const b4c_network *net,
         if (s->rotate_values)
             v = b4c_rotated(t, v, s->kv_heads, s->head_size, c->self->pos, &net->rotary);
     }
-    if (c->run->cache && !t->failed) b4c_cache_keep(c->run->cache, c->layer, c->self, &k, &v);
-    const b4c_tensor y = b4c_attend(t, q, k, v, c->asked, &a, B4C_OPERAND);
+    b4c_tensor y;
+    if (c->run->cache) {
+        const b4c_kept kept = b4c_cache_layer(c->run->cache, c->layer);
+        b4c_keep(t, &kept, c->self, k, v);
+        y = b4c_attend_kept(t, q, &kept, c->asked, &a, B4C_OPERAND);
+    } else {
+        y = b4c_attend(t, q, k, v, c->asked, &a, B4C_OPERAND);
+    }
     return b4c_scope_close(t, scope, b4c_linear(t, y, &w->out, B4C_ACT_NONE, B4C_ROWS));
 }
 
@@ -92,16 +98,16 @@ static b4c_tensor cross_attention(b4c_tape *t, const b4c_network *net,
     const int kv_cols = net->spec.kv_heads * net->spec.head_size;
     const size_t scope = b4c_scope_open(t);
     const b4c_tensor q = b4c_linear(t, x, &w->qkv, B4C_ACT_NONE, B4C_ROWS);
-    b4c_tensor k, v;
+    const b4c_attend_spec a = attend_spec(net, c->stack, true);
+    b4c_tensor y;
     if (c->run->sources) {
-        b4c_cache_layer(c->run->sources, c->layer, &k, &v);
+        const b4c_kept kept = b4c_cache_layer(c->run->sources, c->layer);
+        y = b4c_attend_kept(t, q, &kept, c->cross, &a, B4C_OPERAND);
     } else {
         const b4c_tensor kv = b4c_linear(t, c->run->memory, &w->kv, B4C_ACT_NONE, B4C_ROWS);
-        k = b4c_columns(kv, 0, kv_cols);
-        v = b4c_columns(kv, kv_cols, kv_cols);
+        y = b4c_attend(t, q, b4c_columns(kv, 0, kv_cols), b4c_columns(kv, kv_cols, kv_cols),
+                       c->cross, &a, B4C_OPERAND);
     }
-    const b4c_attend_spec a = attend_spec(net, c->stack, true);
-    const b4c_tensor y = b4c_attend(t, q, k, v, c->cross, &a, B4C_OPERAND);
     return b4c_scope_close(t, scope, b4c_linear(t, y, &w->out, B4C_ACT_NONE, B4C_ROWS));
 }
 

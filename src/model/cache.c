@@ -1,38 +1,153 @@
-/* cache.c - slots of keys and values. The idea and the invariants stand in cache.h. */
+/* cache.c - slots of keys and values. The idea stands in cache.h.
+ *
+ * Invariants: a slot of length n holds the first (n + PAGE - 1) / PAGE entries of its list, and
+ * users[] counts the slots that hold a page; free pages have no users and are listed once. A page
+ * is written only by a slot that is its one user. Values behind a page's end are finite.
+ */
 #include "model/cache.h"
 #include "base/error.h"
+#include "base/memory.h"
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
-int b4c_cache_init(b4c_cache *c, const b4c_network *net, const b4c_stack *st, int slots, int room,
-                   b4c_error *err)
+int b4c_cache_pages(int rows) { return (rows + B4C_PAGE - 1) / B4C_PAGE; }
+
+/* Bytes of a page in one layer. */
+static size_t layer_page_bytes(const b4c_kernels *k, const b4c_network *net)
+{
+    const b4c_spec *s = &net->spec;
+    const bool bf16 = net->dtype != B4C_F32 && s->positions != B4C_POSITION_NEZHA;
+    return k->page_bytes(s->kv_heads, s->head_size, bf16);
+}
+
+size_t b4c_cache_page_bytes(const b4c_kernels *k, const b4c_network *net, const b4c_stack *st)
+{
+    return (size_t)st->layers * layer_page_bytes(k, net);
+}
+
+int b4c_cache_init(b4c_cache *c, const b4c_kernels *kernels, const b4c_network *net,
+                   const b4c_stack *st, int slots, int room, int pages, b4c_error *err)
 {
     assert(slots > 0 && room > 0);
-    *c = (b4c_cache){ .layers = st->layers,
+    *c = (b4c_cache){ .kernels = kernels,
+                      .layers = st->layers,
                       .slots = slots,
                       .room = room,
-                      .width = net->spec.kv_heads * net->spec.head_size };
-    c->bytes = (size_t)c->layers * (size_t)slots * (size_t)room * (size_t)c->width *
-               sizeof(b4c_real);
+                      .kv_heads = net->spec.kv_heads,
+                      .head_size = net->spec.head_size,
+                      .slot_pages = b4c_cache_pages(room),
+                      .rel = net->spec.positions == B4C_POSITION_NEZHA,
+                      .page_bytes = layer_page_bytes(kernels, net) };
+    c->pages = pages ? pages : slots * c->slot_pages;
+    c->bytes = (size_t)c->layers * (size_t)c->pages * c->page_bytes;
     c->length = calloc((size_t)slots, sizeof *c->length);
-    c->k = b4c_block_new(c->bytes);
-    c->v = b4c_block_new(c->bytes);
-    if (c->length && c->k && c->v) return 0;
-    b4c_cache_done(c);
-    return b4c_fail(err, B4C_E_MEMORY,
-                    "no memory for the keys and values of %d sequences of %d tokens", slots, room);
+    c->page = calloc((size_t)slots * (size_t)c->slot_pages, sizeof *c->page);
+    c->users = calloc((size_t)c->pages, sizeof *c->users);
+    c->free_page = calloc((size_t)c->pages, sizeof *c->free_page);
+    c->data = b4c_block_new(c->bytes);
+    if (!c->length || !c->page || !c->users || !c->free_page || !c->data) {
+        b4c_cache_done(c);
+        return b4c_fail(err, B4C_E_MEMORY,
+                        "no memory for the keys and values of %d sequences of %d tokens", slots,
+                        room);
+    }
+    for (int i = 0; i < c->pages; i++) c->free_page[c->n_free++] = c->pages - 1 - i;
+    return 0;
 }
 
 void b4c_cache_done(b4c_cache *c)
 {
     free(c->length);
-    b4c_block_free(c->k, c->bytes);
-    b4c_block_free(c->v, c->bytes);
+    free(c->page);
+    free(c->users);
+    free(c->free_page);
+    b4c_block_free(c->data, c->bytes);
     *c = (b4c_cache){ 0 };
 }
 
-b4c_plan b4c_cache_plan(b4c_tape *t, const b4c_cache *c, b4c_mask mask, const int *slot,
+/* ---- pages ----------------------------------------------------------------------------------- */
+
+static int *list_of(const b4c_cache *c, int slot)
+{
+    return c->page + (size_t)slot * (size_t)c->slot_pages;
+}
+
+static char *page_at(const b4c_cache *c, int layer, int page)
+{
+    return c->data + ((size_t)layer * (size_t)c->pages + (size_t)page) * c->page_bytes;
+}
+
+static int take_page(b4c_cache *c)
+{
+    assert(c->n_free > 0);
+    const int page = c->free_page[--c->n_free];
+    c->users[page] = 1;
+    return page;
+}
+
+static void leave_page(b4c_cache *c, int page)
+{
+    if (--c->users[page] == 0) c->free_page[c->n_free++] = page;
+}
+
+/* A copy of its own where others hold the page too. */
+static int own_page(b4c_cache *c, int page)
+{
+    if (c->users[page] == 1) return page;
+    const int copy = take_page(c);
+    for (int l = 0; l < c->layers; l++)
+        memcpy(page_at(c, l, copy), page_at(c, l, page), c->page_bytes);
+    leave_page(c, page);
+    return copy;
+}
+
+static int zero_page(b4c_cache *c)
+{
+    const int page = take_page(c);
+    for (int l = 0; l < c->layers; l++) memset(page_at(c, l, page), 0, c->page_bytes);
+    return page;
+}
+
+/* Pages for `rows` more rows of a slot. */
+static void make_ready(b4c_cache *c, int slot, int rows)
+{
+    int *list = list_of(c, slot);
+    const int held = c->length[slot], have = b4c_cache_pages(held);
+    assert(held + rows <= c->room);
+    if (rows && held % B4C_PAGE) list[have - 1] = own_page(c, list[have - 1]);
+    for (int i = have; i < b4c_cache_pages(held + rows); i++) list[i] = zero_page(c);
+}
+
+void b4c_cache_fork(b4c_cache *c, int from, int to)
+{
+    assert(c->length[to] == 0);
+    const int n = b4c_cache_pages(c->length[from]);
+    memcpy(list_of(c, to), list_of(c, from), (size_t)n * sizeof *c->page);
+    for (int i = 0; i < n; i++) c->users[list_of(c, to)[i]]++;
+    c->length[to] = c->length[from];
+}
+
+void b4c_cache_clear(b4c_cache *c, int slot)
+{
+    for (int i = b4c_cache_pages(c->length[slot]); i-- > 0;) leave_page(c, list_of(c, slot)[i]);
+    c->length[slot] = 0;
+}
+
+b4c_kept b4c_cache_layer(const b4c_cache *c, int layer)
+{
+    return (b4c_kept){ .pages = page_at(c, layer, 0),
+                       .page = c->page,
+                       .kv_heads = c->kv_heads,
+                       .head_size = c->head_size,
+                       .rel = c->rel };
+}
+
+/* ---- plans ----------------------------------------------------------------------------------- */
+
+static const b4c_plan no_plan = { .n_seq = -1 };
+
+b4c_plan b4c_cache_plan(b4c_tape *t, b4c_cache *c, b4c_mask mask, const int *slot,
                         const int *lengths, int n_seq)
 {
     assert(mask == B4C_MASK_FULL || mask == B4C_MASK_CAUSAL);
@@ -43,12 +158,12 @@ b4c_plan b4c_cache_plan(b4c_tape *t, const b4c_cache *c, b4c_mask mask, const in
         *k_off = b4c_take(t, (size_t)n_seq * bytes);
     int *k_len = b4c_take(t, (size_t)n_seq * bytes), *from = b4c_take(t, (size_t)rows * bytes);
     int *upto = b4c_take(t, (size_t)rows * bytes), *pos = b4c_take(t, (size_t)rows * bytes);
-    if (t->failed) return (b4c_plan){ .n_seq = -1 };
+    if (t->failed) return no_plan;
     q_off[0] = 0;
     for (int s = 0, i = 0; s < n_seq; s++) {
         const int held = c->length[slot[s]], end = held + lengths[s];
-        assert(end <= c->room);
-        k_off[s] = slot[s] * c->room;
+        make_ready(c, slot[s], lengths[s]);
+        k_off[s] = slot[s] * c->slot_pages;
         k_len[s] = end;
         for (int p = held; p < end; p++, i++) {
             from[i] = 0;
@@ -72,87 +187,50 @@ void b4c_cache_grow(b4c_cache *c, const int *slot, const int *lengths, int n_seq
     for (int s = 0; s < n_seq; s++) c->length[slot[s]] += lengths[s];
 }
 
-/* Rows of x to where the plan's positions put them. */
-static void place(b4c_real *layer, int width, const b4c_plan *p, b4c_tensor x)
-{
-    for (int s = 0; s < p->n_seq; s++)
-        for (int i = p->q_off[s]; i < p->q_off[s + 1]; i++)
-            memcpy(layer + ((size_t)p->k_off[s] + (size_t)p->pos[i]) * (size_t)width,
-                   x.x + (size_t)i * (size_t)x.ld, (size_t)width * sizeof(b4c_real));
-}
-
-void b4c_cache_layer(const b4c_cache *c, int layer, b4c_tensor *k, b4c_tensor *v)
-{
-    const int rows = c->slots * c->room;
-    const size_t at = (size_t)layer * (size_t)rows * (size_t)c->width;
-    *k = b4c_tensor_of(c->k + at, rows, c->width, NULL);
-    *v = b4c_tensor_of(c->v + at, rows, c->width, NULL);
-}
-
-void b4c_cache_keep(b4c_cache *c, int layer, const b4c_plan *p, b4c_tensor *k, b4c_tensor *v)
-{
-    b4c_tensor all_k, all_v;
-    b4c_cache_layer(c, layer, &all_k, &all_v);
-    place(all_k.x, c->width, p, *k);
-    place(all_v.x, c->width, p, *v);
-    *k = all_k;
-    *v = all_v;
-}
-
-void b4c_cache_copy(b4c_cache *c, int from, int to)
-{
-    const size_t slot = (size_t)c->room * (size_t)c->width, layer = (size_t)c->slots * slot;
-    const size_t bytes = (size_t)c->length[from] * (size_t)c->width * sizeof(b4c_real);
-    for (int l = 0; l < c->layers; l++) {
-        const size_t base = (size_t)l * layer;
-        memcpy(c->k + base + (size_t)to * slot, c->k + base + (size_t)from * slot, bytes);
-        memcpy(c->v + base + (size_t)to * slot, c->v + base + (size_t)from * slot, bytes);
-    }
-    c->length[to] = c->length[from];
-}
-
 /* ---- sources ------------------------------------------------------------------------------- */
 
 void b4c_cache_source(b4c_tape *t, b4c_cache *c, const b4c_network *net, b4c_tensor memory,
                       const int *slot, const int *lengths, int n_seq)
 {
+    const int cols = c->kv_heads * c->head_size;
+    const size_t begin = b4c_scope_open(t);
+    const b4c_plan plan = b4c_cache_plan(t, c, B4C_MASK_FULL, slot, lengths, n_seq);
     for (int l = 0; l < c->layers && !t->failed; l++) {
         const size_t scope = b4c_scope_open(t);
         const b4c_weight *w = &net->decoder.block[net->decoder.blocks == 1 ? 0 : l].cross.kv;
         const b4c_tensor kv = b4c_linear(t, memory, w, B4C_ACT_NONE, B4C_ROWS);
-        b4c_tensor k, v;
-        b4c_cache_layer(c, l, &k, &v);
-        for (int s = 0, row = 0; s < n_seq && !t->failed; s++)
-            for (int i = 0; i < lengths[s]; i++, row++) {
-                const size_t at = ((size_t)slot[s] * (size_t)c->room + (size_t)i) *
-                                  (size_t)c->width;
-                const b4c_real *x = kv.x + (size_t)row * (size_t)kv.ld;
-                memcpy(k.x + at, x, (size_t)c->width * sizeof *x);
-                memcpy(v.x + at, x + c->width, (size_t)c->width * sizeof *x);
-            }
+        const b4c_kept kept = b4c_cache_layer(c, l);
+        b4c_keep(t, &kept, &plan, b4c_columns(kv, 0, cols), b4c_columns(kv, cols, cols));
         if (!t->failed) b4c_drop(t, scope);
     }
-    for (int s = 0; s < n_seq; s++) c->length[slot[s]] = lengths[s];
+    if (!t->failed) b4c_drop(t, begin);
+    b4c_cache_grow(c, slot, lengths, n_seq);
 }
 
 b4c_plan b4c_cache_source_plan(b4c_tape *t, const b4c_cache *c, const b4c_plan *self,
                                const int *slot)
 {
     const size_t bytes = sizeof(int), n = (size_t)self->n_seq, rows = (size_t)self->n_rows;
+    int *q_off = b4c_take(t, (n + 1) * bytes);
     int *k_off = b4c_take(t, n * bytes), *k_len = b4c_take(t, n * bytes);
     int *from = b4c_take(t, rows * bytes), *upto = b4c_take(t, rows * bytes);
-    if (t->failed) return (b4c_plan){ .n_seq = -1 };
+    if (t->failed) return no_plan;
+    int m = 0;
+    q_off[0] = 0;
     for (int s = 0; s < self->n_seq; s++) {
-        k_off[s] = slot[s] * c->room;
-        k_len[s] = c->length[slot[s]];
+        if (s == 0 || slot[s] != slot[s - 1]) {
+            k_off[m] = slot[s] * c->slot_pages;
+            k_len[m++] = c->length[slot[s]];
+        }
+        q_off[m] = self->q_off[s + 1];
         for (int i = self->q_off[s]; i < self->q_off[s + 1]; i++) {
             from[i] = 0;
-            upto[i] = k_len[s];
+            upto[i] = c->length[slot[s]];
         }
     }
-    return (b4c_plan){ .n_seq = self->n_seq,
+    return (b4c_plan){ .n_seq = m,
                        .n_rows = self->n_rows,
-                       .q_off = self->q_off,
+                       .q_off = q_off,
                        .k_off = k_off,
                        .k_len = k_len,
                        .from = { from },

@@ -1,50 +1,66 @@
 /* cache.h - keys and values of rows that were already read, so that a sequence goes on from where
  * it stopped.
  *
- * A slot holds one sequence: `room` rows of keys and of values for each layer, keys already turned
- * by their positions. A plan made here lets new rows continue slots; their keys and values are put
- * behind those that are there, and attention reads the slot from its first row on. Nothing else in
- * the block knows about it.
+ * A slot is one sequence. What it holds lies in pages of B4C_PAGE keys, in the order in which
+ * attention reads them, each page once for every layer; a slot is a list of page numbers. Slots
+ * that begin alike share pages: a copy of a slot is a copy of its list, and a page that several
+ * slots hold is copied when one of them writes behind its end. So a hundred samples of one source,
+ * or the beams of a search, keep what they have in common once.
+ *
+ * A plan made here lets new rows continue slots. Nothing else in the block knows about it.
  */
 #ifndef B4C_MODEL_CACHE_H
 #define B4C_MODEL_CACHE_H
 #include "model/network.h"
 
 typedef struct b4c_cache {
-    int layers, slots, room, width; /* width = kv_heads * head_size */
+    const b4c_kernels *kernels;
+    int layers, slots, room;        /* room: rows that a slot may hold */
+    int kv_heads, head_size, slot_pages;
+    bool rel;
     int *length;                    /* [slots] rows that a slot holds */
-    b4c_real *k, *v;                /* [layers, slots * room, width] */
-    size_t bytes;                   /* of k, and of v */
+    int *page;                      /* [slots, slot_pages] */
+    int pages, n_free;
+    int *users;                     /* [pages] slots that hold it */
+    int *free_page;                 /* [n_free] */
+    char *data;                     /* [layers, pages, page_bytes] */
+    size_t page_bytes, bytes;
 } b4c_cache;
 
-int b4c_cache_init(b4c_cache *, const b4c_network *, const b4c_stack *, int slots, int room,
-                   b4c_error *);
+/* pages: for all slots together; 0: as many as the slots could fill. The kernels are those of the
+ * tapes that will use it. */
+int b4c_cache_init(b4c_cache *, const b4c_kernels *, const b4c_network *, const b4c_stack *,
+                   int slots, int room, int pages, b4c_error *);
 void b4c_cache_done(b4c_cache *);
+/* Pages of `rows` rows; bytes of a page in all layers. */
+int b4c_cache_pages(int rows);
+size_t b4c_cache_page_bytes(const b4c_kernels *, const b4c_network *, const b4c_stack *);
 
 /* Plan for lengths[s] new rows behind slot[s], s < n_seq. FULL: each sees all the slot holds and
- * all new rows (a source); CAUSAL: what the slot holds and the new rows up to itself. n_seq is -1
- * (and the tape failed) when there is no memory. */
-b4c_plan b4c_cache_plan(b4c_tape *, const b4c_cache *, b4c_mask, const int *slot,
-                        const int *lengths, int n_seq);
+ * all new rows (a source); CAUSAL: what the slot holds and the new rows up to itself. Takes the
+ * pages that these rows need: enough must be free. n_seq is -1 (and the tape failed) when there is
+ * no memory. */
+b4c_plan b4c_cache_plan(b4c_tape *, b4c_cache *, b4c_mask, const int *slot, const int *lengths,
+                        int n_seq);
 /* The rows of that plan have been read: they belong to the slots now. */
 void b4c_cache_grow(b4c_cache *, const int *slot, const int *lengths, int n_seq);
 
-/* Slot `to` becomes a copy of slot `from`. */
-void b4c_cache_copy(b4c_cache *, int from, int to);
-/* All of a layer's keys and values, as tensors of slots * room rows. */
-void b4c_cache_layer(const b4c_cache *, int layer, b4c_tensor *k, b4c_tensor *v);
+/* Slot `to`, which is empty, becomes what slot `from` is. Copies no keys. */
+void b4c_cache_fork(b4c_cache *, int from, int to);
+/* The slot is empty again, and its pages free that no other slot holds. */
+void b4c_cache_clear(b4c_cache *, int slot);
+/* A layer's keys and values, for plans made here. */
+b4c_kept b4c_cache_layer(const b4c_cache *, int layer);
 
-/* ---- sources of an encoder-decoder: one slot each, written once, read by many targets -------- */
+/* ---- sources of an encoder-decoder: one slot each, written once, read by any number of targets
+ * ---- */
 
 /* Keys and values that the decoder's cross-attention makes of the encoder's rows `memory`
- * (sequences of lengths[s], end to end), into slot[s]. */
+ * (sequences of lengths[s], end to end), into the empty slot[s]. */
 void b4c_cache_source(b4c_tape *, b4c_cache *, const b4c_network *, b4c_tensor memory,
                       const int *slot, const int *lengths, int n_seq);
-/* The rows of plan `self` see all of source slot[s], each sequence its own. n_seq is -1 on failure.
- */
+/* The rows of plan `self` see all of source slot[s]; sequences side by side that have one source
+ * are one sequence of the plan. n_seq is -1 on failure. */
 b4c_plan b4c_cache_source_plan(b4c_tape *, const b4c_cache *, const b4c_plan *self,
                                const int *slot);
-
-/* Put rows k, v of a layer where the plan says, and answer with all of the layer's. */
-void b4c_cache_keep(b4c_cache *, int layer, const b4c_plan *, b4c_tensor *k, b4c_tensor *v);
 #endif

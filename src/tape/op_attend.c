@@ -30,6 +30,7 @@ typedef struct attend_arg {
     b4c_attend_spec spec;    /* spec.pos is never NULL */
     b4c_plan plan;
     b4c_tensor q, k, v;
+    const b4c_kept *kept;    /* instead of k and v, or NULL */
     int span;                /* farthest distance whose bias differs from its neighbour's */
 } attend_arg;
 
@@ -139,7 +140,11 @@ static b4c_attention attention_of(const attend_job *j, int s)
         .out = j->out,
         .out_row = row,
     };
-    if (is_half(a->q)) {
+    if (a->kept) {
+        n.q = b4c_row_of(a->q, row);
+        n.pages = a->kept->pages;
+        n.page = a->kept->page + p->k_off[s];
+    } else if (is_half(a->q)) {
         n.q_half = half_row(a->q, row);
         n.k_half = half_row(a->k, p->k_off[s]);
         n.v_half = half_row(a->v, p->k_off[s]);
@@ -421,23 +426,17 @@ static void attend_back(b4c_tape *t, const b4c_record *r)
 
 /* ---- the op --------------------------------------------------------------------------------- */
 
-b4c_tensor b4c_attend(b4c_tape *t, b4c_tensor q, b4c_tensor k, b4c_tensor v, const b4c_plan *plan,
-                      const b4c_attend_spec *spec, b4c_want want)
+/* y of a's queries over its keys, wherever those are. */
+static b4c_tensor attend(b4c_tape *t, attend_arg a, b4c_want want)
 {
-    if (t->failed) return (b4c_tensor){ 0 };
-    const int heads = spec->heads, d = spec->head_size;
-    assert((q.x && k.x && v.x) || (is_half(q) && is_half(k) && is_half(v)));
-    assert(plan->n_rows == q.rows && heads % spec->kv_heads == 0);
-    assert(q.cols == heads * d && k.cols == spec->kv_heads * d && v.cols == k.cols &&
-           v.rows == k.rows);
+    const b4c_attend_spec *spec = &a.spec;
+    const int heads = spec->heads;
+    assert(a.plan.n_rows == a.q.rows && heads % spec->kv_heads == 0);
+    assert(a.q.cols == heads * spec->head_size);
     assert(!spec->bias.x || spec->bias.cols == heads);
-    for (int s = 0; s < plan->n_seq; s++)
-        assert(plan->k_off[s] >= 0 && plan->k_off[s] + plan->k_len[s] <= k.rows);
-
-    attend_arg a = { .spec = *spec, .plan = *plan, .q = q, .k = k, .v = v };
-    if (!a.spec.pos) a.spec.pos = plan->pos;
-    if (spec->bias.x) a.span = widest(plan, a.spec.pos, spec->max_distance);
-    b4c_tensor y = b4c_fresh(t, q.rows, heads * d, want);
+    if (!a.spec.pos) a.spec.pos = a.plan.pos;
+    if (spec->bias.x) a.span = widest(&a.plan, a.spec.pos, spec->max_distance);
+    b4c_tensor y = b4c_fresh(t, a.q.rows, a.q.cols, want);
     b4c_record *r = b4c_remember(t, attend_back, y);
     if (r) r->arg = b4c_copy(t, &a, sizeof a);
 
@@ -447,10 +446,69 @@ b4c_tensor b4c_attend(b4c_tape *t, b4c_tensor q, b4c_tensor k, b4c_tensor v, con
     if (spec->bias.x) j.bias = spread_bias(t, spec, a.span);
     take_scratch(t, &j);
     if (t->failed) return (b4c_tensor){ 0 };
-    const int units = plan->n_seq * heads;
+    const int units = a.plan.n_seq * heads;
     b4c_each(t, attend_heads, &j, units,
              b4c_grain(t, work_of_head(&a) / 16 * heads / (units ? units : 1)));
     b4c_settle(t, &y, &j.out);
     b4c_drop(t, mark);
     return t->failed ? (b4c_tensor){ 0 } : y;
+}
+
+b4c_tensor b4c_attend(b4c_tape *t, b4c_tensor q, b4c_tensor k, b4c_tensor v, const b4c_plan *plan,
+                      const b4c_attend_spec *spec, b4c_want want)
+{
+    if (t->failed) return (b4c_tensor){ 0 };
+    assert((q.x && k.x && v.x) || (is_half(q) && is_half(k) && is_half(v)));
+    assert(k.cols == spec->kv_heads * spec->head_size && v.cols == k.cols && v.rows == k.rows);
+    for (int s = 0; s < plan->n_seq; s++)
+        assert(plan->k_off[s] >= 0 && plan->k_off[s] + plan->k_len[s] <= k.rows);
+    return attend(t, (attend_arg){ .spec = *spec, .plan = *plan, .q = q, .k = k, .v = v }, want);
+}
+
+b4c_tensor b4c_attend_kept(b4c_tape *t, b4c_tensor q, const b4c_kept *kept, const b4c_plan *plan,
+                           const b4c_attend_spec *spec, b4c_want want)
+{
+    if (t->failed) return (b4c_tensor){ 0 };
+    assert(!t->recording && q.x && !kept->rel == !spec->rel);
+    assert(kept->kv_heads == spec->kv_heads && kept->head_size == spec->head_size);
+    return attend(t, (attend_arg){ .spec = *spec, .plan = *plan, .q = q, .kept = kept }, want);
+}
+
+/* ---- keeping -------------------------------------------------------------------------------- */
+
+typedef struct keep_job {
+    const b4c_kept *kept;
+    const b4c_plan *plan;
+    b4c_tensor k, v;
+} keep_job;
+
+/* Unit: a row. Rows of a sequence follow one another. */
+static void keep_rows(b4c_tape *t, void *arg, int begin, int end, int lane)
+{
+    (void)lane;
+    const keep_job *j = arg;
+    const b4c_plan *p = j->plan;
+    b4c_keeping to = { .kv_heads = j->kept->kv_heads, .head_size = j->kept->head_size,
+                       .bf16 = t->dtype != B4C_F32 && !j->kept->rel, .pages = j->kept->pages };
+    to.k_ld = j->k.ld;
+    to.v_ld = j->v.ld;
+    int s = 0;
+    for (int row = begin, next; row < end; row = next) {
+        while (p->q_off[s + 1] <= row) s++;
+        next = p->q_off[s + 1] < end ? p->q_off[s + 1] : end;
+        to.k = b4c_row_of(j->k, row);
+        to.v = b4c_row_of(j->v, row);
+        to.at = p->pos[row];
+        to.page = j->kept->page + p->k_off[s];
+        t->kernels->keep(&to, 0, next - row);
+    }
+}
+
+void b4c_keep(b4c_tape *t, const b4c_kept *kept, const b4c_plan *plan, b4c_tensor k, b4c_tensor v)
+{
+    if (t->failed) return;
+    assert(k.x && v.x && k.rows == plan->n_rows && v.rows == k.rows);
+    assert(k.cols == kept->kv_heads * kept->head_size && v.cols == k.cols);
+    keep_job j = { kept, plan, k, v };
+    b4c_each(t, keep_rows, &j, k.rows, b4c_grain(t, 4.0 * k.cols));
 }

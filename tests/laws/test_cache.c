@@ -1,0 +1,93 @@
+/* test_cache.c - sequences that begin alike share pages of keys and values, and part ways without
+ * feeling one another: each is, to the bit, what it would be alone.
+ */
+#include "golden/golden.h"
+#include "kernels/kernels_common.h"
+#include "support/test.h"
+
+enum { PROMPT = 37, STEPS = 4, BRANCHES = 3, SLOTS = BRANCHES + 1, ROOM = 64, PAGES = 20 };
+
+static const char *const models[] = { "llama", "gpt2", "nezha-gpt", "qwen2" };
+
+/* The prompt, then what branch b goes on with: from = 1 + b. */
+static int32_t token(const golden_model *m, int at, int branch)
+{
+    const int from = at < PROMPT ? 0 : branch + 1;
+    return (int32_t)((at * 7919 + from * 104729 + 11) % m->net.spec.vocabulary);
+}
+
+/* One pass over new rows of slots, whose last layer's rows stay in the tape. */
+static b4c_tensor rows(b4c_tape *t, const golden_model *m, b4c_cache *c, const int *slot,
+                       const int *length, int n, const int32_t *ids)
+{
+    const b4c_network *net = &m->net;
+    b4c_tape_reset(t);
+    const b4c_plan plan = b4c_cache_plan(t, c, B4C_MASK_CAUSAL, slot, length, n);
+    const b4c_stack_call call = { .plans = &plan, .n_plans = 1, .cache = c };
+    const b4c_tensor x = b4c_input(t, net, &net->encoder, ids, NULL, &plan, (b4c_dropping){ 0 });
+    const b4c_tensor y = b4c_stack_run(t, net, &net->encoder, x, &call);
+    assert_false(t->failed);
+    b4c_cache_grow(c, slot, length, n);
+    return y;
+}
+
+/* The prompt in slot 0, BRANCHES forks of it, and STEPS tokens of each. */
+static void branch_out(const golden_model *m, const b4c_kernels *k)
+{
+    b4c_error err = { 0 };
+    b4c_cache c;
+    b4c_tape t;
+    int32_t ids[ROOM];
+    golden g = { .n_seq = 1, .n_rows = PROMPT + STEPS, .lengths = &g.n_rows, .ids = ids };
+    golden_pass want[BRANCHES];
+    for (int b = 0; b < BRANCHES; b++) {
+        for (int i = 0; i < g.n_rows; i++) ids[i] = token(m, i, b);
+        golden_run(&want[b], m, &g, 0, 1,
+                   &(golden_way){ .kernels = k, .mask = B4C_MASK_CAUSAL });
+    }
+    const size_t w = (size_t)want[0].width;
+    assert_ok(b4c_cache_init(&c, k, &m->net, &m->net.encoder, SLOTS, ROOM, PAGES, &err), &err);
+    assert_int_equal(b4c_tape_init(&t, k, NULL, m->net.dtype, (size_t)64 << 20, false), 0);
+    static const int prompt = PROMPT, first = 0;
+    for (int i = 0; i < PROMPT; i++) ids[i] = token(m, i, 0);
+    rows(&t, m, &c, &first, &prompt, 1, ids);
+    assert_int_equal(PAGES - c.n_free, 2);
+    int slot[BRANCHES], one[BRANCHES];
+    for (int b = 0; b < BRANCHES; b++) {
+        slot[b] = b + 1;
+        one[b] = 1;
+        b4c_cache_fork(&c, 0, slot[b]);
+    }
+    b4c_cache_clear(&c, 0);
+    assert_int_equal(PAGES - c.n_free, 2);           /* a fork holds what there is */
+    for (int s = 0; s < STEPS; s++) {
+        for (int b = 0; b < BRANCHES; b++) ids[b] = token(m, PROMPT + s, b);
+        const b4c_tensor y = rows(&t, m, &c, slot, one, BRANCHES, ids);
+        assert_int_equal(PAGES - c.n_free, 1 + BRANCHES); /* the whole page is shared on */
+        for (int b = 0; b < BRANCHES; b++) {
+            const float *x = want[b].hidden[want[b].layers] + (size_t)(PROMPT + s) * w;
+            if (memcmp(b4c_row_of(y, b), x, w * sizeof *x) != 0)
+                fail_msg("%s, %s, %s: step %d of branch %d differs", m->net.spec.architecture,
+                         b4c_dtype_name(m->net.dtype), k->name, s, b);
+        }
+    }
+    for (int b = 0; b < BRANCHES; b++) b4c_cache_clear(&c, slot[b]);
+    assert_int_equal(c.n_free, PAGES);
+    for (int b = 0; b < BRANCHES; b++) golden_pass_free(&want[b]);
+    b4c_tape_done(&t);
+    b4c_cache_done(&c);
+}
+
+static void branches_of_one_prompt_do_not_feel_one_another(void **state)
+{
+    (void)state;
+    golden_everywhere(models, COUNT(models), branch_out);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(branches_of_one_prompt_do_not_feel_one_another),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
