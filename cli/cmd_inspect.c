@@ -70,9 +70,13 @@ static json_t *describe_tokenizer(const b4c_tokenizer *t)
         int id;
     } ids[] = {
         { "pad", info.pad }, { "unknown", info.unknown }, { "cls", info.cls },
-        { "sep", info.sep }, { "mask", info.mask },
+        { "sep", info.sep }, { "mask", info.mask },       { "bos", info.bos },
+        { "eos", info.eos },
     };
+    set_text(o, "kind", b4c_tokenizer_kind_name(info.kind));
     set_count(o, "tokens", b4c_tokenizer_count(t));
+    if (info.max_length) set_count(o, "max_length", info.max_length);
+    set_truth(o, "words", info.words);
     set_text(o, "dialect", dialect[info.dialect]);
     set_truth(o, "lower_case", info.lower_case);
     set_truth(o, "strip_accents", info.strip_accents);
@@ -246,19 +250,23 @@ static void show_tokenizer(cli_output *out, const json_t *t)
     bool first = true;
     char a[32];
     row(out, "tokenizer");
-    cli_print(out, "%s tokens, %s dialect, lower case: %s, accents: %s, Chinese characters: %s\n",
-              cli_count_text(count_of(t, "tokens"), a), text_of(t, "dialect"),
-              truth_of(t, "lower_case") ? "yes" : "no",
-              truth_of(t, "strip_accents") ? "stripped" : "kept",
-              truth_of(t, "chinese_chars") ? "one word each" : "not parted");
+    cli_print(out, "%s, %s tokens", text_of(t, "kind"), cli_count_text(count_of(t, "tokens"), a));
+    /* The other kinds have no such rules, or spell them out in their own pipelines. */
+    if (strcmp(text_of(t, "kind"), b4c_tokenizer_kind_name(B4C_TOKENIZER_WORDPIECE)) == 0)
+        cli_print(out, ", %s dialect, lower case: %s, accents: %s, Chinese characters: %s",
+                  text_of(t, "dialect"), truth_of(t, "lower_case") ? "yes" : "no",
+                  truth_of(t, "strip_accents") ? "stripped" : "kept",
+                  truth_of(t, "chinese_chars") ? "one word each" : "not parted");
+    if (truth_of(t, "words")) cli_put_text(out, ", Chinese cut into words first");
+    cli_put_text(out, "\n");
     row(out, "special");
     json_object_foreach(json_object_get(t, "special"), name, one)
     {
         cli_put_text(out, first ? "" : "  ");
         first = false;
-        cli_put_text(out, text_of(one, "token"));
-        cli_print(out, " %lld", count_of(one, "id"));
+        cli_print(out, "%s %s %lld", name, text_of(one, "token"), count_of(one, "id"));
     }
+    if (first) cli_put_text(out, "none");
     cli_put_text(out, "\n");
 }
 

@@ -2,7 +2,6 @@
 #include "commands.h"
 #include "default_model.h"
 #include "job.h"
-#include "path.h"
 #include "utf8.h"
 #include <ctype.h>
 #include <errno.h>
@@ -277,19 +276,6 @@ static void say(const void *self, long long records, double seconds)
                 t->tokens, 100.0 * (double)t->unknown / (double)t->tokens);
 }
 
-/* The vocabulary of a model that is a file, or the prefix of some, stands beside it. */
-static b4c_tokenizer *open_tokenizer(const char *path, b4c_dialect dialect, b4c_error *err)
-{
-    const char *slash = strrchr(path, '/'), *end = strrchr(path, '.');
-    if (cli_is_folder(path) || (end && (!strcmp(end, ".txt") || !strcmp(end, ".json"))))
-        return b4c_tokenizer_open(path, dialect, err);
-    char *folder = slash ? cli_path("%.*s", (int)(slash - path), path) : cli_path(".");
-    b4c_tokenizer *t = folder ? b4c_tokenizer_open(folder, dialect, err) : NULL;
-    if (!folder) cli_fail(err, B4C_E_MEMORY, "no memory");
-    free(folder);
-    return t;
-}
-
 static int prepare(void *self, b4c_error *err)
 {
     splitter *t = self;
@@ -301,7 +287,7 @@ static int prepare(void *self, b4c_error *err)
     t->options.plain_text = s->plain;
     t->model.path = cli_model_find(s, CLI_DEFAULT_ENCODER, err);
     if (t->model.path)
-        t->tokenizer = open_tokenizer(t->model.path, (b4c_dialect)s->dialect, err);
+        t->tokenizer = b4c_tokenizer_open(t->model.path, (b4c_dialect)s->dialect, err);
     return t->tokenizer ? 0 : err->code;
 }
 

@@ -124,7 +124,7 @@ static void find_ends(b4c_habits *w, const sources *s, const b4c_tokenizer_info 
     int wrong = 0;
     w->n_end = ids_of(s, "eos_token_id", w->vocabulary, w->end, B4C_HABITS_ENDS, &wrong);
     if (wrong) note(report, "eos_token_id is no token of the vocabulary: passed over");
-    if (w->n_end == 0 && tokens && tokens->sep >= 0) w->end[w->n_end++] = tokens->sep;
+    if (w->n_end == 0 && tokens && tokens->end >= 0) w->end[w->n_end++] = tokens->end;
 }
 
 static void find_starts(b4c_habits *w, const sources *s, const b4c_tokenizer_info *tokens,
@@ -134,7 +134,7 @@ static void find_starts(b4c_habits *w, const sources *s, const b4c_tokenizer_inf
     w->n_start = ids_of(s, "decoder_start_token_id", w->vocabulary, w->start, 1, &wrong);
     if (wrong) note(report, "decoder_start_token_id is no token of the vocabulary: passed over");
     if (w->n_start == 0) w->n_start = ids_of(s, "bos_token_id", w->vocabulary, w->start, 1, &wrong);
-    if (w->n_start == 0 && tokens && tokens->cls >= 0) w->start[w->n_start++] = tokens->cls;
+    if (w->n_start == 0 && tokens && tokens->start >= 0) w->start[w->n_start++] = tokens->start;
     if (w->n_start)
         w->n_start += ids_of(s, "forced_bos_token_id", w->vocabulary, w->start + w->n_start, 1,
                              &wrong);

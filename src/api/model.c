@@ -77,12 +77,16 @@ static int read_config(const b4c_model *m, const place *p, const char *as, b4c_s
     char path[PATH];
     const char *note = NULL;
     json_t *config;
-    if (*config_path(p->folder, path)) {
+    /* A GGUF file holds all there is to say; a config.json beside it often says next to nothing. */
+    const bool inside = b4c_store_gguf(&m->store);
+    if (!inside && *config_path(p->folder, path)) {
         config = b4c_json_file(path, err);
     } else {
         snprintf(path, sizeof path, "%.4000s", m->store.file_name[0]);
         config = b4c_config_guess(&m->store, path, err);
-        note = "there is no config.json: taken from the shapes of the tensors and from the graph";
+        note = inside ? "the configuration is the GGUF file's own metadata"
+                      : "there is no config.json: taken from the shapes of the tensors and from "
+                        "the graph";
         json_object_set_new(report, "config_note", json_string(note));
     }
     *kept = config;
@@ -121,27 +125,11 @@ static int load_weights(b4c_model *m, const b4c_spec *spec, const b4c_model_opti
     return 0;
 }
 
-/* A lone FILE.onnx may have its tokenizer beside it as FILE-tokenizer.json. */
-static b4c_tokenizer *open_tokenizer(const place *p, b4c_dialect dialect, b4c_error *err)
-{
-    static const char *const names[] = { "tokenizer.json", "vocab.txt" };
-    char path[PATH];
-    if (!p->is_folder && !*first_file(p->folder, names, 2, path)) {
-        const char *dot = strrchr(p->weights, '.');
-        const int stem = dot && dot > strrchr(p->weights, '/') ? (int)(dot - p->weights)
-                                                               : (int)strlen(p->weights);
-        if (snprintf(path, sizeof path, "%.*s-tokenizer.json", stem, p->weights) < PATH &&
-            b4c_file_exists(path))
-            return b4c_tokenizer_open(path, dialect, err);
-    }
-    return b4c_tokenizer_open(p->folder, dialect, err);
-}
-
-static int fit_tokenizer(b4c_model *m, const place *p, const b4c_model_options *o, json_t *report,
-                         b4c_error *err)
+static int fit_tokenizer(b4c_model *m, const char *path, const b4c_model_options *o,
+                         json_t *report, b4c_error *err)
 {
     if (o->weights_only) return 0;
-    m->tokenizer = open_tokenizer(p, o->dialect, err);
+    m->tokenizer = b4c_tokenizer_open(path, o->dialect, err);
     if (!m->tokenizer) return err && err->code < 0 ? err->code : B4C_E_MISSING;
     b4c_tokenizer_describe(m->tokenizer, &m->tokens);
     const int tokens = b4c_tokenizer_count(m->tokenizer), rows = m->net.spec.vocabulary;
@@ -149,7 +137,7 @@ static int fit_tokenizer(b4c_model *m, const place *p, const b4c_model_options *
         return b4c_fail(err, B4C_E_FORMAT,
                         "%s: the tokenizer has %d tokens, the embedding only %d rows; these files "
                         "do not belong to one model",
-                        p->folder, tokens, rows);
+                        path, tokens, rows);
     json_object_set_new(report, "tokens", json_integer(tokens));
     if (tokens < rows)
         json_object_set_new(report, "rows_without_token", json_integer(rows - tokens));
@@ -214,7 +202,7 @@ static int open_parts(b4c_model *m, place *p, const char *path, const b4c_model_
     B4C_TRY(b4c_store_open(&m->store, p->weights, err));
     int rc = read_config(m, p, o->as, &spec, &config, report, &length, err);
     if (rc == 0) rc = load_weights(m, &spec, o, report, err);
-    if (rc == 0) rc = fit_tokenizer(m, p, o, report, err);
+    if (rc == 0) rc = fit_tokenizer(m, p->is_folder ? p->folder : path, o, report, err);
     if (rc == 0)
         rc = b4c_habits_read(&m->habits, &m->net.spec, config, p->folder,
                              m->tokenizer ? &m->tokens : NULL,

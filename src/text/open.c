@@ -1,7 +1,8 @@
 /* open.c - a tokenizer from a folder or a file.
  *
- * Idea: the files that are there are mapped into a list of sources; make.c makes the tokenizer from
- * their texts.
+ * Idea: a path leads to the place where the tokenizer stands (a model's weights have it beside them,
+ * a GGUF file inside); the files that are there are mapped into a list of sources; make.c makes the
+ * tokenizer from their texts.
  */
 #include <dirent.h>
 #include <stdlib.h>
@@ -95,6 +96,14 @@ static bool has_vocabulary(const files *f)
     return false;
 }
 
+static void drop(files *f)
+{
+    for (int i = 0; i < B4C_SOURCES; i++) {
+        b4c_file_unmap(&f->file[i]);
+        free(f->path[i]);
+    }
+}
+
 static int gather(files *f, const char *path, bool is_folder, const char *folder, b4c_error *err)
 {
     B4C_TRY(is_folder ? map_vocabulary(f, folder, err) : map_file(f, path, folder, err));
@@ -142,30 +151,76 @@ static b4c_tokenizer *open_gguf(const char *path, const b4c_tokenizer_options *o
     return t;
 }
 
-b4c_tokenizer *b4c_tokenizer_open_with(const char *path, const b4c_tokenizer_options *options,
+/* Weights, or a prefix that several files have in common (TensorFlow). */
+static bool is_weights(const char *path)
+{
+    static const char *const end[] = { ".safetensors", ".onnx", ".bin",  ".pt",      ".pth",
+                                       ".h5",          ".hdf5", ".ckpt", ".weights", ".index",
+                                       ".index.json" };
+    for (size_t i = 0; i < sizeof end / sizeof *end; i++)
+        if (ends_with(path, end[i])) return true;
+    return !b4c_file_exists(path);
+}
+
+static bool vocabulary_in(const char *folder)
+{
+    files f = { 0 };
+    map_vocabulary(&f, folder, NULL);
+    const bool found = has_vocabulary(&f);
+    drop(&f);
+    return found;
+}
+
+/* Where the tokenizer of a model stands, malloc'ed: beside its weights, there as tokenizer.json or
+ * as FILE-tokenizer.json, or, for FOLDER/onnx/model.onnx, one folder up. NULL: no memory. */
+static char *find_place(const char *path)
+{
+    if (b4c_folder_exists(path) || !is_weights(path)) return strdup(path);
+    char *folder = b4c_path_folder(path);
+    if (!folder || vocabulary_in(folder)) return folder;
+    const char *dot = strrchr(b4c_path_name(path), '.');
+    const size_t stem = dot ? (size_t)(dot - path) : strlen(path);
+    char *other = malloc(stem + sizeof "-tokenizer.json");
+    if (other) {
+        memcpy(other, path, stem);
+        strcpy(other + stem, "-tokenizer.json");
+        if (!b4c_file_exists(other)) {
+            free(other);
+            other = strcmp(b4c_path_name(folder), "onnx") == 0 ? b4c_path_join(folder, "..") : NULL;
+            if (other && !vocabulary_in(other)) {
+                free(other);
+                other = NULL;
+            }
+        }
+    }
+    if (!other) return folder;
+    free(folder);
+    return other;
+}
+
+b4c_tokenizer *b4c_tokenizer_open_with(const char *model, const b4c_tokenizer_options *options,
                                        b4c_error *err)
 {
     const b4c_tokenizer_options o = options ? *options : B4C_TOKENIZER_DEFAULT;
-    if (!path) {
+    if (!model) {
         b4c_fail(err, B4C_E_ARG, "tokenizer: no path");
         return NULL;
     }
-    const bool is_folder = b4c_folder_exists(path);
-    if (!is_folder && ends_with(path, ".gguf")) return open_gguf(path, &o, err);
+    if (ends_with(model, ".gguf") && !b4c_folder_exists(model)) return open_gguf(model, &o, err);
     files f = { 0 };
     b4c_tokenizer *t = NULL;
-    char *folder = is_folder ? strdup(path) : b4c_path_folder(path), *gguf = NULL;
+    char *path = find_place(model), *gguf = NULL, *folder = NULL;
+    const bool is_folder = path && b4c_folder_exists(path);
+    if (path) folder = is_folder ? strdup(path) : b4c_path_folder(path);
     if (!folder) b4c_fail(err, B4C_E_MEMORY, "tokenizer: no memory");
     else if (gather(&f, path, is_folder, folder, err) == 0) {
         if (has_vocabulary(&f)) t = b4c_tokenizer_make(f.source, &o, err);
         else if ((gguf = find_gguf(folder, err))) t = open_gguf(gguf, &o, err);
     }
-    for (int i = 0; i < B4C_SOURCES; i++) {
-        b4c_file_unmap(&f.file[i]);
-        free(f.path[i]);
-    }
+    drop(&f);
     free(gguf);
     free(folder);
+    free(path);
     return t;
 }
 

@@ -129,6 +129,21 @@ static void usual_decoding_is_what_the_files_say(void **state)
     b4c_model_describe(m, &info);
     assert_int_equal(info.end, 52);
     assert_int_equal(info.start, 2);
+    /* A GGUF file says it inside, whatever lies beside it. */
+    size_t bytes;
+    char *gguf = read_file("tests/golden/formats/gguf-llama/model.gguf", &bytes);
+    temp_text("gguf/config.json", "{\"model_type\": \"bert\"}");
+    temp_text("gguf/vocab.txt", "[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\na\n");
+    mo.weights_only = false;
+    b4c_model *llama = b4c_model_open(temp_file("gguf/model.gguf", gguf, bytes), &mo, &err);
+    if (!llama) fail_msg("%s", err.message);
+    b4c_model_describe(llama, &info);
+    assert_string_equal(info.architecture, "llama");
+    assert_int_equal(info.reading, B4C_READ_CAUSAL);
+    assert_int_equal(info.end, 38);
+    b4c_model_free(llama);
+    free(gguf);
+    mo.weights_only = true;
     /* The decoder begins with two tokens now: of its 64 positions they take two, the last token of
      * a target none. */
     b4c_session *session = b4c_session_new(m, NULL, &err);

@@ -433,6 +433,48 @@ static void gguf_files_have_their_tokenizer_inside(void **state)
     }
 }
 
+/* A model's weights lead to its tokenizer: beside them by one of its usual names or by theirs, one
+ * folder up from onnx/, and inside a GGUF file whatever lies beside it. */
+static void weights_lead_to_their_tokenizer(void **state)
+{
+    (void)state;
+    static const char *const list = "[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\na\n";
+    static const char *const own =
+        "{\"pre_tokenizer\":{\"type\":\"BertPreTokenizer\"},\"model\":{\"type\":\"WordPiece\","
+        "\"unk_token\":\"?\",\"vocab\":{\"?\":0,\"a\":1}}}";
+    size_t bytes;
+    char *gguf = read_file("tests/golden/formats/gguf-llama/model.gguf", &bytes);
+    temp_file("led/model.gguf", gguf, bytes);
+    temp_text("led/vocab.txt", list);
+    temp_text("led/onnx/model.onnx", "");
+    temp_text("lone/small.onnx", "");
+    temp_text("lone/small-tokenizer.json", own);
+    const struct {
+        const char *path;
+        b4c_tokenizer_kind kind;
+        int count;
+    } cases[] = {
+        { "led/model.gguf", B4C_TOKENIZER_BPE, 0 },
+        { "led", B4C_TOKENIZER_WORDPIECE, 6 },
+        { "led/model.safetensors.index.json", B4C_TOKENIZER_WORDPIECE, 6 },
+        { "led/bert_model.ckpt", B4C_TOKENIZER_WORDPIECE, 6 },
+        { "led/best_model.weights", B4C_TOKENIZER_WORDPIECE, 6 },
+        { "led/onnx/model.onnx", B4C_TOKENIZER_WORDPIECE, 6 },
+        { "lone/small.onnx", B4C_TOKENIZER_WORDPIECE, 2 },
+    };
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        b4c_tokenizer *t = open_path(temp_path("%s", cases[i].path));
+        assert_int_equal(describe(t).kind, cases[i].kind);
+        if (cases[i].count) assert_int_equal(b4c_tokenizer_count(t), cases[i].count);
+        b4c_tokenizer_free(t);
+    }
+    free(gguf);
+    b4c_error err = { 0 };
+    temp_text("bare/model.safetensors", "");
+    assert_null(b4c_tokenizer_open(temp_path("bare/model.safetensors"), B4C_DIALECT_AUTO, &err));
+    assert_error(&err, B4C_E_MISSING, "bare: no tokenizer.json, SentencePiece model");
+}
+
 /* A file with these tokens (separated by commas) and their types, and what else `put` adds. */
 typedef struct gguf_case {
     const char *model, *pre, *tokens, *types, *merges;
@@ -566,6 +608,7 @@ int main(void)
         cmocka_unit_test(what_is_not_done_is_refused_by_name),
         cmocka_unit_test(a_cut_or_changed_file_is_an_error_or_a_tokenizer),
         cmocka_unit_test(gguf_files_have_their_tokenizer_inside),
+        cmocka_unit_test(weights_lead_to_their_tokenizer),
         cmocka_unit_test(gguf_metadata_become_a_tokenizer),
         cmocka_unit_test(wrong_gguf_metadata_are_refused),
     };
