@@ -153,8 +153,8 @@ typedef struct b4c_encoding {
     struct b4c_tokenize_work *work; /* what tokenizing needs from call to call */
 } b4c_encoding;
 
-/* path: a model, as b4c_model_open takes it, or a tokenizer's own file: tokenizer.json, vocab.txt, a
- * SentencePiece model (spiece.model ...), vocab.json (with merges.txt beside it). Settings beside
+/* path: a model, as b4c_model_open takes it, or a tokenizer's own file: tokenizer.json, vocab.txt,
+ * a SentencePiece model (spiece.model ...), vocab.json (with merges.txt beside it). Settings beside
  * such a file are read as in a folder. Of a folder, the first of these that is there. A GGUF file
  * has its tokenizer inside, whatever lies beside it; other weights have it beside them. */
 B4C_API b4c_tokenizer *b4c_tokenizer_open(const char *path, b4c_dialect, b4c_error *);

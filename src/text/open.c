@@ -1,8 +1,8 @@
 /* open.c - a tokenizer from a folder or a file.
  *
- * Idea: a path leads to the place where the tokenizer stands (a model's weights have it beside them,
- * a GGUF file inside); the files that are there are mapped into a list of sources; make.c makes the
- * tokenizer from their texts.
+ * Idea: a path leads to the place where the tokenizer stands (a model's weights have it beside
+ * them, a GGUF file inside); the files that are there are mapped into a list of sources; make.c
+ * makes the tokenizer from their texts.
  */
 #include <dirent.h>
 #include <stdlib.h>

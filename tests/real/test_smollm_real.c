@@ -1,5 +1,5 @@
-/* test_smollm_real.c - a real LLaMA in a GGUF file, its tokenizer inside, against transformers 5.24.0:
- * LlamaForCausalLM in float64 on the dequantised file (tests/golden/real).
+/* test_smollm_real.c - a real LLaMA in a GGUF file, its tokenizer inside, against transformers:
+ * LlamaForCausalLM of 5.24.0 in float64 on the dequantised file (tests/golden/real).
  *
  * Skipped, and said so, where the environment variable B4C_REAL_MODELS names no folder with it.
  */
