@@ -13,75 +13,60 @@ typedef struct scorer {
     const b4c_tokenizer *tokenizer;
     b4c_score_options options;
     cli_counts counts;
-    char *bytes;             /* texts and sources of a chunk, NUL-ended */
     const char **text, **source;
+    size_t *size, *source_size;
     int room;
-    size_t room_bytes;
     double logprob;          /* of all */
     long long tokens;
 } scorer;
 
-static int make_room(scorer *s, const cli_chunk *c, b4c_error *err)
+static int make_room(scorer *s, int n, b4c_error *err)
 {
-    size_t bytes = 0;
-    for (int i = 0; i < c->n; i++)
-        bytes += c->record[i].text[0].size + c->record[i].text[1].size + 2;
-    if (c->n > s->room || bytes > s->room_bytes) {
-        free(s->text);
-        free(s->source);
-        free(s->bytes);
-        s->text = malloc((size_t)c->n * sizeof *s->text);
-        s->source = malloc((size_t)c->n * sizeof *s->source);
-        s->bytes = malloc(bytes);
-        s->room = s->text && s->source && s->bytes ? c->n : 0;
-        s->room_bytes = s->room ? bytes : 0;
-        if (!s->room) return cli_fail(err, B4C_E_MEMORY, "no memory for %d texts", c->n);
-    }
+    if (n <= s->room) return 0;
+    free(s->text);
+    free(s->size);
+    s->text = calloc(2 * (size_t)n, sizeof *s->text);
+    s->size = calloc(2 * (size_t)n, sizeof *s->size);
+    s->room = s->text && s->size ? n : 0;
+    if (!s->room) return cli_fail(err, B4C_E_MEMORY, "no memory for %d texts", n);
+    s->source = s->text + n;
+    s->source_size = s->size + n;
     return 0;
 }
 
-static const char *ended(const cli_chunk *c, cli_piece p, char **at)
+/* Record i of the chunk. */
+static void put_jsonl(const scorer *s, cli_output *out, int i, bool sources, const b4c_score *x)
 {
-    char *text = *at;
-    memcpy(text, cli_at(c, p), p.size);
-    text[p.size] = 0;
-    *at += p.size + 1;
-    return text;
-}
-
-static void put_jsonl(const scorer *s, cli_output *out, const char *source, const char *text,
-                      const b4c_score *x)
-{
-    if (source) {
+    if (sources) {
         cli_put_text(out, "{\"source\":");
-        cli_put_json(out, source, strlen(source));
+        cli_put_json(out, s->source[i], s->source_size[i]);
         cli_put_text(out, ",\"text\":");
     } else
         cli_put_text(out, "{\"text\":");
-    cli_put_json(out, text, strlen(text));
+    cli_put_json(out, s->text[i], s->size[i]);
     cli_put_text(out, ",\"logprob\":");
     cli_put_float(out, (float)x->logprob);
     cli_print(out, ",\"tokens\":%d,\"ppl\":", x->n);
     cli_put_float(out, (float)x->perplexity);
-    for (int i = 0; s->settings->logprobs && i < x->n; i++) {
-        const char *token = b4c_tokenizer_token(s->tokenizer, x->ids[i]);
-        cli_put_text(out, i ? ",{\"token\":" : ",\"logprobs\":[{\"token\":");
+    for (int k = 0; s->settings->logprobs && k < x->n; k++) {
+        const char *token = b4c_tokenizer_token(s->tokenizer, x->ids[k]);
+        cli_put_text(out, k ? ",{\"token\":" : ",\"logprobs\":[{\"token\":");
         cli_put_json(out, token ? token : "", token ? strlen(token) : 0);
         cli_put_text(out, ",\"logprob\":");
-        cli_put_float(out, x->token_logprob[i]);
-        cli_put_text(out, i + 1 < x->n ? "}" : "}]");
+        cli_put_float(out, x->token_logprob[k]);
+        cli_put_text(out, k + 1 < x->n ? "}" : "}]");
     }
     cli_put_text(out, "}\n");
 }
 
-static void put_line(cli_output *out, const char *source, const char *text, const b4c_score *x)
+static void put_line(const scorer *s, cli_output *out, int i, bool sources, const b4c_score *x)
 {
     cli_print(out, "%.4f\t%.4f\t%d\t", x->perplexity, x->logprob, x->n);
-    if (source) {
-        cli_put_field(out, source, strlen(source));
+    if (sources) {
+        cli_put_field(out, s->source[i], s->source_size[i]);
         cli_put_text(out, "\t");
     }
-    cli_put_field(out, text, strlen(text));
+    cli_put_field(out, s->text[i], s->size[i]);
     cli_put_text(out, "\n");
 }
 
@@ -90,23 +75,24 @@ static int score_chunk(void *self, const cli_chunk *c, cli_output *out, b4c_erro
     scorer *s = self;
     const cli_settings *o = s->settings;
     b4c_scores all = { 0 };
-    if (make_room(s, c, err) < 0) return B4C_E_MEMORY;
-    char *at = s->bytes;
+    if (make_room(s, c->n, err) < 0) return B4C_E_MEMORY;
     for (int i = 0; i < c->n; i++) {
-        s->source[i] = o->pair ? ended(c, c->record[i].text[0], &at) : o->source;
-        s->text[i] = ended(c, c->record[i].text[o->pair ? 1 : 0], &at);
+        const cli_piece *piece = c->record[i].text;
+        s->source[i] = o->pair ? cli_at(c, piece[0]) : o->source;
+        s->source_size[i] = o->pair ? piece[0].size : o->source ? strlen(o->source) : 0;
+        s->text[i] = cli_at(c, piece[o->pair]);
+        s->size[i] = piece[o->pair].size;
     }
     const bool sources = o->pair || o->source;
-    const int rc = b4c_score_texts(s->model.session, sources ? s->source : NULL, s->text, c->n,
-                                   &s->options, &all, err);
+    const int rc = b4c_score_texts(s->model.session, sources ? s->source : NULL, s->source_size,
+                                   s->text, s->size, c->n, &s->options, &all, err);
     if (rc == 0) cli_count(&s->counts, s->model.session);
     for (int i = 0; i < c->n && rc == 0; i++) {
         const b4c_score *x = &all.score[i];
-        const char *source = sources ? s->source[i] : NULL;
         s->logprob += x->logprob;
         s->tokens += x->n;
-        if (out->format == CLI_JSONL) put_jsonl(s, out, source, s->text[i], x);
-        else put_line(out, source, s->text[i], x);
+        if (out->format == CLI_JSONL) put_jsonl(s, out, i, sources, x);
+        else put_line(s, out, i, sources, x);
     }
     b4c_scores_free(&all);
     return rc;
@@ -147,8 +133,7 @@ static int run(const cli_command *self, const cli_settings *o)
                           .say = say };
     const int code = cli_job_run(&job);
     free(s.text);
-    free(s.source);
-    free(s.bytes);
+    free(s.size);
     cli_model_close(&s.model);
     return code;
 }

@@ -543,10 +543,11 @@ typedef struct b4c_scores {
     struct b4c_scores_own *own;
 } b4c_scores;
 
-/* texts [n], and the source of each, or NULL. A first token that nothing stands before does not
- * count. */
-B4C_API int b4c_score_texts(b4c_session *, const char *const *sources, const char *const *texts,
-                            int n, const b4c_score_options *, b4c_scores *, b4c_error *);
+/* texts [n], and the source of each, or NULL. lens, source_lens [n]: bytes, or NULL for NUL-ended
+ * texts. A first token that nothing stands before does not count. */
+B4C_API int b4c_score_texts(b4c_session *, const char *const *sources, const size_t *source_lens,
+                            const char *const *texts, const size_t *lens, int n,
+                            const b4c_score_options *, b4c_scores *, b4c_error *);
 /* The same from tokens: text i is ids, of lengths[i], the first given[i] of which are its source
  * (SEQ2SEQ: what the encoder reads) and do not count. given NULL: zeros. An end token counts if
  * it stands there. MASKED: special tokens ([CLS], [SEP], [PAD]) do not count. */

@@ -335,7 +335,8 @@ static int end(b4c_scores *out, text *texts, int rc)
 
 /* Text i as the reading wants it, from what stands before it and what counts. */
 static int read_text(b4c_session *s, b4c_reading r, const b4c_score_options *o, const char *source,
-                     const char *words, int i, text *t, struct b4c_scores_own *own, b4c_error *err)
+                     size_t source_len, const char *words, size_t len, int i, text *t,
+                     struct b4c_scores_own *own, b4c_error *err)
 {
     const b4c_model *m = s->model;
     b4c_tokenize_options how = B4C_TOKENIZE_DEFAULT;
@@ -344,7 +345,7 @@ static int read_text(b4c_session *s, b4c_reading r, const b4c_score_options *o, 
     int rc = 0;
     const bool ends = o->end < 0 ? source != NULL : o->end;
     if (source) {
-        rc = b4c_tokenize(m->tokenizer, source, SIZE_MAX, NULL, 0, &how, &e, err);
+        rc = b4c_tokenize(m->tokenizer, source, source_len, NULL, 0, &how, &e, err);
         if (r == B4C_READ_CAUSAL)
             while (e.n > 1 && e.added[e.n - 1]) e.n--;
         if (rc == 0 && r != B4C_READ_SEQ2SEQ)
@@ -356,7 +357,7 @@ static int read_text(b4c_session *s, b4c_reading r, const b4c_score_options *o, 
         own->targets.stats.unknown += e.unknown;
         how.no_special = true;
     }
-    if (rc == 0) rc = b4c_tokenize(m->tokenizer, words, SIZE_MAX, NULL, 0, &how, &e, err);
+    if (rc == 0) rc = b4c_tokenize(m->tokenizer, words, len, NULL, 0, &how, &e, err);
     if (rc == 0) {
         if (r == B4C_READ_CAUSAL)
             while (e.n && e.added[e.n - 1]) e.n--;
@@ -377,7 +378,8 @@ static int read_text(b4c_session *s, b4c_reading r, const b4c_score_options *o, 
     return rc;
 }
 
-int b4c_score_texts(b4c_session *s, const char *const *sources, const char *const *texts, int n,
+int b4c_score_texts(b4c_session *s, const char *const *sources, const size_t *source_lens,
+                    const char *const *texts, const size_t *lens, int n,
                     const b4c_score_options *options, b4c_scores *out, b4c_error *err)
 {
     const b4c_score_options o = options ? *options : B4C_SCORE_DEFAULT;
@@ -392,7 +394,9 @@ int b4c_score_texts(b4c_session *s, const char *const *sources, const char *cons
     if (rc == 0) rc = b4c_sources_init(&out->own->targets, n, err);
     if (rc == 0) rc = b4c_sources_init(&out->own->sources, n, err);
     for (int i = 0; i < n && rc == 0; i++) {
-        rc = read_text(s, r, &o, sources ? sources[i] : NULL, texts[i], i, &t[i], out->own, err);
+        rc = read_text(s, r, &o, sources ? sources[i] : NULL,
+                       source_lens ? source_lens[i] : SIZE_MAX, texts[i], lens ? lens[i] : SIZE_MAX,
+                       i, &t[i], out->own, err);
         if (rc < 0 && n > 1) rc = b4c_fail_in(err, "text %d", i + 1);
     }
     for (int i = 0; i < n && rc == 0; i++) {     /* where they stay, now that they move no more */

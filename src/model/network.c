@@ -24,11 +24,11 @@ typedef struct part { b4c_role role; int rows; } part;   /* rows of a packed wei
 
 void *b4c_network_take(b4c_network *net, size_t bytes)
 {
-    b4c_piece *grown = realloc(net->piece, (size_t)(net->pieces + 1) * sizeof *grown);
+    b4c_network_piece *grown = realloc(net->piece, (size_t)(net->pieces + 1) * sizeof *grown);
     if (!grown) return NULL;
     net->piece = grown;
     void *data = b4c_block_new(bytes);
-    if (data) grown[net->pieces++] = (b4c_piece){ data, bytes };
+    if (data) grown[net->pieces++] = (b4c_network_piece){ data, bytes };
     return data;
 }
 

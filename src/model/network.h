@@ -37,7 +37,8 @@ typedef struct b4c_stack {
     bool both_ways;          /* BUCKETS: an encoder's */
 } b4c_stack;
 
-typedef struct b4c_piece { void *data; size_t bytes; } b4c_piece;   /* of b4c_block_new */
+/* Of b4c_block_new. */
+typedef struct b4c_network_piece { void *data; size_t bytes; } b4c_network_piece;
 
 typedef struct b4c_network {
     b4c_spec spec;
@@ -56,7 +57,7 @@ typedef struct b4c_network {
     b4c_real *relative;              /* NEZHA: [2 * relative_max + 1, head_size] */
     int64_t parameters;
     size_t bytes;                    /* that the weights take, tables in mapped files included */
-    b4c_piece *piece;                /* what it owns besides panels */
+    b4c_network_piece *piece;                /* what it owns besides panels */
     int pieces;
     bool trained;
 } b4c_network;

@@ -34,7 +34,7 @@ int b4c_rules_normalize(const b4c_flags *f, uint32_t c, uint32_t out[B4C_EXPANSI
     return n;
 }
 
-b4c_kind b4c_rules_classify(const b4c_flags *f, uint32_t c, bool chinese)
+b4c_char_kind b4c_rules_classify(const b4c_flags *f, uint32_t c, bool chinese)
 {
     if (chinese && b4c_is_chinese(f->dialect, c)) return B4C_KIND_SINGLE;
     if (f->dialect == B4C_DIALECT_HUB)
@@ -67,7 +67,7 @@ int b4c_rules_entries(const b4c_rules *r, uint32_t c, uint32_t out[B4C_EXPANSION
     int kept = 0;
     for (int i = 0; i < n; i++) {
         const uint32_t d = out[i];
-        const b4c_kind kind = b4c_rules_classify(f, d, f->chinese);
+        const b4c_char_kind kind = b4c_rules_classify(f, d, f->chinese);
         if (kind == B4C_KIND_LETTER)
             out[kept++] = B4C_ENTRY(
                 f->strip_accents && b4c_combining_class(d) ? B4C_KIND_MARK : B4C_KIND_OTHER, d);
@@ -89,7 +89,7 @@ static uint32_t table_entry(const b4c_rules *r, uint32_t c)
         return B4C_ENTRY(B4C_KIND_LATER, 0); /* syllables become two or three */
     uint32_t out[B4C_EXPANSION];
     const int n = b4c_rules_entries(r, c, out);
-    const b4c_kind kind = B4C_ENTRY_KIND(out[0]);
+    const b4c_char_kind kind = B4C_ENTRY_KIND(out[0]);
     if (n > 1 || kind == B4C_KIND_MARK || kind == B4C_KIND_SIGMA)
         return B4C_ENTRY(B4C_KIND_LATER, 0);
     return out[0] == B4C_ENTRY(B4C_KIND_OTHER, c) ? B4C_ENTRY(B4C_KIND_LETTER, 0) : out[0];

@@ -19,7 +19,7 @@ typedef struct b4c_flags {
     bool clean;              /* BERT4KERAS: true */
 } b4c_flags;
 
-typedef enum b4c_kind {
+typedef enum b4c_char_kind {
     B4C_KIND_LETTER,         /* itself, part of a word. The zero entry */
     B4C_KIND_OTHER,          /* part of a word as another character: the payload */
     B4C_KIND_SINGLE,         /* a word of its own; payload: its id */
@@ -29,10 +29,10 @@ typedef enum b4c_kind {
     B4C_KIND_LATER,          /* in the table: ask b4c_rules_entries */
     B4C_KIND_MARK,           /* as OTHER, but sorted among its neighbours by combining class */
     B4C_KIND_SIGMA           /* capital sigma, lower-cased by its context */
-} b4c_kind;
+} b4c_char_kind;
 
 #define B4C_ENTRY(kind, payload) ((uint32_t)(kind) << 28 | (uint32_t)(payload))
-#define B4C_ENTRY_KIND(entry) ((b4c_kind)((entry) >> 28))
+#define B4C_ENTRY_KIND(entry) ((b4c_char_kind)((entry) >> 28))
 #define B4C_ENTRY_PAYLOAD(entry) ((entry) & 0xfffffffu)
 
 typedef struct b4c_rules {
@@ -56,7 +56,7 @@ int b4c_rules_entries(const b4c_rules *, uint32_t c, uint32_t out[B4C_EXPANSION]
 int b4c_rules_normalize(const b4c_flags *, uint32_t c, uint32_t out[B4C_EXPANSION], bool *barrier);
 /* Kind of a character that was normalised: LETTER, SINGLE, SPACE or BARRIER (dropped). chinese:
  * Chinese characters are words. */
-b4c_kind b4c_rules_classify(const b4c_flags *, uint32_t c, bool chinese);
+b4c_char_kind b4c_rules_classify(const b4c_flags *, uint32_t c, bool chinese);
 /* Id of the token that is one character, or the unknown token's. */
 int b4c_rules_single(const b4c_rules *, uint32_t c);
 #endif

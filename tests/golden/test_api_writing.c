@@ -233,6 +233,30 @@ static void what_was_written_is_as_likely_as_it_was(void **state)
     check_score("t5-pegasus-tf", B4C_READ_SEQ2SEQ);
 }
 
+/* Sources and texts that end in the middle of a longer string are scored as far as they go. */
+static void a_score_reads_as_many_bytes_as_it_is_told(void **state)
+{
+    (void)state;
+    opened o;
+    b4c_error err = { 0 };
+    b4c_scores whole, part;
+    open_unilm(&o, 1);
+    const char *const source[] = { "中国", "大小" }, *const text[] = { "人", "子" },
+               *const longer_source[] = { "中国人", "大小大" }, *const longer[] = { "人大", "子" };
+    const size_t source_len[] = { 6, 6 }, len[] = { 3, 3 };
+    assert_ok(b4c_score_texts(o.session, source, NULL, text, NULL, 2, NULL, &whole, &err), &err);
+    assert_ok(b4c_score_texts(o.session, longer_source, source_len, longer, len, 2, NULL, &part,
+                              &err),
+              &err);
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(part.score[i].n, whole.score[i].n);
+        assert_true(part.score[i].logprob == whole.score[i].logprob);
+    }
+    b4c_scores_free(&whole);
+    b4c_scores_free(&part);
+    close_golden(&o);
+}
+
 /* Each token as fill finds it with a mask in its place. */
 static void a_masked_score_is_what_fill_says(void **state)
 {
@@ -243,7 +267,7 @@ static void a_masked_score_is_what_fill_says(void **state)
     b4c_fill_result fill;
     open_unilm(&o, 2);
     const b4c_fill_options every = { .top = 137 };
-    assert_ok(b4c_score_texts(o.session, NULL, texts, N, NULL, &scores, &err), &err);
+    assert_ok(b4c_score_texts(o.session, NULL, NULL, texts, NULL, N, NULL, &scores, &err), &err);
     assert_int_equal(scores.reading, B4C_READ_MASKED);
     assert_int_equal(scores.score[0].n, 3);
     assert_int_equal(scores.score[2].n, 0);
@@ -408,6 +432,7 @@ int main(void)
         cmocka_unit_test(pieces_make_the_text),
         cmocka_unit_test(a_caller_can_stop),
         cmocka_unit_test(what_was_written_is_as_likely_as_it_was),
+        cmocka_unit_test(a_score_reads_as_many_bytes_as_it_is_told),
         cmocka_unit_test(a_masked_score_is_what_fill_says),
         cmocka_unit_test(paraphrases_are_others_distinct_and_ranked),
         cmocka_unit_test(paraphrases_do_not_feel_other_texts_or_threads),
