@@ -31,7 +31,9 @@
 /* At most ROWS queries from `row` on. One of them sees lo .. hi-1 in all; these keys lie in the
  * vectors from first up to last-1. Some blocks make a strip, which takes each step together: the
  * fewer steps, the fewer waits for the last sums of one. */
-enum { STRIP_BLOCKS = 4, STRIP_ROWS = STRIP_BLOCKS * ROWS, STRIP_BYTES = 16 << 10 };
+enum { STRIP_BLOCKS = 4, STRIP_BYTES = 16 << 10 };
+/* Rows of a strip, and room for whole vectors of one number a row. */
+enum { STRIP_ROWS = (STRIP_BLOCKS * ROWS + VEC_LANES - 1) / VEC_LANES * VEC_LANES };
 typedef struct attention_block {
     int row, rows, lo, hi, first, last;
     int at;                  /* its first row within the strip */
@@ -264,9 +266,8 @@ static void attention_weigh(attention_head *t, const attention_block *blocks, in
         }
     softmax_fold(lanes, rows, false, fold);
     for (int i = 0; i < rows; i += VEC_LANES) {            /* a sum is 0, at least 1, or NaN */
-        const int left = row_left(rows, i);
-        const vec x = v_load_n(fold + i, left);
-        v_store_n(t->inverse + i, v_keep(v_not_less(x, v_set(0.5f)), v_div(v_set(1), x)), left);
+        const vec x = v_load(fold + i);
+        v_store(t->inverse + i, v_keep(v_not_less(x, v_set(0.5f)), v_div(v_set(1), x)));
     }
     if (!t->job->rel && !t->job->weights) return;
     for (const attention_block *b = blocks; b < blocks + n; b++)

@@ -44,31 +44,22 @@ B4C_INLINE float largest_of_lines(row_lines from)
     }
     return (float)v_absmax_top(largest);
 }
-
-/* 64 numbers within -127 .. 127 to a line of int8. */
-B4C_INLINE void store_line_i8(uint8_t *line, const vec x[64 / VEC_LANES], uint8_t flip)
-{
-    B4C_UNROLL
-    for (int j = 0; j < 64 / VEC_LANES; j++)
-        v_store_i8_n(line + j * VEC_LANES, x[j], flip, VEC_LANES);
-}
 #endif
 
 static float requantize_row(row_lines from, row_lines to, uint8_t flip)
 {
     const row_i8 q = row_i8_begin(largest_of_lines(from), to, flip);
     for (int l = 0; l < to.lines; l++) {
-        vec x[64 / VEC_LANES];
+        vec x[LINE_I8];
         B4C_UNROLL
-        for (int j = 0; j < 64 / VEC_LANES; j++) x[j] = v_set(0);
-        for (int half = 0; half < 2 && !q.zero && 2 * l + half < from.lines; half++) {
+        for (int j = 0; j < LINE_I8; j++) x[j] = v_set(0);
+        for (int half = 0; half < 2 && 2 * l + half < from.lines; half++) {
             const uint16_t *line = row_bf16_line(from, 2 * l + half);
             B4C_UNROLL
             for (int j = 0; j < 32 / VEC_LANES; j++)
-                x[half * 32 / VEC_LANES + j] = v_mul(v_load_bf16_n(line + j * VEC_LANES, VEC_LANES),
-                                                     q.inverse);
+                x[half * 32 / VEC_LANES + j] = v_load_bf16_n(line + j * VEC_LANES, VEC_LANES);
         }
-        store_line_i8((uint8_t *)to.at + (size_t)l * to.step, x, flip);
+        row_i8_line(&q, l, x);
     }
     return q.scale;
 }

@@ -101,15 +101,16 @@ B4C_INLINE vec norm_walk(const norm_out *o, const bool bf16, const bool i8)
 static float norm_integers(const norm_out *o, float top)
 {
     const b4c_norm_job *job = o->job;
-    const int w = o->from.w, whole = w / VEC_LANES * VEC_LANES;
     const row_i8 q = row_i8_begin(top, o->to, row_flip(job->out.form));
-    int j = 0;
-    for (; j < whole && o->y; j += VEC_LANES)
-        row_i8_put(&q, j, norm_evened(job, v_load(o->y + j), j, VEC_LANES));
-    for (; j < 64 * o->to.lines; j += VEC_LANES) {
-        const int n = row_left(w, j);
-        const vec v = o->y ? v_load_n(o->y + j, n) : norm_result(o, j, n);
-        row_i8_put(&q, j, norm_evened(job, v, j, n));
+    for (int l = 0; l < o->to.lines; l++) {
+        vec x[LINE_I8];
+        B4C_UNROLL
+        for (int i = 0; i < LINE_I8; i++) {
+            const int j = 64 * l + i * VEC_LANES, n = row_left(o->from.w, j);
+            const vec v = o->y ? norm_load(o->y, j, n) : norm_result(o, j, n);
+            x[i] = norm_evened(job, v, j, n);
+        }
+        row_i8_line(&q, l, x);
     }
     return q.scale;
 }

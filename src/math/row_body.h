@@ -47,6 +47,13 @@ static inline uint16_t *row_bf16_line(row_lines r, int line)
 /* Where a row is read: numbers, or lines of bf16. */
 typedef struct row_source { const b4c_real *real; row_lines bf16; } row_source;
 
+/* A masked store is slow, and what it wrote cannot be read again at once: only where it must be. */
+static inline void row_write(b4c_real *y, vec x, int n)
+{
+    if (n == VEC_LANES) v_store(y, x);
+    else v_store_n(y, x, n);
+}
+
 static inline vec row_read(const row_source *s, int j, int n)
 {
     if (s->real) return n == VEC_LANES ? v_load(s->real + j) : v_load_n(s->real + j, n);
@@ -69,7 +76,7 @@ static inline void row_get_bf16(row_lines from, int w, b4c_real *y)
 {
     for (int j = 0; j < w; j += VEC_LANES) {
         int n = row_left(w, j);
-        v_store_n(y + j, v_load_bf16_n(row_bf16_line(from, j / 32) + j % 32, n), n);
+        row_write(y + j, v_load_bf16_n(row_bf16_line(from, j / 32) + j % 32, n), n);
     }
 }
 
@@ -106,17 +113,35 @@ static inline row_i8 row_i8_begin(float largest, row_lines to, uint8_t flip)
     return (row_i8){ to, v_set(zero ? 0 : 127 / largest), scale, zero, flip };
 }
 
-static inline void row_i8_put(const row_i8 *q, int j, vec x)
+enum { LINE_I8 = 64 / VEC_LANES };   /* vectors in a line of int8 */
+
+#ifndef VEC_LINE_I8
+B4C_INLINE void v_store_line_i8(uint8_t *line, const vec x[LINE_I8], uint8_t flip)
 {
-    uint8_t *to = (uint8_t *)q->to.at + (size_t)(j / 64) * q->to.step + j % 64;
-    v_store_i8_n(to, q->zero ? v_set(0) : v_mul(x, q->inverse), q->flip, VEC_LANES);
+    B4C_UNROLL
+    for (int j = 0; j < LINE_I8; j++) v_store_i8_n(line + j * VEC_LANES, x[j], flip, VEC_LANES);
+}
+#endif
+
+/* 64 elements to line l; x is changed. */
+B4C_INLINE void row_i8_line(const row_i8 *q, int l, vec x[LINE_I8])
+{
+    B4C_UNROLL
+    for (int j = 0; j < LINE_I8; j++) x[j] = q->zero ? v_set(0) : v_mul(x[j], q->inverse);
+    v_store_line_i8((uint8_t *)q->to.at + (size_t)l * q->to.step, x, q->flip);
 }
 
 static inline float row_put_i8(const row_source *s, int w, row_lines to, uint8_t flip)
 {
     const row_i8 q = row_i8_begin(row_largest(s, w), to, flip);
-    for (int j = 0; j < 64 * to.lines; j += VEC_LANES)
-        row_i8_put(&q, j, row_read(s, j, row_left(w, j)));
+    for (int l = 0; l < to.lines; l++) {
+        vec x[LINE_I8];
+        for (int i = 0; i < LINE_I8; i++) {
+            const int j = 64 * l + i * VEC_LANES;
+            x[i] = row_read(s, j, row_left(w, j));
+        }
+        row_i8_line(&q, l, x);
+    }
     return q.scale;
 }
 
@@ -125,7 +150,7 @@ static inline void row_get_i8(row_lines from, int w, float scale, uint8_t flip, 
     for (int j = 0; j < w; j += VEC_LANES) {
         int n = row_left(w, j);
         const uint8_t *q = (const uint8_t *)from.at + (size_t)(j / 64) * from.step + j % 64;
-        v_store_n(y + j, v_mul(v_load_i8_n(q, flip, n), v_set(scale)), n);
+        row_write(y + j, v_mul(v_load_i8_n(q, flip, n), v_set(scale)), n);
     }
 }
 

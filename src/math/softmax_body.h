@@ -9,7 +9,8 @@
 #define B4C_MATH_SOFTMAX_BODY_H
 #include "math/internal.h"
 
-/* out[i] = the largest, or the sum, of the lanes of r[i]: a turned block folds without shuffles. */
+/* out[i] = the largest, or the sum, of the lanes of r[i]: a turned block folds without shuffles.
+ * `out` has room for whole vectors. */
 static void softmax_fold(const vec *r, int rows, bool largest, b4c_real *out)
 {
     for (int i = 0; i < rows; i += VEC_LANES) {
@@ -22,7 +23,7 @@ static void softmax_fold(const vec *r, int rows, bool largest, b4c_real *out)
             for (int j = 0; j < n; j++)
                 t[j] = largest ? v_max(t[j], t[j + n]) : v_add(t[j], t[j + n]);
         }
-        v_store_n(out + i, t[0], row_left(rows, i));
+        v_store(out + i, t[0]);
     }
 }
 
@@ -95,7 +96,7 @@ B4C_INLINE void distance_put(b4c_real *y, const b4c_real *x, b4c_real same, int 
     for (int j = 0; j < n; j += VEC_LANES) {
         const int m = row_left(n, j);
         vec v = x ? v_load_n(x + j, m) : v_set(same);
-        v_store_n(y + j, add ? v_add(v_load_n(y + j, m), v) : v, m);
+        row_write(y + j, add ? v_add(v_load_n(y + j, m), v) : v, m);
     }
 }
 

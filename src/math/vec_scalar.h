@@ -26,7 +26,8 @@
  *                   (even); v_negate_even: of lanes 2i (none of them here: one lane has no pairs)
  *   v_store_bf16_n  nearest even; a NaN stays a NaN
  *   v_store_i8_n    x, already within -127 .. 127, to the nearest even integer as one byte, xor
- *                   `flip` (0, or 0x80 for q + 128)
+ *                   `flip` (0, or 0x80 for q + 128); v_store_line_i8: 64 of them, by
+ *                   row_body.h unless the set defines VEC_LINE_I8 and a better one
  */
 #ifndef B4C_MATH_VEC_SCALAR_H
 #define B4C_MATH_VEC_SCALAR_H

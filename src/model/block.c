@@ -23,21 +23,13 @@ b4c_tensor b4c_dropped(b4c_tape *t, b4c_tensor x, const b4c_dropping *d, int pla
 /* The stream x and what the next sublayer reads. */
 typedef struct stream { b4c_tensor x, in; } stream;
 
-/* Sublayer result y joins the stream. after: this sublayer's norm; before: the next one's, NULL
- * behind the last. */
+/* Sublayer result y joins the stream. after: this sublayer's norm; before: the next one's. */
 static stream joined(b4c_tape *t, bool pre_norm, stream s, b4c_tensor y, const b4c_norm *after,
-                     const b4c_norm *before, b4c_want want)
+                     const b4c_norm *before)
 {
     stream next;
-    if (!pre_norm) {
-        next.x = b4c_normalize(t, y, s.x, after, NULL, want);
-        next.in = next.x;
-    } else if (before) {
-        next.in = b4c_normalize(t, y, s.x, before, &next.x, B4C_OPERAND);
-    } else {
-        next.x = b4c_sum(t, y, s.x);
-        next.in = none;
-    }
+    if (!pre_norm) next.in = next.x = b4c_normalize(t, y, s.x, after, NULL, B4C_BOTH);
+    else next.in = b4c_normalize(t, y, s.x, before, &next.x, B4C_OPERAND);
     return next;
 }
 
@@ -64,6 +56,7 @@ static b4c_tensor self_attention(b4c_tape *t, const b4c_network *net,
                                  const b4c_block_call *c)
 {
     const b4c_spec *s = &net->spec;
+    const b4c_tensor result = b4c_fresh(t, c->asked->n_rows, s->width, B4C_ROWS);
     const int q_cols = s->heads * s->head_size, kv_cols = s->kv_heads * s->head_size;
     const size_t scope = b4c_scope_open(t);
     const b4c_attend_spec a = attend_spec(net, c->stack, false);
@@ -88,7 +81,7 @@ static b4c_tensor self_attention(b4c_tape *t, const b4c_network *net,
     } else {
         y = b4c_attend(t, q, k, v, c->asked, &a, B4C_OPERAND);
     }
-    return b4c_scope_close(t, scope, b4c_linear(t, y, &w->out, B4C_ACT_NONE, B4C_ROWS));
+    return b4c_scope_close(t, scope, b4c_linear_into(t, result, y, &w->out, B4C_ACT_NONE));
 }
 
 static b4c_tensor cross_attention(b4c_tape *t, const b4c_network *net,
@@ -96,6 +89,7 @@ static b4c_tensor cross_attention(b4c_tape *t, const b4c_network *net,
                                   const b4c_block_call *c)
 {
     const int kv_cols = net->spec.kv_heads * net->spec.head_size;
+    const b4c_tensor result = b4c_fresh(t, x.rows, net->spec.width, B4C_ROWS);
     const size_t scope = b4c_scope_open(t);
     const b4c_tensor q = b4c_linear(t, x, &w->qkv, B4C_ACT_NONE, B4C_ROWS);
     const b4c_attend_spec a = attend_spec(net, c->stack, true);
@@ -108,11 +102,12 @@ static b4c_tensor cross_attention(b4c_tape *t, const b4c_network *net,
         y = b4c_attend(t, q, b4c_columns(kv, 0, kv_cols), b4c_columns(kv, kv_cols, kv_cols),
                        c->cross, &a, B4C_OPERAND);
     }
-    return b4c_scope_close(t, scope, b4c_linear(t, y, &w->out, B4C_ACT_NONE, B4C_ROWS));
+    return b4c_scope_close(t, scope, b4c_linear_into(t, result, y, &w->out, B4C_ACT_NONE));
 }
 
 static b4c_tensor feed_forward(b4c_tape *t, const b4c_spec *s, const b4c_block *b, b4c_tensor x)
 {
+    const b4c_tensor result = b4c_fresh(t, x.rows, s->width, B4C_ROWS);
     const size_t scope = b4c_scope_open(t);
     b4c_tensor h;
     if (s->gated)
@@ -120,7 +115,7 @@ static b4c_tensor feed_forward(b4c_tape *t, const b4c_spec *s, const b4c_block *
                         b4c_linear(t, x, &b->up, B4C_ACT_NONE, B4C_ROWS), B4C_OPERAND);
     else
         h = b4c_linear(t, x, &b->up, s->act, B4C_OPERAND);
-    return b4c_scope_close(t, scope, b4c_linear(t, h, &b->down, B4C_ACT_NONE, B4C_ROWS));
+    return b4c_scope_close(t, scope, b4c_linear_into(t, result, h, &b->down, B4C_ACT_NONE));
 }
 
 b4c_tensor b4c_block_run(b4c_tape *t, const b4c_network *net, b4c_tensor x, const b4c_block_call *c)
@@ -130,6 +125,9 @@ b4c_tensor b4c_block_run(b4c_tape *t, const b4c_network *net, b4c_tensor x, cons
     const b4c_dropping *drop = &c->run->drop;
     const int place = 4 * (c->layer + (c->stack == &net->decoder ? net->spec.layers : 0)) + 4;
     const bool last = c->layer == c->stack->layers - 1;
+    const b4c_want want = last || s->pre_norm ? B4C_ROWS : B4C_BOTH;
+    const b4c_tensor result =
+        b4c_fresh_over(t, c->keep_input ? none : x, c->asked->n_rows, s->width, want);
     const size_t scope = b4c_scope_open(t);
 
     stream st = { x, x };
@@ -137,15 +135,16 @@ b4c_tensor b4c_block_run(b4c_tape *t, const b4c_network *net, b4c_tensor x, cons
     b4c_tensor y = self_attention(t, net, &b->self, st.in, c);
     if (c->asked != c->self) st.x = b4c_gather(t, x, c->run->only, c->run->n_only);
     st = joined(t, s->pre_norm, st, b4c_dropped(t, y, drop, place), &b->self.norm,
-                c->cross ? &b->cross.norm : &b->norm, B4C_BOTH);
+                c->cross ? &b->cross.norm : &b->norm);
     if (c->cross) {
         y = cross_attention(t, net, &b->cross, st.in, c);
         st = joined(t, s->pre_norm, st, b4c_dropped(t, y, drop, place + 1), &b->cross.norm,
-                    &b->norm, B4C_BOTH);
+                    &b->norm);
     }
     b4c_look(t, "attended", c->layer, st.in);
     y = feed_forward(t, s, b, st.in);
-    st = joined(t, s->pre_norm, st, b4c_dropped(t, y, drop, place + 2), &b->norm, NULL,
-                last ? B4C_ROWS : B4C_BOTH);
-    return b4c_scope_close(t, scope, st.x);
+    y = b4c_dropped(t, y, drop, place + 2);
+    x = s->pre_norm ? b4c_sum_into(t, result, y, st.x)
+                    : b4c_normalize_into(t, result, y, st.x, &b->norm, NULL);
+    return b4c_scope_close(t, scope, x);
 }

@@ -44,7 +44,8 @@ b4c_tensor b4c_input(b4c_tape *, const b4c_network *, const b4c_stack *, const i
                      const int32_t *segments, const b4c_plan *, b4c_dropping);
 
 /* Rows after all layers and the final norm. The tape is shown "hidden" 0 .. layers, the last after
- * the final norm. Not recording, it leaves nothing in the arena but the result (and *first). */
+ * the final norm. Not recording, it leaves nothing in the arena but the result (and *first), which
+ * may stand in the place of x. */
 b4c_tensor b4c_stack_run(b4c_tape *, const b4c_network *, const b4c_stack *, b4c_tensor x,
                          const b4c_stack_call *);
 
@@ -62,6 +63,7 @@ typedef struct b4c_block_call {
     const b4c_plan *self, *asked; /* of all rows; of the rows that ask, which are all but in a last
                                      layer with `only` */
     const b4c_plan *cross;        /* of the rows that ask, or NULL */
+    bool keep_input;              /* x is needed again; else the result may stand in its place */
 } b4c_block_call;
 b4c_tensor b4c_block_run(b4c_tape *, const b4c_network *, b4c_tensor x, const b4c_block_call *);
 

@@ -1,7 +1,7 @@
 /* stack.c - embedding, a stack of blocks, and the heads.
  *
- * The idea: the memory of a stack is two streams and one block's scratch, however many layers there
- * are: each layer's result moves down over its input's. And when only some rows are wanted at the
+ * The idea: the memory of a stack is one stream and one block's scratch, however many layers there
+ * are: each layer's result stands in its input's place. And when only some rows are wanted at the
  * end ([CLS], masks), the last layer is asked for those alone.
  */
 #include "model/forward.h"
@@ -100,7 +100,8 @@ b4c_tensor b4c_stack_run(b4c_tape *t, const b4c_network *net, const b4c_stack *s
                                    .layer = l,
                                    .self = self,
                                    .asked = at_end && call->only ? &asked : self,
-                                   .cross = at_end ? last_cross : call->cross };
+                                   .cross = at_end ? last_cross : call->cross,
+                                   .keep_input = call->first && l == 1 };
         x = b4c_block_run(t, net, x, &c);
         if (at_end && net->spec.final_norm)
             x = b4c_normalize(t, x, none, &st->final_norm, NULL, B4C_ROWS);

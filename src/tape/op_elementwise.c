@@ -71,9 +71,14 @@ void b4c_sum_back(b4c_tape *t, const b4c_record *r)
 
 b4c_tensor b4c_sum(b4c_tape *t, b4c_tensor a, b4c_tensor b)
 {
+    return b4c_sum_into(t, b4c_fresh(t, a.rows, a.cols, B4C_ROWS), a, b);
+}
+
+b4c_tensor b4c_sum_into(b4c_tape *t, b4c_tensor y, b4c_tensor a, b4c_tensor b)
+{
     if (t->failed) return nothing;
     assert(a.x && b.x && a.rows == b.rows && a.cols == b.cols);
-    rowwise j = { .a = a, .b = b, .y = b4c_fresh(t, a.rows, a.cols, B4C_ROWS) };
+    rowwise j = { .a = a, .b = b, .y = y };
     b4c_record *r = b4c_remember(t, b4c_sum_back, j.y);
     if (r) r->in[0] = a, r->in[1] = b;
     if (t->failed) return nothing;

@@ -120,10 +120,15 @@ static void activate_rows(b4c_tape *t, void *arg, int begin, int end, int lane)
 
 b4c_tensor b4c_linear(b4c_tape *t, b4c_tensor x, const b4c_weight *w, b4c_act act, b4c_want want)
 {
+    return b4c_linear_into(t, b4c_fresh(t, x.rows, w->packed.n, want), x, w, act);
+}
+
+b4c_tensor b4c_linear_into(b4c_tape *t, b4c_tensor y, b4c_tensor x, const b4c_weight *w,
+                           b4c_act act)
+{
     const int n = w->packed.n;
     if (t->failed) return (b4c_tensor){ 0 };
     assert(x.cols == w->packed.k && (!t->recording || x.x));
-    b4c_tensor y = b4c_fresh(t, x.rows, n, want);
     b4c_record *r = b4c_remember(t, linear_back, y);
     linear_arg a = { .act = act, .w = *w };
     if (r) {

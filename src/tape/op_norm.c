@@ -81,6 +81,12 @@ static void norm_rows(b4c_tape *t, void *arg, int begin, int end, int lane)
 b4c_tensor b4c_normalize(b4c_tape *t, b4c_tensor x, b4c_tensor residual, const b4c_norm *norm,
                          b4c_tensor *sum, b4c_want want)
 {
+    return b4c_normalize_into(t, b4c_fresh(t, x.rows, x.cols, want), x, residual, norm, sum);
+}
+
+b4c_tensor b4c_normalize_into(b4c_tape *t, b4c_tensor y, b4c_tensor x, b4c_tensor residual,
+                              const b4c_norm *norm, b4c_tensor *sum)
+{
     const b4c_tensor nothing = { 0 };
     if (sum) *sum = nothing;
     if (t->failed) return nothing;
@@ -93,7 +99,6 @@ b4c_tensor b4c_normalize(b4c_tape *t, b4c_tensor x, b4c_tensor residual, const b
         b4c_record *r = b4c_remember(t, b4c_sum_back, s);
         if (r) r->in[0] = x, r->in[1] = residual;
     }
-    b4c_tensor y = b4c_fresh(t, x.rows, x.cols, want);
     b4c_norm_job job = {
         .kind = norm->kind, .cols = x.cols, .eps = norm->eps, .x = x.x, .x_ld = x.ld
     };

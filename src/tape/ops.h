@@ -21,6 +21,9 @@ b4c_tensor b4c_embed(b4c_tape *, const b4c_table *const *tables, const int32_t *
 
 /* op_linear.c: act(x W^T + bias) [rows, n]. */
 b4c_tensor b4c_linear(b4c_tape *, b4c_tensor x, const b4c_weight *w, b4c_act act, b4c_want);
+/* Ops *_into: the same into y of b4c_fresh, of the result's shape. Taken before a scope, it stays
+ * where it is when the scope closes. */
+b4c_tensor b4c_linear_into(b4c_tape *, b4c_tensor y, b4c_tensor x, const b4c_weight *w, b4c_act);
 
 /* op_norm.c: norm(x + residual) [rows, cols]; residual.x NULL: none. With `sum` non-NULL also
  * x + residual (pre-norm stacks go on from it). `even` [cols], or NULL: factors on what an int8
@@ -33,9 +36,12 @@ typedef struct b4c_norm {
 } b4c_norm;
 b4c_tensor b4c_normalize(b4c_tape *, b4c_tensor x, b4c_tensor residual, const b4c_norm *,
                          b4c_tensor *sum, b4c_want);
+b4c_tensor b4c_normalize_into(b4c_tape *, b4c_tensor y, b4c_tensor x, b4c_tensor residual,
+                              const b4c_norm *, b4c_tensor *sum);
 
 /* op_elementwise.c */
 b4c_tensor b4c_sum(b4c_tape *, b4c_tensor a, b4c_tensor b);
+b4c_tensor b4c_sum_into(b4c_tape *, b4c_tensor y, b4c_tensor a, b4c_tensor b);
 b4c_tensor b4c_product(b4c_tape *, b4c_tensor a, b4c_tensor b, b4c_want); /* gates */
 b4c_tensor b4c_scaled(b4c_tape *, b4c_tensor a, b4c_real factor);
 b4c_tensor b4c_activate(b4c_tape *, b4c_tensor a, b4c_act, b4c_want);

@@ -139,6 +139,17 @@ b4c_tensor b4c_fresh(b4c_tape *t, int rows, int cols, b4c_want want)
     return t->failed ? nothing : y;
 }
 
+b4c_tensor b4c_fresh_over(b4c_tape *t, b4c_tensor old, int rows, int cols, b4c_want want)
+{
+    const b4c_form form = t->kernels->form(t->dtype);
+    const bool as_rows = old.x && old.rows == rows && old.cols == cols && old.ld == cols;
+    if (t->recording || !as_rows || want == B4C_HALF) return b4c_fresh(t, rows, cols, want);
+    if ((want & B4C_OPERAND) && form == B4C_FORM_REAL) old.in = real_operand(old);
+    if ((want & B4C_OPERAND) && old.in.form != form) return b4c_fresh(t, rows, cols, want);
+    if (!(want & B4C_OPERAND)) old.in = (b4c_operand){ 0 };
+    return old;
+}
+
 b4c_tensor b4c_tensor_of(b4c_real *x, int rows, int cols, b4c_slot *slot)
 {
     if (slot) slot->rows = rows, slot->ld = cols;

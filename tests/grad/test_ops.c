@@ -579,7 +579,9 @@ static void read_ops(void)
     for (char *p = text; p && (p = strstr(p, begin)) && n_ops < MOST_OPS;) {
         p += sizeof begin - 1;
         const size_t n = strcspn(p, "(");
-        if (n < sizeof ops[0] && strncmp(p + n, "(b4c_tape *", 11) == 0) memcpy(ops[n_ops++], p, n);
+        if (n >= sizeof ops[0] || strncmp(p + n, "(b4c_tape *", 11) != 0) continue;
+        if (n > 5 && strncmp(p + n - 5, "_into", 5) == 0) continue; /* another op's own body */
+        memcpy(ops[n_ops++], p, n);
     }
     free(text);
 }
