@@ -574,6 +574,15 @@ B4C_API int b4c_auc(const double *score, const double *label, size_t n, double *
 B4C_API int b4c_best_f1(const double *score, const double *label, size_t n, double *f1,
                         double *threshold, b4c_error *);
 
+/* How alike a text and the one that was wanted are, by the characters they share: F1 of single
+ * characters, of pairs and of the longest common subsequence (ROUGE-1, -2, -L: Lin 2004), and BLEU
+ * of up to four characters in a row (Papineni et al. 2002; an order without a match counts as 0.1).
+ * 0 to 1. Blanks do not count, letters are lower case; a text without characters has 0 in all. The
+ * measure of a set is the mean of its texts. */
+typedef struct b4c_overlap { double rouge_1, rouge_2, rouge_l, bleu; } b4c_overlap;
+B4C_API int b4c_overlap_measure(const char *found, size_t found_size, const char *wanted,
+                                size_t wanted_size, b4c_overlap *, b4c_error *);
+
 #ifdef __cplusplus
 }
 #endif
