@@ -582,6 +582,36 @@ B4C_API int b4c_best_f1(const double *score, const double *label, size_t n, doub
 typedef struct b4c_overlap { double rouge_1, rouge_2, rouge_l, bleu; } b4c_overlap;
 B4C_API int b4c_overlap_measure(const char *found, size_t found_size, const char *wanted,
                                 size_t wanted_size, b4c_overlap *, b4c_error *);
+/* ---- training ----------------------------------------------------------------------------- */
+
+/* A training after a recipe: it reads data, learns step by step, and writes a model's folder. */
+typedef struct b4c_trainer b4c_trainer;
+
+typedef struct b4c_trainer_info {
+    const char *task, *output, *architecture, *optimiser, *metric;
+    int64_t steps, step;     /* in all; taken so far */
+    int64_t parameters, trained;
+    int64_t records;         /* in one round of the data; 0: not known */
+    int added;               /* tensors that the model's files lacked: new and random */
+    int threads;
+    b4c_dtype dtype;
+    /* bytes: weights with masters, gradients, the optimiser's state, and an estimate of what a
+     * step's activations take */
+    size_t weights, gradients, state, activations;
+} b4c_trainer_info;
+
+typedef struct b4c_train_report {
+    int64_t step;
+    double loss;             /* of this step */
+    double token_loss, vector_loss, class_loss; /* its parts, as the task has them */
+    double accuracy;         /* of classes; NaN without */
+    double norm, rate;       /* of the gradients before clipping; learning rate */
+    int tokens;              /* read in this step */
+    double epoch;            /* rounds of the data so far; 0: not known */
+    bool evaluated, best;    /* held-out data were measured; and never better before */
+    double measure;          /* by the recipe's metric; NaN where it is not defined */
+    bool saved;              /* a checkpoint was written */
+} b4c_train_report;
 
 #ifdef __cplusplus
 }

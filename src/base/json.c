@@ -7,8 +7,10 @@
 #include "base/json.h"
 
 #include "base/file.h"
+#include "base/nearest.h"
 
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 json_t *b4c_json_parse(const char *text, size_t bytes, const char *where, b4c_error *err)
@@ -136,4 +138,66 @@ int b4c_json_text(const json_t *object, const char *key, const char **out, const
     if (!json_is_string(value)) return wrong_kind(value, key, "a string", where, err);
     *out = json_string_value(value);
     return 1;
+}
+
+/* ---- objects that people write --------------------------------------------------------------- */
+
+int b4c_json_only(const json_t *object, const char *const *keys, int n, const char *where,
+                  b4c_error *err)
+{
+    const char *key;
+    json_t *value;
+    if (!json_is_object(object))
+        return b4c_fail(err, B4C_E_FORMAT, "%s: found %s, wanted an object", where,
+                        object ? kind(object) : "nothing");
+    json_object_foreach((json_t *)(uintptr_t)object, key, value) {
+        bool known = false;
+        for (int i = 0; i < n && !known; i++) known = strcmp(key, keys[i]) == 0;
+        if (known) continue;
+        const char *near = b4c_nearest(key, keys, n);
+        char all[400] = "";
+        for (int i = 0; !near && i < n; i++)
+            strncat(strncat(all, i ? ", " : "", sizeof all - strlen(all) - 1), keys[i],
+                    sizeof all - strlen(all) - 1);
+        return b4c_fail(err, B4C_E_ARG, "%s: unknown key \"%.100s\"; %s%s", where, key,
+                        near ? "did you mean " : "known are ", near ? near : all);
+    }
+    return 0;
+}
+
+/* Member `name` of an object, element of a list; made an object where there is none. NULL: the
+ * parent is neither, or has no such element. */
+static json_t *member(json_t *parent, const char *name)
+{
+    if (json_is_array(parent)) return json_array_get(parent, (size_t)strtoul(name, NULL, 10));
+    if (!json_is_object(parent)) return NULL;
+    json_t *value = json_object_get(parent, name);
+    if (!value && json_object_set_new(parent, name, json_object()) == 0)
+        value = json_object_get(parent, name);
+    return value;
+}
+
+int b4c_json_assign(json_t *object, const char *assignment, b4c_error *err)
+{
+    const char *equals = strchr(assignment, '=');
+    if (!equals || equals == assignment)
+        return b4c_fail(err, B4C_E_ARG, "'%.200s': wanted name=value, such as steps=1000",
+                        assignment);
+    char *path = strndup(assignment, (size_t)(equals - assignment)), *name = path, *dot;
+    json_t *parent = object;
+    if (!path) return b4c_fail(err, B4C_E_MEMORY, "no memory for '%.200s'", assignment);
+    for (; parent && (dot = strchr(name, '.')); name = dot + 1) {
+        *dot = '\0';
+        parent = member(parent, name);
+    }
+    json_t *value = json_loads(equals + 1, JSON_DECODE_ANY | JSON_REJECT_DUPLICATES, NULL);
+    if (!value) value = json_string(equals + 1);
+    int rc = -1;
+    if (value && json_is_object(parent)) rc = json_object_set(parent, name, value);
+    else if (value && json_is_array(parent))
+        rc = json_array_set(parent, (size_t)strtoul(name, NULL, 10), value);
+    json_decref(value);
+    free(path);
+    if (rc == 0) return 0;
+    return b4c_fail(err, B4C_E_ARG, "'%.200s': nothing can be set there", assignment);
 }

@@ -18,4 +18,11 @@ int b4c_json_bool(const json_t *, const char *key, bool *out, const char *where,
 /* The text belongs to the value. */
 int b4c_json_text(const json_t *, const char *key, const char **out, const char *where,
                   b4c_error *);
+
+/* Is every key of the object one of the n? The message has the nearest. */
+int b4c_json_only(const json_t *object, const char *const *keys, int n, const char *where,
+                  b4c_error *);
+/* "a.b=value": member b of object a becomes the value, read as JSON where it is JSON, else a
+ * string. Objects on the way are made where there are none; in a list the name is an index. */
+int b4c_json_assign(json_t *object, const char *assignment, b4c_error *);
 #endif

@@ -2,12 +2,13 @@
  * store is untrusted: names of any length, any number of them.
  */
 #include "base/error.h"
+#include "base/nearest.h"
 #include "model/namings.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { NAME = 512, NEAREST = 3, COMPARED = 96, COMPARED_NAMES = 4000 };
+enum { NAME = 512, NEAREST = 3, COMPARED_NAMES = 4000 };
 
 /* The role's stems in a stack's table, or NULL. */
 static const char *stems(const b4c_naming *n, b4c_role role, int stack)
@@ -264,6 +265,42 @@ int b4c_mapping_find(b4c_mapping *m, const b4c_spec *spec, const b4c_store *stor
     return rc < 0 ? rc : b4c_fail(err, B4C_E_MEMORY, "no memory for a name");
 }
 
+int b4c_mapping_hub(b4c_mapping *m, const b4c_spec *spec, b4c_error *err)
+{
+    char prefix[NAME];
+    *m = (b4c_mapping){ 0 };
+    for (int i = 0; i < b4c_namings_count && !m->naming; i++)
+        if (strncmp(b4c_namings[i].name, "hub", 3) == 0 &&
+            in_list(b4c_namings[i].families, spec->architecture))
+            m->naming = &b4c_namings[i];
+    if (!m->naming)
+        return b4c_fail(err, B4C_E_UNSUPPORTED, "the hub has no layout for architecture '%s'",
+                        spec->architecture);
+    snprintf(prefix, sizeof prefix, "%s.", spec->architecture);
+    m->prefix = strdup(m->naming->prefix ? m->naming->prefix : prefix);
+    m->head_prefix = calloc(1, 1);
+    if (m->prefix && m->head_prefix) return 0;
+    b4c_mapping_done(m);
+    return b4c_fail(err, B4C_E_MEMORY, "no memory for a name");
+}
+
+const char *b4c_mapping_new_name(const b4c_mapping *m, const b4c_spec *spec,
+                                 const b4c_parameter *p, char *out, size_t room)
+{
+    char name[NAME];
+    /* Where stems differ within a family, the second is GPT's, and of T5 what is not gated. */
+    const bool second = strcmp(spec->architecture, "openai-gpt") == 0
+                            ? p->role == B4C_ROLE_TOKEN || p->role == B4C_ROLE_POSITION
+                            : p->role == B4C_ROLE_UP && !spec->gated &&
+                                  spec->positions == B4C_POSITION_BUCKETS;
+    if (second && name_of(m->naming, prefix_of(m, p->role), p->role, p->kind, p->stack, p->layer, 1,
+                          name)) {
+        snprintf(out, room, "%s", name);
+        return out;
+    }
+    return b4c_mapping_wanted(m, p, out, room);
+}
+
 void b4c_mapping_done(b4c_mapping *m)
 {
     free(m->prefix);
@@ -295,32 +332,11 @@ bool b4c_name_is_known_extra(const char *name)
 
 /* ---- nearest names --------------------------------------------------------------------------- */
 
-/* Edits (insert, delete, replace a byte) that turn a into b; only their first COMPARED bytes count.
- */
-static int edits(const char *a, const char *b)
-{
-    int row[COMPARED + 1];
-    const int n = (int)strnlen(a, COMPARED), m = (int)strnlen(b, COMPARED);
-    for (int j = 0; j <= m; j++) row[j] = j;
-    for (int i = 1; i <= n; i++) {
-        int diagonal = row[0];
-        row[0] = i;
-        for (int j = 1; j <= m; j++) {
-            const int change = diagonal + (a[i - 1] != b[j - 1]);
-            diagonal = row[j];
-            int best = change < row[j] + 1 ? change : row[j] + 1;
-            if (row[j - 1] + 1 < best) best = row[j - 1] + 1;
-            row[j] = best;
-        }
-    }
-    return row[m];
-}
-
 const char *b4c_names_nearest(const b4c_store *store, const char *name, char *out, size_t room)
 {
     int best[NEAREST], cost[NEAREST], n = 0;
     for (int i = 0; i < store->n && i < COMPARED_NAMES; i++) {
-        int at = n, e = edits(name, store->tensor[i].name);
+        int at = n, e = b4c_edits(name, store->tensor[i].name);
         while (at > 0 && cost[at - 1] > e) at--;
         if (at == NEAREST) continue;
         if (n < NEAREST) n++;

@@ -19,6 +19,8 @@ typedef struct b4c_mapping {
 /* The naming that fits a checkpoint, with its prefixes. B4C_E_MISSING: no table's word embedding is
  * there (the message has the nearest names); B4C_E_FORMAT: there are several backbones. */
 int  b4c_mapping_find(b4c_mapping *, const b4c_spec *, const b4c_store *, b4c_error *);
+/* The hub's naming of a family, with the prefixes that its models for writing have. */
+int  b4c_mapping_hub(b4c_mapping *, const b4c_spec *, b4c_error *);
 void b4c_mapping_done(b4c_mapping *);
 const char *b4c_naming_name(const b4c_naming *);     /* "hub", "hub-albert", "tf1", ... */
 
@@ -28,6 +30,9 @@ int  b4c_mapping_tensor(const b4c_mapping *, const b4c_store *, const b4c_parame
 bool b4c_mapping_has(const b4c_mapping *, const b4c_store *, b4c_role, b4c_kind);
 /* The name it should have, for messages. Returns out. */
 const char *b4c_mapping_wanted(const b4c_mapping *, const b4c_parameter *, char *out, size_t room);
+/* The name that the hub gives it in a new checkpoint of this spec. Returns out. */
+const char *b4c_mapping_new_name(const b4c_mapping *, const b4c_spec *, const b4c_parameter *,
+                                 char *out, size_t room);
 /* Is the parameter's tensor stored turned: [in, out], or [heads, buckets]? */
 bool b4c_mapping_turned(const b4c_mapping *, const b4c_parameter *);
 /* Do the parameter's rows stand as rotary positions by neighbours want them (b4c_store_unpair)? */

@@ -13,6 +13,7 @@ struct b4c_naming {
     const char *name;
     const char *families; /* architectures, "a|b" */
     char separator;
+    const char *prefix;      /* of a new checkpoint; NULL: the architecture's name */
     bool in_out;                                      /* matrices are stored [in, out] */
     bool head_in_out;                                 /* the head's matrix too */
     bool paired;         /* rows of queries and keys are for rotary positions by neighbours */

@@ -34,7 +34,9 @@ typedef struct b4c_feed_wish {
     int batch_tokens;      /* rows of a batch, decoder rows too: as many examples as fit; 0: */
     int batch_examples;    /* so many examples */
     uint64_t seed;
-    bool held_out;         /* the data set aside for evaluation, once, in order */
+    bool held_out;         /* what `data` sets aside for evaluation; else all the rest */
+    bool once;             /* one round in the data's order, without noise where the task has a
+                            * choice, then next answers 0; else endless and shuffled */
 } b4c_feed_wish;
 
 /* Checks all of the data that can be checked before the first step. */

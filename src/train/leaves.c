@@ -263,6 +263,7 @@ enum { PANEL = 32 };
 
 typedef struct repacking {
     const b4c_leaves *l;
+    bool all;                /* frozen ones too */
     atomic_int next;
 } repacking;
 
@@ -277,9 +278,9 @@ static void repack_lane(void *arg, int lane, int lanes)
         const b4c_weight *w = NULL;
         for (; i < r->l->n; i++) {
             const b4c_leaf *f = &r->l->item[i];
-            const int groups = f->p->weight && f->p->weight->slot && f->p->at == 0
-                                 ? (f->p->weight->packed.n + PANEL - 1) / PANEL
-                                 : 0;
+            const b4c_weight *of = f->p->at == 0 ? f->p->weight : NULL;
+            const int groups =
+                of && (r->all || of->slot) ? (of->packed.n + PANEL - 1) / PANEL : 0;
             if (group < before + groups) {
                 w = f->p->weight;
                 break;
@@ -294,9 +295,12 @@ static void repack_lane(void *arg, int lane, int lanes)
     }
 }
 
-void b4c_leaves_repack(const b4c_leaves *l, b4c_pool *pool)
+static void repack(const b4c_leaves *l, bool all, b4c_pool *pool)
 {
-    repacking r = { .l = l };
+    repacking r = { .l = l, .all = all };
     atomic_init(&r.next, 0);
     b4c_pool_run(pool, repack_lane, &r);
 }
+
+void b4c_leaves_repack(const b4c_leaves *l, b4c_pool *pool) { repack(l, false, pool); }
+void b4c_leaves_repack_all(const b4c_leaves *l, b4c_pool *pool) { repack(l, true, pool); }

@@ -174,7 +174,8 @@ static double inverse(const b4c_real *row, const b4c_real *col, double mean, int
 static void adafactor_leaf(const step *s, const b4c_leaf *f)
 {
     const b4c_optimiser *op = s->op;
-    const double b = 1 - pow((double)op->t, -op->o.beta2), eps = op->o.eps, rate = s->rate * f->rate;
+    const double b = 1 - pow((double)op->t, -op->o.beta2), eps = op->o.eps;
+    const double rate = s->rate * f->rate;
     const bool matrix = f->rows > 1 && f->cols > 1;
     b4c_real *v = op->v + f->at, *col = v + f->rows;
     double mean = 0, sum = 0;

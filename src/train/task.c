@@ -144,7 +144,7 @@ int b4c_task_check(const b4c_task *k, const b4c_spec *s, const b4c_batch *b, b4c
                             i, (int)b->segments[i], s->segments - 1);
     for (int q = 0; s->decoder_layers && q < b->n_seq; q++)
         if (b->out_off[q] == b->out_off[q + 1])
-            return b4c_fail(err, B4C_E_ARG, "sequence %d of the batch has nothing to be decoded", q);
+            return b4c_fail(err, B4C_E_ARG, "sequence %d of the batch has no target", q);
     return 0;
 }
 
@@ -320,11 +320,14 @@ static b4c_tensor token_loss(b4c_tape *t, const b4c_network *net, const b4c_task
     const b4c_real smoothing = (b4c_real)k->smoothing;
     out->n_tokens = b4c_batch_targets(b);
     if (net->decoder.layers) {
-        const b4c_tensor y = decode(t, net, b, x, c->drop);
-        return b4c_cross_entropy(t, b4c_logits(t, net, y), b->out_targets, smoothing);
+        const b4c_tensor z = b4c_logits(t, net, decode(t, net, b, x, c->drop));
+        b4c_look(t, "logits", net->decoder.layers, z);
+        return b4c_cross_entropy(t, z, b->out_targets, smoothing);
     }
     const b4c_tensor asked = w->n_asked == x.rows ? x : b4c_gather(t, x, w->asked, w->n_asked);
-    return b4c_cross_entropy(t, b4c_logits(t, net, asked), w->target, smoothing);
+    const b4c_tensor z = b4c_logits(t, net, asked);
+    b4c_look(t, "logits", net->encoder.layers, z);
+    return b4c_cross_entropy(t, z, w->target, smoothing);
 }
 
 /* sum + factor * part, noting what the part is. */

@@ -1,0 +1,66 @@
+/* recipe.h - what a training shall be, as a person writes it: JSON, read once and checked before
+ * anything large is opened. docs/training.md explains every key.
+ *
+ *     { "model": {"from": FOLDER} or {"config": FILE or {...}, "tokenizer": PATH, "deviation": x},
+ *       "task": NAME or {"kind": NAME, "scale", "weight", "pooling", "classes", "smoothing",
+ *                        "dropout", "mask", "adversarial"},
+ *       "teacher": FOLDER,
+ *       "data": {...},                                                the feed's: feed.h
+ *       "batch": {"tokens": n} or {"examples": n}, "accumulate": n,
+ *       "max_length": n, "max_target": n, "steps": n, "seed": n, "dtype": "f32" or "bf16",
+ *       "optimiser": {"kind", "rate", "beta1", "beta2", "eps", "decay", "no_decay", "clip", "ema",
+ *                     "layer_rate"},
+ *       "schedule": {"kind", "warmup", "floor", "points"}, "freeze": [WORD, ...],
+ *       "evaluate": {"every", "metric", "batches", "data"}, "save": n, "memory": MiB,
+ *       "output": FOLDER }
+ *
+ * File names are as from the current folder.
+ */
+#ifndef B4C_TRAIN_RECIPE_H
+#define B4C_TRAIN_RECIPE_H
+#include "base/json.h"
+#include "train/optimiser.h"
+#include "train/schedule.h"
+#include "train/task.h"
+
+typedef enum b4c_metric {
+    B4C_METRIC_LOSS, B4C_METRIC_SPEARMAN, B4C_METRIC_ACCURACY, B4C_METRICS
+} b4c_metric;
+const char *b4c_metric_name(b4c_metric);
+
+enum { B4C_RECIPE_WORDS = 64 };
+
+typedef struct b4c_recipe {
+    json_t *json;                /* all of it; the texts below belong to it */
+    const char *where;           /* its file, for messages; malloc'ed */
+    const char *from, *tokenizer; /* NULL: not said */
+    json_t *config;              /* of a model from scratch, owned; NULL: `from` */
+    double deviation;
+    b4c_task_kind task;
+    const json_t *task_json;     /* the object, or NULL when a name alone was given */
+    int classes;
+    const char *teacher, *output;
+    const json_t *data, *evaluate_data; /* evaluate_data NULL: what `data` sets aside */
+    int batch_tokens, batch_examples, accumulate, max_length, max_target;
+    int64_t steps, save, evaluate;      /* save, evaluate: every so many steps; 0: never between */
+    int evaluate_batches;               /* at most so many; 0: all */
+    int metric;                         /* b4c_metric; -1: the task's own */
+    uint64_t seed;
+    b4c_dtype dtype;
+    b4c_optimiser_options optimiser;
+    double rate, clip, layer_rate, adversarial;
+    b4c_schedule schedule;
+    const char *freeze[B4C_RECIPE_WORDS], *no_decay[B4C_RECIPE_WORDS];
+    int n_freeze, n_no_decay;
+    size_t memory;                      /* bytes for activations; 0: not said */
+} b4c_recipe;
+
+/* path: the recipe's file. set [n_set]: "a.b=value". After failure there is nothing to free. */
+int b4c_recipe_read(b4c_recipe *, const char *path, const char *const *set, int n_set, b4c_error *);
+void b4c_recipe_done(b4c_recipe *);
+/* What the recipe changes of a task that b4c_task_make made. */
+int b4c_recipe_task(const b4c_recipe *, b4c_task *, const b4c_spec *, b4c_error *);
+/* May a checkpoint of recipe `old` go on with this one? Steps, saving, evaluating, memory and
+ * output may differ; the message names what else does. */
+int b4c_recipe_same(const b4c_recipe *, const json_t *old, const char *where, b4c_error *);
+#endif

@@ -1,0 +1,548 @@
+/* trainer.c - the course of a training. See trainer.h.
+ *
+ *     recipe ─► task, network, optimiser ─► feeds ─► (checkpoint) ─► step, step, ... ─► model
+ *
+ * A step: as many batches as the recipe adds up, the learner's step, a line of the log; then, when
+ * their turn comes, evaluation (which may write the model), checkpoint, and at the last step the
+ * model if no evaluation chose one.
+ */
+#include "train/trainer.h"
+#include "base/error.h"
+#include "base/file.h"
+#include "base/pool.h"
+#include "model/save.h"
+#include "train/output.h"
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static const char checkpoint_name[] = "checkpoint/training.safetensors";
+
+/* ---- the network ----------------------------------------------------------------------------- */
+
+/* A parameter's name: the source's, or a new checkpoint's. */
+static const char *name_of(void *arg, const b4c_parameter *p, char *out, size_t room)
+{
+    const b4c_trainer *t = arg;
+    const int i = (int)(p - t->learner.list.item);
+    if (t->mapped && *t->name[i]) snprintf(out, room, "%s", t->name[i]);
+    else b4c_mapping_new_name(&t->map, &t->learner.net.spec, p, out, room);
+    return out;
+}
+
+static int keep_names(b4c_trainer *t, const b4c_store *store, b4c_error *err)
+{
+    const b4c_parameters *list = &t->learner.list;
+    t->name = calloc((size_t)list->n, sizeof *t->name);
+    if (!t->name) return b4c_fail(err, B4C_E_MEMORY, "no memory for tensors' names");
+    t->mapped = true;
+    for (int i = 0; i < list->n; i++) {
+        const int k = b4c_mapping_tensor(&t->map, store, &list->item[i]);
+        if (k >= 0) snprintf(t->name[i], sizeof *t->name, "%s", store->tensor[k].name);
+    }
+    return 0;
+}
+
+static int load(b4c_trainer *t, const b4c_network_options *o, b4c_error *err)
+{
+    b4c_store *store = t->parts.store;
+    b4c_loaded loaded;
+    json_t *report = json_object();
+    const b4c_load_options lo = { .dtype = o->dtype, .need_head = o->head, .check_numbers = true,
+                                  .threads = t->parts.threads, .trained = o,
+                                  .list = &t->learner.list };
+    int rc = b4c_network_load(&t->learner.net, store, t->parts.spec, &lo, &loaded, report, err);
+    if (rc == 0) rc = b4c_mapping_find(&t->map, t->parts.spec, store, err);
+    if (rc == 0 && strncmp(b4c_naming_name(t->map.naming), "hub", 3) != 0)
+        rc = b4c_fail(err, B4C_E_UNSUPPORTED,
+                      "%s: the tensors have the names of layout '%s', and what is trained is "
+                      "written in the hub's; convert the model first",
+                      t->recipe.from, b4c_naming_name(t->map.naming));
+    if (rc == 0) rc = keep_names(t, store, err);
+    b4c_store_close(store);
+    json_decref(report);
+    return rc;
+}
+
+static int make_network(b4c_trainer *t, b4c_error *err)
+{
+    const b4c_task *k = &t->learner.task;
+    const b4c_dtype dtype = t->recipe.dtype;
+    const b4c_network_options o = {
+        .dtype = dtype == B4C_AUTO ? b4c_kernels_get()->bf16_pays ? B4C_BF16 : B4C_F32 : dtype,
+        .pooler = b4c_task_needs_pooler(k),
+        .head = b4c_task_needs_head(k) || k->kind == B4C_TASK_DISTIL,
+        .classes = k->classes,
+        .class_cols = b4c_task_class_cols(k, t->parts.spec),
+        .class_bias = !k->two_tasks,
+        .trained = true,
+    };
+    const bool fresh = !t->parts.store;
+    if (fresh) {
+        B4C_TRY(b4c_mapping_hub(&t->map, t->parts.spec, err));
+        B4C_TRY(b4c_network_init(&t->learner.net, t->parts.spec, &o, &t->learner.list, err));
+    } else {
+        B4C_TRY(load(t, &o, err));
+    }
+    t->added = b4c_learner_begin(&t->learner.net, &t->learner.list, t->recipe.deviation,
+                                 t->recipe.seed, !fresh);
+    return t->added < 0 ? b4c_fail(err, B4C_E_MEMORY, "no memory for random weights") : 0;
+}
+
+static size_t machine_memory(void)
+{
+    const long pages = sysconf(_SC_PHYS_PAGES), bytes = sysconf(_SC_PAGESIZE);
+    const size_t least = (size_t)1 << 30;
+    const size_t all = pages > 0 && bytes > 0 ? (size_t)pages * (size_t)bytes : least;
+    return all > least ? all : least;
+}
+
+static int make_learner(b4c_trainer *t, b4c_error *err)
+{
+    const b4c_recipe *r = &t->recipe;
+    const b4c_learner_options o = {
+        .leaf = { .name = name_of, .name_arg = t, .freeze = r->freeze, .n_freeze = r->n_freeze,
+                  .no_decay = r->no_decay, .n_no_decay = r->n_no_decay,
+                  .layer_rate = r->layer_rate },
+        .optimiser = r->optimiser, .task = t->learner.task, .teacher = t->parts.teacher,
+        .clip = r->clip, .adversarial = r->adversarial, .seed = r->seed, .pool = t->pool,
+        .memory = r->memory ? r->memory : machine_memory(),
+    };
+    return b4c_learner_init(&t->learner, &o, err);
+}
+
+/* ---- data ------------------------------------------------------------------------------------ */
+
+/* What is measured when the recipe does not say. */
+static b4c_metric usual_metric(const b4c_task *k)
+{
+    if (k->kind == B4C_TASK_COSENT || k->kind == B4C_TASK_ROFORMER_SIM_FT)
+        return B4C_METRIC_SPEARMAN;
+    return k->classes ? B4C_METRIC_ACCURACY : B4C_METRIC_LOSS;
+}
+
+static int limit_of(const b4c_trainer *t, int wanted, const char *what, b4c_error *err)
+{
+    const int most = t->parts.spec->max_positions;
+    if (most && wanted > most)
+        return b4c_fail(err, B4C_E_ARG, "%s: \"%s\" is %d, the model has %d positions",
+                        t->recipe.where, what, wanted, most);
+    if (wanted) return wanted;
+    return most ? most : 512;
+}
+
+static int open_feed(b4c_trainer *t, bool held_out, b4c_feed **feed, b4c_error *err)
+{
+    const b4c_recipe *r = &t->recipe;
+    const bool by_label = held_out && t->metric == B4C_METRIC_SPEARMAN;
+    const int length = limit_of(t, r->max_length, "max_length", err);
+    const int target = length < 0 ? length : limit_of(t, r->max_target, "max_target", err);
+    if (target < 0) return target;
+    const b4c_feed_wish w = {
+        .task = by_label ? B4C_TASK_COSENT : r->task,
+        .data = held_out && r->evaluate_data ? r->evaluate_data : r->data,
+        .folder = ".",
+        .tokenizer = t->parts.tokenizer,
+        .teacher = t->parts.teacher_tokenizer,
+        .encoder_decoder = t->parts.spec->decoder_layers > 0,
+        .start = t->parts.start,
+        .end = t->parts.end,
+        .vocabulary = t->parts.spec->vocabulary,
+        .max_length = length,
+        .max_target = target,
+        .batch_tokens = r->batch_tokens,
+        .batch_examples = r->batch_examples,
+        .seed = r->seed,
+        .held_out = held_out && !r->evaluate_data,
+        .once = held_out,
+    };
+    return t->parts.open_feed(feed, &w, err);
+}
+
+/* The next batch, checked. 1; 0: the feed has ended. */
+static int next_batch(const b4c_trainer *t, b4c_feed *feed, b4c_batch *b, bool pairs,
+                      b4c_error *err)
+{
+    const b4c_spec *s = t->parts.spec;
+    const int rc = feed->next(feed, b, err);
+    if (rc <= 0) return rc;
+    B4C_TRY(b4c_batch_check(b, s->vocabulary, s->max_positions, err));
+    for (int e = 0; pairs && e < b->n_examples; e++)
+        if (b->example_off[e + 1] - b->example_off[e] < 2)
+            return b4c_fail(err, B4C_E_ARG, "a pair of the held-out data has one text");
+    if (!pairs) B4C_TRY(b4c_task_check(&t->learner.task, s, b, err));
+    return 1;
+}
+
+/* ---- life ------------------------------------------------------------------------------------ */
+
+static int resume(b4c_trainer *t, b4c_error *err)
+{
+    json_t *old = NULL;
+    char *path = b4c_output_path(t->recipe.output, checkpoint_name, err);
+    if (!path) return B4C_E_MEMORY;
+    int rc = b4c_file_exists(path)
+               ? b4c_checkpoint_read(path, &t->learner, &t->standing, &old, err)
+               : b4c_fail(err, B4C_E_MISSING, "%s: there is no checkpoint to resume from", path);
+    if (rc == 0) rc = b4c_recipe_same(&t->recipe, old, path, err);
+    if (rc == 0) rc = t->feed->seek(t->feed, t->standing.place, err);
+    json_decref(old);
+    free(path);
+    return rc;
+}
+
+/* The output folder, new; one with a checkpoint in it is somebody's work. */
+static int begin_output(b4c_trainer *t, b4c_error *err)
+{
+    const b4c_recipe *r = &t->recipe;
+    char *path = b4c_output_path(r->output, checkpoint_name, err);
+    if (!path) return B4C_E_MEMORY;
+    const bool taken = b4c_file_exists(path);
+    free(path);
+    if (taken)
+        return b4c_fail(err, B4C_E_ARG,
+                        "%s: a training has left its checkpoint here; resume it, or name another "
+                        "output",
+                        r->output);
+    return b4c_output_begin(r->output, t->parts.source, r->tokenizer, t->parts.config, r->json,
+                            &t->learner.task, t->parts.spec->width, err);
+}
+
+static int open_log(b4c_trainer *t, b4c_error *err)
+{
+    char *path = b4c_output_path(t->recipe.output, "log.jsonl", err);
+    if (!path) return B4C_E_MEMORY;
+    int rc = 0;
+    t->log = fopen(path, t->parts.resume ? "r+" : "w");
+    if (!t->log || ftruncate(fileno(t->log), (off_t)t->standing.log_bytes) < 0 ||
+        fseek(t->log, 0, SEEK_END) < 0)
+        rc = b4c_fail(err, B4C_E_IO, "%s: cannot open the log for writing", path);
+    free(path);
+    return rc;
+}
+
+static void describe(b4c_trainer *t)
+{
+    const b4c_recipe *r = &t->recipe;
+    const b4c_learner *l = &t->learner;
+    const size_t reals = sizeof(b4c_real), masters = (size_t)l->net.parameters * reals;
+    int64_t trained = 0;
+    for (int i = 0; i < l->leaves.n; i++)
+        if (l->leaves.item[i].g) trained += (int64_t)l->leaves.item[i].n;
+    const int length = r->max_length ? r->max_length : 128;
+    const int rows = r->batch_tokens ? r->batch_tokens : r->batch_examples * length;
+    const int states = (l->optimiser.m != NULL) + (l->optimiser.v != NULL) +
+                       (l->optimiser.ema != NULL);
+    t->info = (b4c_trainer_info){
+        .task = b4c_task_name(r->task), .output = r->output,
+        .architecture = t->parts.spec->architecture,
+        .optimiser = b4c_optimiser_name(r->optimiser.kind),
+        .metric = r->evaluate ? b4c_metric_name(t->metric) : NULL,
+        .steps = r->steps, .step = t->standing.step,
+        .parameters = l->net.parameters, .trained = trained, .records = t->feed->records,
+        .added = t->parts.source ? t->added : 0, .threads = b4c_pool_lanes(t->pool),
+        .dtype = l->net.dtype,
+        .weights = l->net.bytes > masters ? l->net.bytes : masters,
+        .gradients = l->leaves.total * reals,
+        .state = (size_t)states * l->optimiser.bytes,
+        .activations = b4c_learner_estimate(t->parts.spec, &l->task, rows, rows),
+    };
+}
+
+/* What the output's config says beyond the source's. */
+static void change_config(b4c_trainer *t)
+{
+    json_t *c = t->parts.config;
+    json_object_set_new(c, "torch_dtype", json_string("float32"));
+    json_object_del(c, "dtype");
+    if (t->recipe.task == B4C_TASK_LM && !t->parts.spec->causal)
+        json_object_set_new(c, "is_decoder", json_true());
+    if (t->learner.task.classes && !t->learner.task.two_tasks) {
+        json_t *labels = json_object();
+        char key[16];
+        for (int i = 0; i < t->learner.task.classes; i++) {
+            snprintf(key, sizeof key, "%d", i);
+            json_object_set_new(labels, key, json_sprintf("LABEL_%d", i));
+        }
+        json_object_set_new(c, "id2label", labels);
+    }
+}
+
+static int begin(b4c_trainer *t, b4c_error *err)
+{
+    const b4c_recipe *r = &t->recipe;
+    t->standing.best = NAN;
+    B4C_TRY(b4c_task_make(&t->learner.task, r->task, t->parts.spec, r->classes, err));
+    B4C_TRY(b4c_recipe_task(r, &t->learner.task, t->parts.spec, err));
+    t->metric = r->metric < 0 ? usual_metric(&t->learner.task) : (b4c_metric)r->metric;
+    if (t->metric == B4C_METRIC_ACCURACY && !t->learner.task.classes)
+        return b4c_fail(err, B4C_E_ARG, "%s: evaluate: task '%s' has no classes to be right about",
+                        r->where, b4c_task_name(r->task));
+    if (t->parts.threads > 1) t->pool = b4c_pool_new(t->parts.threads);
+    if (t->parts.threads > 1 && !t->pool)
+        return b4c_fail(err, B4C_E_MEMORY, "no %d threads to be had", t->parts.threads);
+    t->batch = calloc((size_t)r->accumulate, sizeof *t->batch);
+    if (!t->batch) return b4c_fail(err, B4C_E_MEMORY, "no memory for %d batches", r->accumulate);
+    for (int i = 0; i < r->accumulate; i++) b4c_batch_init(&t->batch[i]);
+    b4c_batch_init(&t->measured);
+    B4C_TRY(open_feed(t, false, &t->feed, err));
+    if (r->evaluate) B4C_TRY(open_feed(t, true, &t->held_out, err));
+    B4C_TRY(make_network(t, err));
+    B4C_TRY(make_learner(t, err));
+    if (t->parts.resume) {
+        B4C_TRY(resume(t, err));
+    } else {
+        change_config(t);
+        B4C_TRY(begin_output(t, err));
+    }
+    B4C_TRY(open_log(t, err));
+    describe(t);
+    return 0;
+}
+
+int b4c_trainer_begin(b4c_trainer *t, b4c_recipe *recipe, const b4c_trainer_parts *parts,
+                      b4c_error *err)
+{
+    *t = (b4c_trainer){ .recipe = *recipe, .parts = *parts };
+    *recipe = (b4c_recipe){ 0 };
+    const int rc = begin(t, err);
+    if (rc < 0) b4c_trainer_done(t);
+    return rc;
+}
+
+void b4c_trainer_done(b4c_trainer *t)
+{
+    if (t->log) fclose(t->log);
+    if (t->feed) t->feed->free(t->feed);
+    if (t->held_out) t->held_out->free(t->held_out);
+    for (int i = 0; t->batch && i < t->recipe.accumulate; i++) b4c_batch_done(&t->batch[i]);
+    free(t->batch);
+    b4c_batch_done(&t->measured);
+    b4c_learner_done(&t->learner);
+    b4c_mapping_done(&t->map);
+    free(t->name);
+    b4c_pool_free(t->pool);
+    b4c_recipe_done(&t->recipe);
+    *t = (b4c_trainer){ 0 };
+}
+
+/* ---- writing --------------------------------------------------------------------------------- */
+
+static int write_model(b4c_trainer *t, b4c_error *err)
+{
+    char *path = b4c_output_path(t->recipe.output, "model.safetensors", err);
+    if (!path) return B4C_E_MEMORY;
+    const int rc = b4c_network_save(path, &t->learner.list, &t->map, name_of, t, B4C_STORED_F32,
+                                    err);
+    free(path);
+    return rc;
+}
+
+int b4c_trainer_write_checkpoint(b4c_trainer *t, b4c_error *err)
+{
+    char *path = b4c_output_path(t->recipe.output, checkpoint_name, err);
+    if (!path) return B4C_E_MEMORY;
+    int rc = 0;
+    if (fflush(t->log) != 0 || ferror(t->log) || fsync(fileno(t->log)) < 0)
+        rc = b4c_fail(err, B4C_E_IO, "%s/log.jsonl: cannot write; is the disk full?",
+                      t->recipe.output);
+    t->standing.log_bytes = (int64_t)ftell(t->log);
+    if (rc == 0)
+        rc = b4c_checkpoint_write(path, &t->learner, &t->standing, t->recipe.json, err);
+    free(path);
+    return rc;
+}
+
+static void keep_bad_batches(const b4c_trainer *t)
+{
+    json_t *list = json_array();
+    for (int i = 0; i < t->recipe.accumulate; i++)
+        json_array_append_new(list, b4c_output_batch(&t->batch[i]));
+    b4c_output_json(t->recipe.output, "bad_batch.json", list, NULL);
+    json_decref(list);
+}
+
+/* ---- evaluating ------------------------------------------------------------------------------ */
+
+typedef struct measures {
+    b4c_losses sum;          /* each part times what it counts */
+    double vectors;          /* batches whose vectors counted */
+    double *cosine, *label;
+    size_t n, room;
+} measures;
+
+static int add_cosines(b4c_trainer *t, measures *m, b4c_error *err)
+{
+    const b4c_batch *b = &t->measured;
+    const size_t n = (size_t)b->n_examples;
+    if (m->n + n > m->room) {
+        const size_t room = 2 * (m->n + n);
+        double *cosine = realloc(m->cosine, room * sizeof *cosine);
+        if (cosine) m->cosine = cosine;
+        double *label = realloc(m->label, room * sizeof *label);
+        if (label) m->label = label;
+        if (!cosine || !label) return b4c_fail(err, B4C_E_MEMORY, "no memory for %zu pairs", room);
+        m->room = room;
+    }
+    B4C_TRY(b4c_learner_cosines(&t->learner, b, m->cosine + m->n, err));
+    for (size_t i = 0; i < n; i++) m->label[m->n + i] = (double)b->label[i];
+    m->n += n;
+    return 0;
+}
+
+static int add_losses(b4c_trainer *t, measures *m, b4c_error *err)
+{
+    b4c_losses one;
+    B4C_TRY(b4c_learner_measure(&t->learner, &t->measured, &one, err));
+    m->sum.tokens += one.tokens * one.n_tokens;
+    m->sum.classes += one.classes * one.n_classes;
+    m->sum.vectors += one.vectors;
+    m->sum.n_tokens += one.n_tokens;
+    m->sum.n_classes += one.n_classes;
+    m->sum.right += one.right;
+    m->vectors++;
+    return 0;
+}
+
+static int measure_all(b4c_trainer *t, measures *m, b4c_error *err)
+{
+    const bool by_label = t->metric == B4C_METRIC_SPEARMAN;
+    const int most = t->recipe.evaluate_batches;
+    int rc = t->held_out->seek(t->held_out, (b4c_place){ 0, 0 }, err);
+    for (int n = 0; rc >= 0 && (most == 0 || n < most); n++) {
+        rc = next_batch(t, t->held_out, &t->measured, by_label, err);
+        if (rc <= 0) break;
+        rc = by_label ? add_cosines(t, m, err) : add_losses(t, m, err);
+    }
+    return rc < 0 ? rc : 0;
+}
+
+static int value_of(const b4c_trainer *t, const measures *m, double *value, b4c_error *err)
+{
+    const b4c_losses *s = &m->sum;
+    *value = NAN;
+    if (t->metric == B4C_METRIC_SPEARMAN)
+        return t->parts.correlate(m->label, m->cosine, m->n, value, err);
+    if (t->metric == B4C_METRIC_ACCURACY) {
+        if (s->n_classes) *value = (double)s->right / s->n_classes;
+    } else if (m->vectors > 0) {
+        *value = (s->n_tokens ? s->tokens / s->n_tokens : 0) +
+                 (s->n_classes ? s->classes / s->n_classes : 0) + s->vectors / m->vectors;
+    }
+    return 0;
+}
+
+static bool is_better(const b4c_trainer *t, double value)
+{
+    const double best = t->standing.best;
+    if (!isfinite(value)) return false;
+    if (!isfinite(best)) return true;
+    return t->metric == B4C_METRIC_LOSS ? value < best : value > best;
+}
+
+/* The model that is measured and written is the moving average, where there is one. */
+static void change_places(b4c_trainer *t)
+{
+    if (!t->learner.optimiser.ema) return;
+    b4c_optimiser_swap_ema(&t->learner.optimiser);
+    b4c_leaves_repack(&t->learner.leaves, t->pool);
+}
+
+static int evaluate(b4c_trainer *t, b4c_train_report *r, b4c_error *err)
+{
+    measures m = { 0 };
+    change_places(t);
+    int rc = measure_all(t, &m, err);
+    if (rc == 0) rc = value_of(t, &m, &r->measure, err);
+    if (rc == 0) {
+        r->evaluated = true;
+        r->best = is_better(t, r->measure);
+        if (r->best) {
+            t->standing.best = r->measure;
+            t->standing.best_step = t->standing.step;
+            rc = write_model(t, err);
+        }
+        if (isfinite(r->measure))
+            fprintf(t->log, "{\"step\":%lld,\"%s\":%.9g,\"best\":%s}\n",
+                    (long long)t->standing.step, b4c_metric_name(t->metric), r->measure,
+                    r->best ? "true" : "false");
+    }
+    change_places(t);
+    free(m.cosine);
+    free(m.label);
+    return rc;
+}
+
+/* ---- a step ---------------------------------------------------------------------------------- */
+
+static void log_step(const b4c_trainer *t, const b4c_train_report *r, const b4c_losses *l)
+{
+    fprintf(t->log, "{\"step\":%lld,\"loss\":%.9g", (long long)r->step, r->loss);
+    if (l->n_tokens && l->tokens != r->loss) fprintf(t->log, ",\"token_loss\":%.9g", l->tokens);
+    if (t->learner.task.vectors != B4C_VECTORS_FREE && l->vectors != r->loss)
+        fprintf(t->log, ",\"vector_loss\":%.9g", l->vectors);
+    if (l->n_classes) fprintf(t->log, ",\"accuracy\":%.9g", r->accuracy);
+    fprintf(t->log, ",\"norm\":%.9g,\"rate\":%.9g,\"tokens\":%d}\n", r->norm, r->rate, r->tokens);
+}
+
+static int take_step(b4c_trainer *t, b4c_train_report *r, b4c_error *err)
+{
+    const b4c_recipe *rp = &t->recipe;
+    b4c_step_result result;
+    for (int i = 0; i < rp->accumulate; i++) {
+        const int rc = next_batch(t, t->feed, &t->batch[i], false, err);
+        if (rc < 0) return rc;
+        if (rc == 0) return b4c_fail(err, B4C_E_FORMAT, "%s: the data have ended", rp->where);
+    }
+    r->step = t->standing.step + 1;
+    r->rate = rp->rate * b4c_schedule_factor(&rp->schedule, r->step);
+    const int rc = b4c_learner_step(&t->learner, t->batch, rp->accumulate, r->step, r->rate,
+                                    &result, err);
+    if (rc == B4C_E_NUMBER) keep_bad_batches(t);
+    if (rc < 0) return rc;
+    const b4c_losses *l = &result.losses;
+    r->loss = l->total;
+    r->token_loss = l->tokens;
+    r->vector_loss = l->vectors;
+    r->class_loss = l->classes;
+    r->accuracy = l->n_classes ? (double)l->right / l->n_classes : NAN;
+    r->norm = result.norm;
+    r->tokens = result.rows + result.out_rows;
+    t->standing.step = r->step;
+    t->standing.place = t->batch[rp->accumulate - 1].next;
+    t->standing.tokens += r->tokens;
+    t->standing.loss = r->loss;
+    if (t->feed->records)
+        r->epoch = (double)t->standing.place.record / (double)t->feed->records;
+    log_step(t, r, l);
+    return 0;
+}
+
+static bool is_time(int64_t step, int64_t every, int64_t steps)
+{
+    return (every && step % every == 0) || step == steps;
+}
+
+int b4c_trainer_run_step(b4c_trainer *t, b4c_train_report *r, b4c_error *err)
+{
+    const b4c_recipe *rp = &t->recipe;
+    *r = (b4c_train_report){ .step = t->standing.step, .accuracy = NAN, .measure = NAN };
+    if (t->standing.step >= rp->steps) return 0;
+    B4C_TRY(take_step(t, r, err));
+    const bool last = r->step == rp->steps;
+    if (rp->evaluate && is_time(r->step, rp->evaluate, rp->steps)) B4C_TRY(evaluate(t, r, err));
+    if (last && !isfinite(t->standing.best)) {
+        change_places(t);
+        const int rc = write_model(t, err);
+        change_places(t);
+        if (rc < 0) return rc;
+    }
+    if (is_time(r->step, rp->save, rp->steps)) {
+        B4C_TRY(b4c_trainer_write_checkpoint(t, err));
+        r->saved = true;
+    }
+    t->info.step = r->step;
+    return 1;
+}

@@ -1,0 +1,60 @@
+/* trainer.h - a training from its recipe to its model: batches, steps, log, evaluation,
+ * checkpoints.
+ *
+ * Invariants: what a step does depends on the recipe and the step's number alone, so that a
+ * training stopped anywhere and resumed is the one that was never stopped; the log up to a
+ * checkpoint belongs to it and is cut back to it when resuming; model and checkpoint are whole
+ * files at any moment.
+ */
+#ifndef B4C_TRAIN_TRAINER_H
+#define B4C_TRAIN_TRAINER_H
+#include "model/load.h"
+#include "model/names.h"
+#include "train/checkpoint.h"
+#include "train/feed.h"
+#include "train/recipe.h"
+
+/* Spearman's rank correlation; the caller's, since measures are another room. */
+typedef int (*b4c_correlate_fn)(const double *a, const double *b, size_t n, double *out,
+                                b4c_error *);
+
+/* What stands behind the recipe's words. All but the recipe must live as long as the trainer. */
+typedef struct b4c_trainer_parts {
+    const b4c_spec *spec;
+    b4c_store *store;            /* the weights to begin with; NULL: from nothing. Closed here */
+    const char *source;          /* folder of the weights, or NULL */
+    json_t *config;              /* written to the output; changed where the task asks for it */
+    const b4c_tokenizer *tokenizer;
+    int start, end;              /* of what a decoder writes; -1: none */
+    b4c_teacher teacher;
+    const b4c_tokenizer *teacher_tokenizer;
+    int (*open_feed)(b4c_feed **, const b4c_feed_wish *, b4c_error *);
+    b4c_correlate_fn correlate;
+    int threads;
+    bool resume;
+} b4c_trainer_parts;
+
+struct b4c_trainer {
+    b4c_recipe recipe;
+    b4c_trainer_parts parts;
+    b4c_learner learner;
+    b4c_mapping map;
+    bool mapped;                 /* names are the source's; else a new checkpoint's */
+    char (*name)[B4C_LEAF_NAME]; /* [list.n] of the source's tensors */
+    b4c_pool *pool;
+    b4c_feed *feed, *held_out;
+    b4c_batch *batch;            /* [accumulate] */
+    b4c_batch measured;
+    b4c_standing standing;
+    b4c_metric metric;
+    FILE *log;
+    int added;                   /* tensors that the source lacked */
+    b4c_trainer_info info;
+};
+
+/* The recipe is handed over, also on failure, when everything is freed. */
+int b4c_trainer_begin(b4c_trainer *, b4c_recipe *, const b4c_trainer_parts *, b4c_error *);
+void b4c_trainer_done(b4c_trainer *);
+int b4c_trainer_run_step(b4c_trainer *, b4c_train_report *, b4c_error *);
+int b4c_trainer_write_checkpoint(b4c_trainer *, b4c_error *);
+#endif

@@ -1,0 +1,496 @@
+/* test_training.c - laws of a whole training: stopped anywhere and resumed it is the one that was
+ * never stopped, to the bit; threads do not matter; what cannot be learned from is named.
+ *
+ * The data are a feed of this file: sequences whose next token follows from the last by a rule, so
+ * that losses fall quickly.
+ */
+#include "base/file.h"
+#include "golden/golden.h"
+#include "support/test.h"
+#include "model/config.h"
+#include "train/trainer.h"
+
+#include <math.h>
+#include <signal.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+/* ---- data ------------------------------------------------------------------------------------ */
+
+enum { VOCABULARY = 23, RECORDS = 40 };
+
+typedef struct rule_feed {
+    b4c_feed feed;
+    b4c_feed_wish wish;
+    uint64_t record;
+} rule_feed;
+
+static int32_t follower(int32_t id) { return (5 * id + 3) % VOCABULARY; }
+
+/* One sequence of the rule, asked by the task. */
+static void put_sequence(b4c_batch *b, b4c_rng *rng, b4c_task_kind task)
+{
+    const int n = 4 + (int)b4c_rng_below(rng, 5);
+    int32_t id = (int32_t)b4c_rng_below(rng, VOCABULARY);
+    b4c_batch_sequence(b);
+    for (int i = 0; i < n; i++) {
+        const bool hidden = task == B4C_TASK_MLM && i % 3 == 1, target = i >= n / 2;
+        const int32_t next = i + 1 < n ? follower(id) : -1;
+        const bool asked = task == B4C_TASK_LM ||
+                           (task >= B4C_TASK_SEQ2SEQ && task <= B4C_TASK_DISTIL && i + 1 >= n / 2);
+        b4c_batch_row(b, hidden ? 0 : id, target && task != B4C_TASK_LM && task != B4C_TASK_MLM,
+                      hidden ? id : asked ? next : -1);
+        id = follower(id);
+    }
+}
+
+static int next(b4c_feed *feed, b4c_batch *b, b4c_error *err)
+{
+    rule_feed *f = (rule_feed *)(void *)feed;
+    const b4c_task_kind task = f->wish.task;
+    const int sequences = task >= B4C_TASK_SIMBERT && task != B4C_TASK_CLASSIFY ? 2 : 1;
+    (void)err;
+    if (f->wish.once && f->record >= RECORDS) return 0;
+    b4c_batch_clear(b);
+    for (int e = 0; e < f->wish.batch_examples; e++, f->record++) {
+        b4c_rng rng;
+        b4c_rng_init(&rng, f->wish.seed + f->wish.once, f->record, 0);
+        b4c_batch_example(b, (float)(f->record % 2));
+        for (int s = 0; s < sequences; s++) put_sequence(b, &rng, task);
+    }
+    b->next = (b4c_place){ f->record, 0 };
+    return 1;
+}
+
+static int seek(b4c_feed *feed, b4c_place place, b4c_error *err)
+{
+    (void)err;
+    ((rule_feed *)(void *)feed)->record = place.record;
+    return 0;
+}
+
+static void free_feed(b4c_feed *feed) { free(feed); }
+
+static int open_feed(b4c_feed **feed, const b4c_feed_wish *wish, b4c_error *err)
+{
+    rule_feed *f = calloc(1, sizeof *f);
+    (void)err;
+    f->feed = (b4c_feed){ next, seek, free_feed, RECORDS };
+    f->wish = *wish;
+    *feed = &f->feed;
+    return 0;
+}
+
+/* ---- a training ------------------------------------------------------------------------------ */
+
+static const char bert[] =
+    "{\"model_type\":\"bert\",\"vocab_size\":23,\"hidden_size\":16,\"num_hidden_layers\":2,"
+    "\"num_attention_heads\":2,\"intermediate_size\":24,\"max_position_embeddings\":16}";
+static const char gpt2[] = "{\"model_type\":\"gpt2\",\"vocab_size\":23,\"n_embd\":16,\"n_layer\":2,"
+                           "\"n_head\":2,\"n_positions\":16}";
+
+typedef struct course {
+    b4c_trainer trainer;
+    b4c_spec spec;
+    json_t *config;
+} course;
+
+static const char *new_folder(void)
+{
+    static int n;
+    const char *folder = temp_path("training%d", n++);
+    assert_int_equal(mkdir(folder, 0777), 0);
+    return folder;
+}
+
+static char *write_recipe(const char *folder, const char *config, const char *rest)
+{
+    char *path = malloc(512);
+    snprintf(path, 512, "%s/vocab.txt", folder);
+    FILE *f = fopen(path, "w");
+    for (int i = 0; i < VOCABULARY; i++) fprintf(f, "t%d\n", i);
+    fclose(f);
+    char vocabulary[512];
+    strcpy(vocabulary, path);
+    snprintf(path, 512, "%s/recipe.json", folder);
+    f = fopen(path, "w");
+    fprintf(f,
+            "{\"model\":{\"config\":%s,\"tokenizer\":\"%s\",\"deviation\":0.2},\"data\":{},"
+            "\"batch\":{\"examples\":4},\"output\":\"%s/out\",%s}",
+            config, vocabulary, folder, rest);
+    fclose(f);
+    return path;
+}
+
+static int correlate(const double *a, const double *b, size_t n, double *out, b4c_error *err)
+{
+    return b4c_spearman(a, b, n, out, err);
+}
+
+static int begin(course *c, const char *recipe, const char *set, int threads, bool again,
+                 b4c_error *err)
+{
+    b4c_recipe r;
+    const char *note;
+    *c = (course){ 0 };
+    B4C_TRY(b4c_recipe_read(&r, recipe, &set, set != NULL, err));
+    c->config = json_deep_copy(r.config);
+    assert_ok(b4c_config_read(&c->spec, c->config, NULL, recipe, &note, err), err);
+    const b4c_trainer_parts parts = { .spec = &c->spec, .config = c->config, .start = -1,
+                                      .end = -1, .open_feed = open_feed, .correlate = correlate,
+                                      .threads = threads, .resume = again };
+    return b4c_trainer_begin(&c->trainer, &r, &parts, err);
+}
+
+static void done(course *c)
+{
+    b4c_trainer_done(&c->trainer);
+    json_decref(c->config);
+}
+
+/* At most `steps` of it. */
+static void go(course *c, int steps)
+{
+    b4c_error err = { 0 };
+    b4c_train_report r;
+    int rc = 1;
+    for (int i = 0; i < steps && rc == 1; i++) {
+        rc = b4c_trainer_run_step(&c->trainer, &r, &err);
+        if (rc < 0) fail_msg("step %d: %s", i + 1, err.message);
+    }
+}
+
+/* "folder/out/name" */
+static char *content(const char *folder, const char *name, size_t *n)
+{
+    char path[512];
+    b4c_file f;
+    b4c_error err = { 0 };
+    snprintf(path, sizeof path, "%s/out/%s", folder, name);
+    assert_ok(b4c_file_map(&f, path, &err), &err);
+    char *copy = malloc(f.size + 1);
+    memcpy(copy, f.data, f.size);
+    copy[f.size] = '\0';
+    *n = f.size;
+    b4c_file_unmap(&f);
+    return copy;
+}
+
+static void same_file(const char *a, const char *b, const char *name)
+{
+    size_t n, m;
+    char *x = content(a, name, &n), *y = content(b, name, &m);
+    if (n != m || memcmp(x, y, n) != 0) fail_msg("%s: %s/out and %s/out differ", name, a, b);
+    free(x);
+    free(y);
+}
+
+/* The last loss in the log. */
+static double last_loss(const char *folder)
+{
+    size_t n;
+    char *log = content(folder, "log.jsonl", &n), *at = log, *last = NULL;
+    while ((at = strstr(at, "\"loss\":"))) last = at++;
+    assert_non_null(last);
+    const double loss = strtod(last + 7, NULL);
+    free(log);
+    return loss;
+}
+
+static const char whole[] = "\"task\":{\"kind\":\"lm\",\"dropout\":0.1},\"steps\":7,"
+                            "\"accumulate\":2,\"optimiser\":{\"rate\":0.01,\"ema\":0.5,\"clip\":1},"
+                            "\"schedule\":{\"kind\":\"cosine\",\"warmup\":2},"
+                            "\"evaluate\":{\"every\":2}";
+
+static void run_whole(const char *folder, const char *config, const char *rest, int threads)
+{
+    course c;
+    b4c_error err = { 0 };
+    char *recipe = write_recipe(folder, config, rest);
+    assert_ok(begin(&c, recipe, NULL, threads, false, &err), &err);
+    go(&c, 1000);
+    done(&c);
+    free(recipe);
+}
+
+/* ---- laws ------------------------------------------------------------------------------------ */
+
+static void a_training_resumed_at_any_step_is_the_one_never_stopped(void **state)
+{
+    (void)state;
+    const char *const configs[2] = { gpt2, bert };
+    for (int k = 0; k < 2; k++) {
+        const char *never = new_folder();
+        run_whole(never, configs[k], whole, 1);
+        for (int stop = 1; stop < 7; stop++) {
+            course c;
+            b4c_error err = { 0 };
+            const char *folder = new_folder();
+            char *recipe = write_recipe(folder, configs[k], whole);
+            assert_ok(begin(&c, recipe, NULL, 1, false, &err), &err);
+            go(&c, stop);
+            assert_ok(b4c_trainer_write_checkpoint(&c.trainer, &err), &err);
+            if (stop % 2) go(&c, 1);             /* what came after the checkpoint is done again */
+            done(&c);
+            assert_ok(begin(&c, recipe, NULL, 2, true, &err), &err);
+            assert_int_equal(c.trainer.standing.step, stop);
+            go(&c, 1000);
+            done(&c);
+            same_file(never, folder, "log.jsonl");
+            same_file(never, folder, "model.safetensors");
+            free(recipe);
+        }
+    }
+}
+
+static void threads_do_not_change_a_bit(void **state)
+{
+    (void)state;
+    static const char *const tasks[] = { "lm", "mlm", "simbert", "cosent", "infonce" };
+    for (size_t i = 0; i < COUNT(tasks); i++) {
+        char rest[256];
+        const char *one = new_folder(), *two = new_folder();
+        snprintf(rest, sizeof rest,
+                 "\"task\":{\"kind\":\"%s\",\"dropout\":0.1},\"steps\":3,"
+                 "\"optimiser\":{\"rate\":0.01}",
+                 tasks[i]);
+        run_whole(one, bert, rest, 1);
+        run_whole(two, bert, rest, 2);
+        same_file(one, two, "log.jsonl");
+        same_file(one, two, "model.safetensors");
+    }
+}
+
+static void a_killed_training_goes_on_from_its_last_checkpoint(void **state)
+{
+    (void)state;
+    const char *never = new_folder(), *folder = new_folder();
+    char rest[512];
+    b4c_error err = { 0 };
+    const char *const many = "steps=80";
+    snprintf(rest, sizeof rest, "%s,\"save\":1", whole);
+    char *recipe = write_recipe(never, gpt2, rest);
+    course c;
+    assert_ok(begin(&c, recipe, many, 1, false, &err), &err);
+    go(&c, 1000);
+    done(&c);
+    free(recipe);
+    recipe = write_recipe(folder, gpt2, rest);
+    b4c_rng rng;
+    b4c_rng_init(&rng, 3, 0, 0);
+    bool again = false;
+    for (int run = 0; run < 20; run++) {
+        const pid_t child = fork();
+        assert_true(child >= 0);
+        if (child == 0) {
+            if (begin(&c, recipe, many, 1, again, &err) == 0) go(&c, 1000);
+            _exit(0);
+        }
+        usleep(2000 + b4c_rng_below(&rng, 12000));
+        kill(child, SIGKILL);
+        waitpid(child, NULL, 0);
+        char path[512];
+        snprintf(path, sizeof path, "%s/out/checkpoint/training.safetensors", folder);
+        again = b4c_file_exists(path);
+    }
+    assert_ok(begin(&c, recipe, many, 1, again, &err), &err);
+    go(&c, 1000);
+    done(&c);
+    same_file(never, folder, "log.jsonl");
+    same_file(never, folder, "model.safetensors");
+    free(recipe);
+}
+
+static void every_optimiser_learns_and_resumes(void **state)
+{
+    (void)state;
+    static const struct { const char *kind; double rate; } optimisers[] = {
+        { "sgd", 0.1 },    { "adam", 0.02 },      { "adamw", 0.02 },
+        { "lion", 0.005 }, { "adafactor", 0.05 },
+    };
+    for (size_t i = 0; i < COUNT(optimisers); i++) {
+        char rest[256];
+        course c;
+        b4c_error err = { 0 };
+        const char *never = new_folder(), *folder = new_folder();
+        snprintf(rest, sizeof rest,
+                 "\"task\":\"lm\",\"steps\":60,\"optimiser\":{\"kind\":\"%s\",\"rate\":%g}",
+                 optimisers[i].kind, optimisers[i].rate);
+        run_whole(never, gpt2, rest, 1);
+        if (!(last_loss(never) < 1))             /* it begins at log 23 = 3.1 */
+            fail_msg("%s: the loss ends at %g", optimisers[i].kind, last_loss(never));
+        char *recipe = write_recipe(folder, gpt2, rest);
+        assert_ok(begin(&c, recipe, NULL, 1, false, &err), &err);
+        go(&c, 31);
+        assert_ok(b4c_trainer_write_checkpoint(&c.trainer, &err), &err);
+        done(&c);
+        assert_ok(begin(&c, recipe, NULL, 1, true, &err), &err);
+        go(&c, 1000);
+        done(&c);
+        same_file(never, folder, "log.jsonl");
+        same_file(never, folder, "model.safetensors");
+        free(recipe);
+    }
+}
+
+/* ---- what is written ------------------------------------------------------------------------- */
+
+static void the_written_model_computes_what_the_trained_one_did(void **state)
+{
+    (void)state;
+    static const struct { const char *config, *task; } cases[] = {
+        { bert, "\"mlm\"" }, { gpt2, "\"lm\"" }, { bert, "\"lm\"" },
+    };
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        char rest[200], path[512];
+        course c;
+        b4c_error err = { 0 };
+        b4c_losses want, got;
+        b4c_batch b;
+        const char *folder = new_folder();
+        snprintf(rest, sizeof rest, "\"task\":%s,\"steps\":3,\"optimiser\":{\"rate\":0.01}",
+                 cases[i].task);
+        char *recipe = write_recipe(folder, cases[i].config, rest);
+        assert_ok(begin(&c, recipe, NULL, 1, false, &err), &err);
+        go(&c, 1000);
+        b4c_batch_init(&b);
+        assert_int_equal(c.trainer.feed->next(c.trainer.feed, &b, &err), 1);
+        assert_ok(b4c_learner_measure(&c.trainer.learner, &b, &want, &err), &err);
+        golden_model m;
+        b4c_tape t;
+        snprintf(path, sizeof path, "%s/out", folder);
+        golden_model_open(&m, path, B4C_F32, true);
+        assert_int_equal(json_array_size(json_object_get(m.report, "unexpected")), 0);
+        assert_int_equal(
+            b4c_tape_init(&t, b4c_kernels_get(), NULL, B4C_F32, (size_t)64 << 20, false), 0);
+        const b4c_task_call call = { .batch = &b, .token_share = 1, .vector_share = 1 };
+        b4c_task_loss(&t, &m.net, &c.trainer.learner.task, &call, &got);
+        assert_true(got.tokens == want.tokens && got.n_tokens == want.n_tokens);
+        b4c_tape_done(&t);
+        golden_model_close(&m);
+        b4c_batch_done(&b);
+        done(&c);
+        free(recipe);
+    }
+}
+
+static void the_best_model_by_the_metric_is_kept(void **state)
+{
+    (void)state;
+    const char *folder = new_folder();
+    course c;
+    b4c_error err = { 0 };
+    b4c_train_report r;
+    /* A rate that rises without end: the loss falls first, then flies away. */
+    char *recipe = write_recipe(folder, gpt2,
+                                "\"task\":\"lm\",\"steps\":60,\"optimiser\":{\"kind\":\"adam\","
+                                "\"rate\":1},\"schedule\":{\"kind\":\"piecewise\",\"points\":"
+                                "[[30,0.01],[60,1]]},\"evaluate\":{\"every\":5}");
+    assert_ok(begin(&c, recipe, NULL, 1, false, &err), &err);
+    double best = INFINITY, last = 0;
+    int64_t at = 0;
+    while (b4c_trainer_run_step(&c.trainer, &r, &err) == 1)
+        if (r.evaluated) {
+            assert_int_equal(r.best, r.measure < best);
+            if (r.measure < best) best = r.measure, at = r.step;
+            last = r.measure;
+        }
+    assert_true(last > 2 * best && at < 60);
+    assert_true(c.trainer.standing.best == best && c.trainer.standing.best_step == at);
+    done(&c);
+    free(recipe);
+}
+
+/* ---- what goes wrong ------------------------------------------------------------------------- */
+
+static void a_loss_that_is_no_number_stops_and_is_named(void **state)
+{
+    (void)state;
+    const char *folder = new_folder();
+    course c;
+    b4c_error err = { 0 };
+    b4c_train_report r;
+    size_t n;
+    int rc;
+    char *recipe = write_recipe(folder, gpt2,
+                                "\"task\":\"lm\",\"steps\":50,\"optimiser\":{\"kind\":\"sgd\","
+                                "\"rate\":1000}");
+    assert_ok(begin(&c, recipe, NULL, 1, false, &err), &err);
+    while ((rc = b4c_trainer_run_step(&c.trainer, &r, &err)) == 1) continue;
+    assert_int_equal(rc, B4C_E_NUMBER);
+    if (!strstr(err.message, "is no number") ||
+        !(strstr(err.message, "transformer.") || strstr(err.message, "activation '")))
+        fail_msg("%s", err.message);
+    char *batch = content(folder, "bad_batch.json", &n);
+    assert_non_null(strstr(batch, "\"ids\""));
+    free(batch);
+    done(&c);
+    free(recipe);
+}
+
+static void an_output_with_a_checkpoint_is_not_overwritten(void **state)
+{
+    (void)state;
+    const char *folder = new_folder();
+    course c;
+    b4c_error err = { 0 };
+    run_whole(folder, gpt2, whole, 1);
+    char *recipe = write_recipe(folder, gpt2, whole);
+    assert_fails(begin(&c, recipe, NULL, 1, false, &err), &err, B4C_E_ARG, "resume it");
+    json_decref(c.config);
+    assert_fails(begin(&c, recipe, "seed=2", 1, true, &err), &err, B4C_E_ARG, "\"seed\"");
+    json_decref(c.config);
+    assert_ok(begin(&c, recipe, "steps=9", 1, true, &err), &err);
+    go(&c, 1000);
+    assert_int_equal(c.trainer.standing.step, 9);
+    done(&c);
+    free(recipe);
+}
+
+static void a_frozen_part_stays_and_the_rest_learns(void **state)
+{
+    (void)state;
+    const char *folder = new_folder();
+    course c;
+    b4c_error err = { 0 };
+    char *recipe = write_recipe(folder, bert,
+                                "\"task\":\"mlm\",\"steps\":3,\"optimiser\":{\"rate\":0.01},"
+                                "\"freeze\":[\"embeddings\",\"layer.0.\"]");
+    assert_ok(begin(&c, recipe, NULL, 1, false, &err), &err);
+    const b4c_leaves *l = &c.trainer.learner.leaves;
+    float *before = malloc((size_t)l->n * sizeof *before);
+    for (int i = 0; i < l->n; i++) before[i] = (float)l->item[i].x[0];
+    go(&c, 3);
+    int frozen = 0;
+    for (int i = 0; i < l->n; i++) {
+        const bool stays = strstr(l->item[i].name, "embeddings") ||
+                           strstr(l->item[i].name, "layer.0.");
+        frozen += stays;
+        assert_int_equal(l->item[i].g == NULL, stays);
+        assert_int_equal(before[i] == (float)l->item[i].x[0], stays);
+    }
+    assert_true(frozen > 15 && frozen < l->n - 15);
+    done(&c);
+    assert_fails(begin(&c, recipe, "freeze=[\"nonsense\"]", 1, false, &err), &err, B4C_E_ARG,
+                 "part of no tensor's name");
+    json_decref(c.config);
+    free(before);
+    free(recipe);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_training_resumed_at_any_step_is_the_one_never_stopped),
+        cmocka_unit_test(threads_do_not_change_a_bit),
+        cmocka_unit_test(a_killed_training_goes_on_from_its_last_checkpoint),
+        cmocka_unit_test(every_optimiser_learns_and_resumes),
+        cmocka_unit_test(the_written_model_computes_what_the_trained_one_did),
+        cmocka_unit_test(the_best_model_by_the_metric_is_kept),
+        cmocka_unit_test(a_loss_that_is_no_number_stops_and_is_named),
+        cmocka_unit_test(an_output_with_a_checkpoint_is_not_overwritten),
+        cmocka_unit_test(a_frozen_part_stays_and_the_rest_learns),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
