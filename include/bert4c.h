@@ -582,6 +582,7 @@ B4C_API int b4c_best_f1(const double *score, const double *label, size_t n, doub
 typedef struct b4c_overlap { double rouge_1, rouge_2, rouge_l, bleu; } b4c_overlap;
 B4C_API int b4c_overlap_measure(const char *found, size_t found_size, const char *wanted,
                                 size_t wanted_size, b4c_overlap *, b4c_error *);
+
 /* ---- training ----------------------------------------------------------------------------- */
 
 /* A training after a recipe: it reads data, learns step by step, and writes a model's folder. */
