@@ -42,7 +42,7 @@ enum { B4C_I8_COLS = 66000 };
 
 /* A packed weight [n, k] (out, in): panels of 32 outputs, the same bytes for every instruction
  * set of a dtype: [n/32][kp/g][32][g], g = 1 (f32), 2 (bf16), 4 (i8); kp = k rounded up to 1,
- * 32, 64; zero filled. Owned by the model. */
+ * 32, 64; zero filled. The scales stand behind them. */
 typedef struct b4c_packed {
     int n, k, kp;
     b4c_dtype dtype;         /* F32 (b4c_real), BF16, I8 */
@@ -208,7 +208,11 @@ const b4c_kernels *b4c_kernels_find(const char *name);
 /* ---- packing (the same for every instruction set) -------------------------------------------- */
 
 size_t b4c_packed_bytes(int n, int k, b4c_dtype);   /* of panels */
-/* Allocate panels and scales for [n, k]. 0 or B4C_E_MEMORY. */
+/* The same with its scales: what a weight [n, k] takes in all. */
+size_t b4c_packed_room(int n, int k, b4c_dtype);
+/* A weight [n, k] in memory of the caller's: b4c_packed_room bytes of zeros on a boundary of 64. */
+void b4c_packed_place(b4c_packed *, int n, int k, b4c_dtype, void *memory);
+/* The same in a block of its own, freed by _done. 0 or B4C_E_MEMORY. */
 int  b4c_packed_init(b4c_packed *, int n, int k, b4c_dtype);
 void b4c_packed_done(b4c_packed *);
 /* Fill outputs row .. row+rows-1 from `w` [rows, k] (ld elements from row to row). Several calls

@@ -35,30 +35,37 @@ size_t b4c_packed_bytes(int n, int k, b4c_dtype dtype)
     return b4c_round_up((size_t)n, PANEL) * padded_k(k, dtype) * element(dtype);
 }
 
-int b4c_packed_init(b4c_packed *p, int n, int k, b4c_dtype dtype)
+static size_t outputs_of(int n) { return b4c_round_up((size_t)n, PANEL); }
+
+size_t b4c_packed_room(int n, int k, b4c_dtype dtype)
+{
+    const size_t scales = dtype == B4C_I8 ? outputs_of(n) * (sizeof(float) + sizeof(int32_t)) : 0;
+    return b4c_packed_bytes(n, k, dtype) + scales;
+}
+
+void b4c_packed_place(b4c_packed *p, int n, int k, b4c_dtype dtype, void *memory)
 {
     assert(n > 0 && k > 0 && dtype != B4C_AUTO);
-    size_t outputs = b4c_round_up((size_t)n, PANEL);
     *p = (b4c_packed){ .n = n, .k = k, .kp = (int)padded_k(k, dtype), .dtype = dtype };
     p->bytes = b4c_packed_bytes(n, k, dtype);
-    p->panels = b4c_block_new(p->bytes);
-    if (dtype == B4C_I8) {
-        p->scale = b4c_block_new(outputs * sizeof *p->scale);
-        p->sum128 = b4c_block_new(outputs * sizeof *p->sum128);
-    }
-    if (!p->panels || (dtype == B4C_I8 && (!p->scale || !p->sum128))) {
-        b4c_packed_done(p);
-        return B4C_E_MEMORY;
-    }
+    p->panels = memory;
+    if (dtype != B4C_I8) return;
+    p->scale = (float *)(void *)((char *)memory + p->bytes);
+    p->sum128 = (int32_t *)(void *)(p->scale + outputs_of(n));
+}
+
+int b4c_packed_init(b4c_packed *p, int n, int k, b4c_dtype dtype)
+{
+    void *block = b4c_block_new(b4c_packed_room(n, k, dtype));
+    *p = (b4c_packed){ 0 };
+    if (!block) return B4C_E_MEMORY;
+    b4c_packed_place(p, n, k, dtype, block);
     return 0;
 }
 
 void b4c_packed_done(b4c_packed *p)
 {
-    size_t outputs = b4c_round_up((size_t)p->n, PANEL);
-    b4c_block_free(p->panels, p->bytes);
-    b4c_block_free(p->scale, outputs * sizeof *p->scale);
-    b4c_block_free(p->sum128, outputs * sizeof *p->sum128);
+    if (p->panels) b4c_block_free(p->panels, b4c_packed_room(p->n, p->k, p->dtype));
     *p = (b4c_packed){ 0 };
 }
 

@@ -20,16 +20,35 @@ typedef struct maker {
     bool failed;             /* sticky: out of memory */
 } maker;
 
+enum { FIRST_PIECE = 64 << 10, LARGEST_PIECE = 16 << 20 };
+
 typedef struct part { b4c_role role; int rows; } part;   /* rows of a packed weight */
 
-void *b4c_network_take(b4c_network *net, size_t bytes)
+/* Each piece is twice the last one, since a small model shall take little. */
+static bool add_piece(b4c_network *net, size_t least)
 {
+    size_t bytes = net->pieces ? 2 * net->piece[net->pieces - 1].bytes : FIRST_PIECE;
+    if (bytes > LARGEST_PIECE) bytes = LARGEST_PIECE;
+    if (bytes < least) bytes = least;
     b4c_network_piece *grown = realloc(net->piece, (size_t)(net->pieces + 1) * sizeof *grown);
-    if (!grown) return NULL;
+    if (!grown) return false;
     net->piece = grown;
     void *data = b4c_block_new(bytes);
-    if (data) grown[net->pieces++] = (b4c_network_piece){ data, bytes };
-    return data;
+    if (!data) return false;
+    grown[net->pieces++] = (b4c_network_piece){ data, bytes };
+    net->left = bytes;
+    return true;
+}
+
+/* Weights are read from front to back: side by side in pieces with room for huge pages. */
+void *b4c_network_take(b4c_network *net, size_t bytes)
+{
+    if (bytes > SIZE_MAX / 2) return NULL;
+    bytes = (bytes + B4C_ALIGN - 1) / B4C_ALIGN * B4C_ALIGN;
+    if (bytes > net->left && !add_piece(net, bytes)) return NULL;
+    const b4c_network_piece *last = &net->piece[net->pieces - 1];
+    net->left -= bytes;
+    return (char *)last->data + (last->bytes - net->left - bytes);
 }
 
 static void *take(maker *mk, size_t bytes)
@@ -115,7 +134,9 @@ static void make_norm(maker *mk, b4c_norm *norm, b4c_role role, int cols)
 
 static void make_packed(maker *mk, b4c_weight *w, int n, int k)
 {
-    if (b4c_packed_init(&w->packed, n, k, mk->net->dtype) < 0) mk->failed = true;
+    void *memory = take(mk, b4c_packed_room(n, k, mk->net->dtype));
+    if (!memory) return;
+    b4c_packed_place(&w->packed, n, k, mk->net->dtype, memory);
     mk->net->bytes += w->packed.bytes + (mk->net->dtype == B4C_I8 ? (size_t)n * 8 : 0);
 }
 
@@ -332,26 +353,8 @@ int b4c_network_init(b4c_network *net, const b4c_spec *spec, const b4c_network_o
     return 0;
 }
 
-static void stack_done(b4c_stack *st)
-{
-    for (int i = 0; st->block && i < st->blocks; i++) {
-        b4c_block *b = &st->block[i];
-        b4c_weight *weights[] = { &b->self.qkv,  &b->self.out, &b->cross.qkv, &b->cross.kv,
-                                  &b->cross.out, &b->up,       &b->gate,      &b->down };
-        for (size_t j = 0; j < sizeof weights / sizeof *weights; j++)
-            b4c_packed_done(&weights[j]->packed);
-    }
-}
-
 void b4c_network_done(b4c_network *net)
 {
-    stack_done(&net->encoder);
-    stack_done(&net->decoder);
-    b4c_packed_done(&net->project.packed);
-    b4c_packed_done(&net->pooler.packed);
-    b4c_packed_done(&net->head_dense.packed);
-    b4c_packed_done(&net->head_out.packed);
-    b4c_packed_done(&net->classifier.packed);
     for (int i = 0; i < net->pieces; i++) b4c_block_free(net->piece[i].data, net->piece[i].bytes);
     free(net->piece);
     *net = (b4c_network){ 0 };

@@ -57,8 +57,9 @@ typedef struct b4c_network {
     b4c_real *relative;              /* NEZHA: [2 * relative_max + 1, head_size] */
     int64_t parameters;
     size_t bytes;                    /* that the weights take, tables in mapped files included */
-    b4c_network_piece *piece;                /* what it owns besides panels */
+    b4c_network_piece *piece;        /* all that it owns */
     int pieces;
+    size_t left;                     /* bytes of the last piece that nobody has taken */
     bool trained;
 } b4c_network;
 
