@@ -1,5 +1,6 @@
 /* cmd_similar.c - similar: the cosine of two texts, of many pairs, and how well it agrees with
  * labels. */
+#include "agreement.h"
 #include "commands.h"
 #include "encoder.h"
 #include "job.h"
@@ -9,39 +10,10 @@
 
 typedef struct comparer {
     const cli_settings *settings;
-    cli_encoder encoder;   /* its texts: a and b of each pair */
-    double *score, *label; /* of all pairs, when there are labels */
-    size_t n, label_room;
+    cli_encoder encoder;     /* its texts: a and b of each pair */
+    cli_agreement agreement; /* of all pairs, when there are labels */
+    size_t n;
 } comparer;
-
-static int make_label_room(comparer *c, int n, b4c_error *err)
-{
-    if (c->n + (size_t)n <= c->label_room) return 0;
-    const size_t room = 2 * c->label_room + (size_t)n;
-    double *score = realloc(c->score, room * sizeof *score);
-    if (score) c->score = score;
-    double *label = score ? realloc(c->label, room * sizeof *label) : NULL;
-    if (!label) return cli_fail(err, B4C_E_MEMORY, "no memory for %zu labels", room);
-    c->label = label;
-    c->label_room = room;
-    return 0;
-}
-
-static int read_label(const cli_chunk *c, const cli_record *r, double *out, b4c_error *err)
-{
-    char *end;
-    const char *text = cli_at(c, r->label);
-    char room[64];
-    snprintf(room, sizeof room, "%.*s", (int)r->label.size, text);
-    *out = strtod(room, &end);
-    if (r->label.size && r->label.size < sizeof room && end != room && !end[strspn(end, " ")] &&
-        isfinite(*out))
-        return 0;
-    return cli_fail(err, B4C_E_FORMAT,
-                    "wrong label: found '%s', wanted a number; --label says which column, and "
-                    "--header that the first line is none",
-                    room);
-}
 
 static void put_pair(const comparer *c, cli_output *out, const cli_chunk *chunk,
                      const cli_record *r, double cosine)
@@ -54,7 +26,7 @@ static void put_pair(const comparer *c, cli_output *out, const cli_chunk *chunk,
         cli_put_json(out, a, r->text[0].size);
         cli_put_text(out, ",\"b\":");
         cli_put_json(out, b, r->text[1].size);
-        if (c->settings->label) cli_print(out, ",\"label\":%.9g", c->label[c->n]);
+        if (c->settings->label) cli_print(out, ",\"label\":%.9g", c->agreement.label[c->n]);
         cli_print(out, ",\"cosine\":%.6f}\n", cosine);
     } else {
         if (r->line.size)
@@ -63,7 +35,7 @@ static void put_pair(const comparer *c, cli_output *out, const cli_chunk *chunk,
             cli_put_field(out, a, r->text[0].size);
             cli_put_text(out, "\t");
             cli_put_field(out, b, r->text[1].size);
-            if (c->settings->label) cli_print(out, "\t%.9g", c->label[c->n]);
+            if (c->settings->label) cli_print(out, "\t%.9g", c->agreement.label[c->n]);
         }
         cli_print(out, "\t%.6f\n", cosine);
     }
@@ -74,18 +46,19 @@ static int compare_chunk(void *self, const cli_chunk *chunk, cli_output *out, b4
     comparer *c = self;
     cli_encoder *e = &c->encoder;
     const bool labels = c->settings->label != NULL;
-    if (labels && make_label_room(c, chunk->n, err) < 0) return B4C_E_MEMORY;
+    cli_agreement *a = &c->agreement;
+    if (labels && cli_agreement_room(a, chunk->n, err) < 0) return B4C_E_MEMORY;
     if (cli_encoder_load(e, chunk, 2, err) < 0) return err->code;
     /* Before anything is kept: a chunk that fails comes again, pair by pair. */
     for (int i = 0; labels && i < chunk->n; i++)
-        if (read_label(chunk, chunk->record + i, c->label + c->n + (size_t)i, err) < 0)
+        if (cli_label_read(chunk, chunk->record + i, a->label + a->n + (size_t)i, err) < 0)
             return err->code;
     if (cli_encoder_run(e, err) < 0) return err->code;
     for (int i = 0; i < chunk->n; i++) {
-        const float *a = e->vector + (size_t)(2 * i) * (size_t)e->width;
-        const double cosine = b4c_cosine(a, a + e->width, e->width);
+        const float *v = e->vector + (size_t)(2 * i) * (size_t)e->width;
+        const double cosine = b4c_cosine(v, v + e->width, e->width);
         if (!c->settings->summary) put_pair(c, out, chunk, chunk->record + i, cosine);
-        if (labels) c->score[c->n] = cosine;
+        if (labels) a->score[a->n++] = cosine;
         c->n++;
     }
     return 0;
@@ -119,29 +92,23 @@ static void put_measure(const comparer *c, cli_output *out, const char *name, do
 static int put_measures(void *self, cli_output *out, b4c_error *err)
 {
     comparer *c = self;
-    double spearman, auc, f1, threshold;
-    bool binary = true;
+    cli_measures m;
     if (!c->settings->label) return 0;
-    for (size_t i = 0; i < c->n; i++) binary = binary && (c->label[i] == 0 || c->label[i] == 1);
-    int rc = b4c_spearman(c->score, c->label, c->n, &spearman, err);
-    if (rc == 0 && binary && (rc = b4c_auc(c->score, c->label, c->n, &auc, err)) == 0)
-        rc = b4c_best_f1(c->score, c->label, c->n, &f1, &threshold, err);
-    if (rc < 0) return rc;
+    if (cli_agreement_measure(&c->agreement, &m, err) < 0) return err->code;
     if (out->format == CLI_JSONL)
         cli_print(out, "{\"pairs\":%zu", c->n);
     else
         cli_print(out, "%spairs\t%zu\n", c->settings->summary ? "" : "# ", c->n);
-    put_measure(c, out, "spearman", spearman);
-    put_measure(c, out, "pearson", b4c_pearson(c->score, c->label, c->n));
-    if (binary) {
-        put_measure(c, out, "auc", auc);
-        put_measure(c, out, "f1", f1);
-        put_measure(c, out, "threshold", threshold);
+    put_measure(c, out, "spearman", m.spearman);
+    put_measure(c, out, "pearson", m.pearson);
+    if (m.binary) {
+        put_measure(c, out, "auc", m.auc);
+        put_measure(c, out, "f1", m.f1);
+        put_measure(c, out, "threshold", m.threshold);
     }
     if (out->format == CLI_JSONL) cli_put_text(out, "}\n");
     if (out->target)
-        cli_say("%zu pairs: Spearman %.4f, Pearson %.4f", c->n, spearman,
-                b4c_pearson(c->score, c->label, c->n));
+        cli_say("%zu pairs: Spearman %.4f, Pearson %.4f", c->n, m.spearman, m.pearson);
     return 0;
 }
 
@@ -183,8 +150,7 @@ static int run(const cli_command *self, const cli_settings *s)
                           .end = put_measures,
                           .say = say };
     const int code = cli_job_run(&job);
-    free(c.score);
-    free(c.label);
+    cli_agreement_done(&c.agreement);
     cli_encoder_close(&c.encoder);
     return code;
 }

@@ -105,7 +105,9 @@ static int run_all(const cli_job *job, cli_input *in, cli_output *out, cli_progr
 static int describe_run(const cli_job *job, json_t **made_by, b4c_error *err)
 {
     json_t *options = cli_settings_shape(job->settings);
-    char *model = job->settings->output ? cli_model_fingerprint(job->model->path, err) : strdup("");
+    char *model = job->settings->output && job->model->path
+                      ? cli_model_fingerprint(job->model->path, err)
+                      : strdup("");
     if (!model) {
         json_decref(options);
         return err->code;

@@ -14,15 +14,16 @@
 #define ANSWERS   (CLI_COMPLETE | CLI_SUMMARIZE)
 #define WRITES    (ANSWERS | CLI_PARAPHRASE)
 #define TEXTS     (CLI_EMBED | CLI_SIMILAR | CLI_FILL | CLI_TOKENIZE | WRITES | CLI_SCORE)
-#define MODELS    (TEXTS | CLI_INSPECT | CLI_BENCH)
+#define INPUTS    (TEXTS | CLI_EVAL)
+#define VECTORS   (CLI_EMBED | CLI_SIMILAR | CLI_EVAL)
+#define MODELS    (INPUTS | CLI_INSPECT | CLI_BENCH)
 #define EVERY     (MODELS | CLI_PULL | CLI_VERSION | CLI_HELP)
 #define FORMATS   "text|tsv|jsonl|json|npy"
 #define AT(field) offsetof(cli_settings, field)
 
 const cli_option cli_options[] = {
     /* name, letter, kind, group, commands, shapes, value, field, low, high, help */
-    { "pooling", 0, CLI_IS_CHOICE, CLI_OWN, CLI_EMBED | CLI_SIMILAR | CLI_BENCH | CLI_PARAPHRASE,
-      true,
+    { "pooling", 0, CLI_IS_CHOICE, CLI_OWN, VECTORS | CLI_BENCH | CLI_PARAPHRASE, true,
       "auto|cls|linear|tanh|mean|max|first-last", AT(pooling), 0, 0,
       "how rows become one vector: first token, pooler without its tanh (SimBERT, RoFormer-Sim), "
       "pooler with it, mean, maximum, "
@@ -32,13 +33,13 @@ const cli_option cli_options[] = {
       "vectors of length 1, whatever the model's files say" },
     { "no-normalize", 0, CLI_IS_FLAG, CLI_OWN, CLI_EMBED, true, NULL, AT(no_normalize), 0, 0,
       "vectors as they come out, whatever the model's files say" },
-    { "prompt", 0, CLI_IS_TEXT, CLI_OWN, CLI_EMBED | CLI_SIMILAR, true, "STR", AT(prompt), 0, 0,
+    { "prompt", 0, CLI_IS_TEXT, CLI_OWN, VECTORS, true, "STR", AT(prompt), 0, 0,
       "put STR before every text" },
-    { "prompt-name", 0, CLI_IS_TEXT, CLI_OWN, CLI_EMBED | CLI_SIMILAR, true, "NAME",
-      AT(prompt_name), 0, 0, "put the prompt before every text that the model's files call NAME" },
-    { "dim", 0, CLI_IS_COUNT, CLI_OWN, CLI_EMBED | CLI_SIMILAR, true, "K", AT(dim), 1, 1 << 20,
+    { "prompt-name", 0, CLI_IS_TEXT, CLI_OWN, VECTORS, true, "NAME", AT(prompt_name), 0, 0,
+      "put the prompt before every text that the model's files call NAME" },
+    { "dim", 0, CLI_IS_COUNT, CLI_OWN, VECTORS, true, "K", AT(dim), 1, 1 << 20,
       "keep the first K components, before normalising" },
-    { "label", 0, CLI_IS_TEXT, CLI_OWN, CLI_SIMILAR, true, "N", AT(label), 0, 0,
+    { "label", 0, CLI_IS_TEXT, CLI_OWN, CLI_SIMILAR | CLI_EVAL, true, "N", AT(label), 0, 0,
       "column of the labels (1 first, or a header's name; jsonl: a key): adds Spearman, Pearson "
       "and, for labels 0 and 1, AUC and the threshold of the best F1" },
     { "summary", 0, CLI_IS_FLAG, CLI_OWN, CLI_SIMILAR, true, NULL, AT(summary), 0, 0,
@@ -120,7 +121,7 @@ const cli_option cli_options[] = {
       "jsonl: every token with its log-probability" },
     { "alternatives", 0, CLI_IS_COUNT, CLI_DECODING, ANSWERS, true, "K", AT(alternatives), 1, 1000,
       "jsonl: the K likeliest tokens at each place" },
-    { "reading", 0, CLI_IS_CHOICE, CLI_DECODING, ANSWERS | CLI_SCORE, true,
+    { "reading", 0, CLI_IS_CHOICE, CLI_DECODING, ANSWERS | CLI_SCORE | CLI_EVAL, true,
       "auto|causal|prefix|seq2seq|masked", AT(reading), 0, 0,
       "how the model reads before it writes: BERT's kind as a language model, or under UniLM's "
       "mask; masked, for score alone: each token from all others (auto: by the model)" },
@@ -149,7 +150,7 @@ const cli_option cli_options[] = {
       "f32" },
     { "dialect", 0, CLI_IS_CHOICE, CLI_MODEL, MODELS, true, "auto|hub|bert4keras", AT(dialect), 0,
       0, "rules of the tokenizer; auto: by the model's files" },
-    { "as", 0, CLI_IS_TEXT, CLI_MODEL, ANSWERS | CLI_SCORE, true, "t5-pegasus", AT(as), 0, 0,
+    { "as", 0, CLI_IS_TEXT, CLI_MODEL, ANSWERS | CLI_SCORE | CLI_EVAL, true, "t5-pegasus", AT(as), 0, 0,
       "compute as T5 PEGASUS was trained (bias in cross-attention, scaled output, exact gelu) "
       "where its folder in the hub's layout calls it mt5" },
     { "max-length", 0, CLI_IS_COUNT, CLI_MODEL, MODELS, true, "N", AT(max_length), 1, 1 << 24,
@@ -163,20 +164,21 @@ const cli_option cli_options[] = {
     { "seed", 0, CLI_IS_COUNT, CLI_MODEL, MODELS, false, "N", AT(seed), 0, 9.2e18,
       "seed of what is random; commands that draw nothing take and ignore it" },
 
-    { "file", 'f', CLI_IS_LIST, CLI_INPUT, TEXTS, false, "FILE", AT(file), 0, 0,
+    { "file", 'f', CLI_IS_LIST, CLI_INPUT, INPUTS, false, "FILE", AT(file), 0, 0,
       "read texts from FILE, one a line; again for more files; - is standard input" },
-    { "from", 0, CLI_IS_CHOICE, CLI_INPUT, TEXTS, true, "text|tsv|jsonl", AT(from), 0, 0,
+    { "from", 0, CLI_IS_CHOICE, CLI_INPUT, INPUTS, true, "text|tsv|jsonl", AT(from), 0, 0,
       "what the files are (by extension; else text, and tsv where pairs are wanted)" },
-    { "column", 0, CLI_IS_TEXT, CLI_INPUT, TEXTS, true, "N", AT(column), 0, 0,
+    { "column", 0, CLI_IS_TEXT, CLI_INPUT, INPUTS, true, "N", AT(column), 0, 0,
       "tsv: column of the text, 1 first, or a header's name; A,B for pairs (1; 1,2)" },
-    { "header", 0, CLI_IS_FLAG, CLI_INPUT, TEXTS, true, NULL, AT(header), 0, 0,
+    { "header", 0, CLI_IS_FLAG, CLI_INPUT, INPUTS, true, NULL, AT(header), 0, 0,
       "tsv: the first line names the columns, even if --column is a number" },
-    { "key", 0, CLI_IS_TEXT, CLI_INPUT, TEXTS, true, "NAME", AT(key), 0, 0,
+    { "key", 0, CLI_IS_TEXT, CLI_INPUT, INPUTS, true, "NAME", AT(key), 0, 0,
       "jsonl: key of the text; A,B for pairs (text; a,b)" },
-    { "encoding", 0, CLI_IS_CHOICE, CLI_INPUT, TEXTS, true, "utf-8|gb18030|big5", AT(charset), 0, 0,
+    { "encoding", 0, CLI_IS_CHOICE, CLI_INPUT, INPUTS, true, "utf-8|gb18030|big5",
+      AT(charset), 0, 0,
       "of the files (utf-8)" },
 
-    { "output", 'o', CLI_IS_TEXT, CLI_OUTPUT, TEXTS | CLI_INSPECT, false, "FILE", AT(output), 0, 0,
+    { "output", 'o', CLI_IS_TEXT, CLI_OUTPUT, INPUTS | CLI_INSPECT, false, "FILE", AT(output), 0, 0,
       "write to FILE (standard output): to FILE.part, renamed at the end" },
     { "to", 0, CLI_IS_CHOICE, CLI_OUTPUT, MODELS | CLI_VERSION, false, FORMATS, AT(to), 0, 0,
       "format of the output (by extension of -o)" },
@@ -262,7 +264,7 @@ static int check_together(const cli_command *c, const cli_settings *s, b4c_error
             err, B4C_E_ARG,
             "unexpected argument: %s: found '%s', wanted options only; bert4c %s -h lists them",
             c->name, s->text.item[0], c->name);
-    for (int i = 0; i < cli_n_options && s->text.n; i++)
+    for (int i = 0; i < cli_n_options && s->text.n > c->words; i++)
         if (cli_options[i].group == CLI_INPUT && s->typed[i])
             return cli_fail(err, B4C_E_ARG,
                             "contradicting input: %s: found --%s and texts as arguments, wanted "

@@ -24,7 +24,8 @@ enum {
     CLI_COMPLETE = 1 << 9,
     CLI_SUMMARIZE = 1 << 10,
     CLI_PARAPHRASE = 1 << 11,
-    CLI_SCORE = 1 << 12
+    CLI_SCORE = 1 << 12,
+    CLI_EVAL = 1 << 20
 };
 
 /* Formats of input and output; a set of them is a mask of 1 << format. */
@@ -71,6 +72,7 @@ typedef struct cli_settings {
 typedef struct cli_command {
     unsigned bit;
     const char *name, *operands; /* "[TEXT ...]" */
+    int words;                   /* how many of the operands are words of the command, not texts */
     const char *summary;         /* one line, without a full stop */
     const char *about;           /* paragraphs; a line that starts with two blanks stays as it is */
     const char *examples;        /* lines of shell */

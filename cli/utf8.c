@@ -46,6 +46,13 @@ static bool converts(cli_charset from, const char *text, size_t size)
     return good;
 }
 
+size_t cli_utf8_count(const char *text, size_t size)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < size; i++) n += ((unsigned char)text[i] & 0xc0) != 0x80;
+    return n;
+}
+
 const char *cli_utf8_advice(const char *text, size_t size)
 {
     static const struct {

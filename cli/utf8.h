@@ -23,6 +23,9 @@ int cli_convert_text(cli_convert *, const char *text, size_t size, const char **
                      size_t *out_size, size_t *bad, b4c_error *);
 void cli_convert_close(cli_convert *);
 
+/* Characters of text that is UTF-8. */
+size_t cli_utf8_count(const char *text, size_t size);
+
 /* Columns a terminal takes for the text: 2 for Chinese, 0 for combining marks, 1 for a control
  * (shown as ?). */
 int cli_width(const char *text, size_t size);

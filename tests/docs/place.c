@@ -29,6 +29,7 @@ static const struct {
     { "pairs.tsv", "examples/pairs.tsv" },
     { "big.tsv", "examples/pairs.tsv" },
     { "lcqmc.tsv", "examples/pairs.tsv" },
+    { "bq.tsv", "examples/pairs.tsv" },
     { "articles-and-titles.tsv", "examples/pairs.tsv" },
 };
 
