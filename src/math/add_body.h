@@ -1,11 +1,11 @@
 /* add_body.h - row-major products for gradients, on the f32 tile of gemm_blocks.h (before it).
  *
- * The idea: a and b are copied in pieces that fit the caches, in the order the tile reads: 112 or
- * so rows of a x 256 k (L2), and 256 k x 32 columns of b (L1). Where they lie, rows are often a
- * multiple of 4096 bytes apart, and a few of them fill all places of a cache that they may take.
- * With two strides for each, a and b and their transposes are one case. Order of sums: each chunk
- * of 256 k is one accumulator from zero, in order, and is then added to c; so neither rows nor
- * their division show.
+ * The idea: a and b are copied in pieces that fit L2, in the order the tile reads, each as seldom
+ * as can be: 256 k x up to 512 columns of b once for all rows, and 112 or so rows of a x 256 k once
+ * for those columns. Where they lie, rows are often a multiple of 4096 bytes apart, and a few of
+ * them fill all places of a cache that they may take. With two strides for each, a and b and their
+ * transposes are one case. Order of sums: each chunk of 256 k is one accumulator from zero, in
+ * order, and is then added to c; so neither rows nor their division show.
  */
 #ifndef B4C_MATH_ADD_BODY_H
 #define B4C_MATH_ADD_BODY_H
@@ -14,6 +14,7 @@ enum {
     ADD_CHUNK = 256,         /* k */
     ADD_LD = ADD_CHUNK + 16, /* off the multiples of 4096 bytes */
     ADD_ROWS = 112 / LARGE_ROWS * LARGE_ROWS,
+    ADD_PANELS = 16,         /* of b at once, where half of L2 holds them */
 };
 
 typedef struct addition {
@@ -63,28 +64,45 @@ static void add_block(const addition *s, size_t row, int rows, int k, int ks, fl
             memcpy(block + l * ADD_ROWS, a + (size_t)l * s->a_k, (size_t)rows * sizeof *block);
 }
 
+/* Rows row .. row+rows-1, of a block, in `panels` panels of columns from j on. */
+static void add_tiles(const addition *s, int row, int rows, int ks, const float *block,
+                      const float *panel, int panels, int j)
+{
+    float sum[LARGE_ROWS * B4C_PANEL] __attribute__((aligned(64)));
+    const size_t a_row = s->a_k == 1 ? ADD_LD : 1, a_k = s->a_k == 1 ? 1 : ADD_ROWS;
+    const int tiles = (rows + LARGE_ROWS - 1) / LARGE_ROWS;
+    for (int p = 0; p < panels; p++, j += B4C_PANEL, panel += ADD_CHUNK * B4C_PANEL) {
+        const int columns = s->n - j < B4C_PANEL ? s->n - j : B4C_PANEL;
+        for (int t = 0; t < tiles; t++) {
+            const int first = rows * t / tiles, n = rows * (t + 1) / tiles - first;
+            f32_large(n, block + (size_t)first * a_row, a_row, a_k, panel, ks, sum);
+            add_rows(sum, s->c + (size_t)(row + first) * s->ldc + j, s->ldc, n, columns);
+        }
+    }
+}
+
 static void add(const addition *s, int begin, int end)
 {
     float block[ADD_ROWS * ADD_LD] __attribute__((aligned(64)));
-    float panel[ADD_CHUNK * B4C_PANEL] __attribute__((aligned(64)));
-    float sum[LARGE_ROWS * B4C_PANEL] __attribute__((aligned(64)));
-    const size_t a_row = s->a_k == 1 ? ADD_LD : 1, a_k = s->a_k == 1 ? 1 : ADD_ROWS;
+    float panel[ADD_PANELS * ADD_CHUNK * B4C_PANEL] __attribute__((aligned(64)));
+    const long fit = (long)b4c_cpu_get()->l2_bytes / 2 / (ADD_CHUNK * B4C_PANEL * 4);
+    const int most = fit < 2 ? 2 : fit < ADD_PANELS ? (int)fit : ADD_PANELS;
+    const int all = (s->n + B4C_PANEL - 1) / B4C_PANEL, groups = (all + most - 1) / most;
     assert(s->a_k == 1 || s->a_row == 1);
 
-    for (int row = begin; row < end; row += ADD_ROWS) {
-        const int rows = end - row < ADD_ROWS ? end - row : ADD_ROWS;
-        const int tiles = (rows + LARGE_ROWS - 1) / LARGE_ROWS;
-        for (int k = 0; k < s->k; k += ADD_CHUNK) {
-            const int ks = s->k - k < ADD_CHUNK ? s->k - k : ADD_CHUNK;
-            add_block(s, (size_t)row, rows, k, ks, block);
-            for (int j = 0; j < s->n; j += B4C_PANEL) {
-                const int columns = s->n - j < B4C_PANEL ? s->n - j : B4C_PANEL;
-                add_panel(s, k, ks, j, columns, panel);
-                for (int t = 0; t < tiles; t++) {
-                    const int first = rows * t / tiles, n = rows * (t + 1) / tiles - first;
-                    f32_large(n, block + (size_t)first * a_row, a_row, a_k, panel, ks, sum);
-                    add_rows(sum, s->c + (size_t)(row + first) * s->ldc + j, s->ldc, n, columns);
-                }
+    for (int k = 0; k < s->k; k += ADD_CHUNK) {
+        const int ks = s->k - k < ADD_CHUNK ? s->k - k : ADD_CHUNK;
+        for (int g = 0; g < groups; g++) {
+            const int from = all * g / groups, panels = all * (g + 1) / groups - from;
+            for (int p = 0; p < panels; p++) {
+                const int j = (from + p) * B4C_PANEL, left = s->n - j;
+                add_panel(s, k, ks, j, left < B4C_PANEL ? left : B4C_PANEL,
+                          panel + p * ADD_CHUNK * B4C_PANEL);
+            }
+            for (int row = begin; row < end; row += ADD_ROWS) {
+                const int rows = end - row < ADD_ROWS ? end - row : ADD_ROWS;
+                add_block(s, (size_t)row, rows, k, ks, block);
+                add_tiles(s, row, rows, ks, block, panel, panels, from * B4C_PANEL);
             }
         }
     }

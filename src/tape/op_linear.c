@@ -46,9 +46,11 @@ static void product_tn(b4c_tape *t, void *arg, int begin, int end, int lane)
     t->kernels->add_tn(p->m, p->n, p->k, p->a, p->lda, p->b, p->ldb, p->c, p->ldc, begin, end);
 }
 
+/* A lane takes its rows at once: what a part copies of b it uses for all of them. */
 static void add_product(b4c_tape *t, b4c_units_fn fn, product p)
 {
-    b4c_each_rows(t, fn, &p, p.m, b4c_grain(t, (double)p.n * p.k / 16));
+    const int grain = b4c_grain(t, (double)p.n * p.k / 16), share = p.m / b4c_lanes(t);
+    b4c_each_rows(t, fn, &p, p.m, grain > share ? grain : share);
 }
 
 typedef struct activation {
