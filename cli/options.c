@@ -145,7 +145,8 @@ const cli_option cli_options[] = {
       "vocab.txt or tokenizer.json) or a name on the hub, NAME@REVISION too" },
     { "pull", 0, CLI_IS_FLAG, CLI_MODEL, MODELS, false, NULL, AT(pull), 0, 0,
       "download the model from the hub when it is not there yet" },
-    { "dtype", 0, CLI_IS_CHOICE, CLI_MODEL, MODELS, true, "auto|f32|bf16|int8", AT(dtype), 0, 0,
+    { "dtype", 0, CLI_IS_CHOICE, CLI_MODEL, MODELS, true,
+      "auto|f32|bf16|int8|int4", AT(dtype), 0, 0,
       "how weights are kept and multiplied; auto: bf16 where this machine is faster with it, else "
       "f32" },
     { "dialect", 0, CLI_IS_CHOICE, CLI_MODEL, MODELS, true, "auto|hub|bert4keras", AT(dialect), 0,

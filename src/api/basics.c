@@ -10,6 +10,7 @@ const char *b4c_dtype_name(b4c_dtype dtype)
     case B4C_F32: return "f32";
     case B4C_BF16: return "bf16";
     case B4C_I8: return "int8";
+    case B4C_I4: return "int4";
     }
     return "?";
 }

@@ -39,7 +39,8 @@ double b4c_machine_peak(b4c_dtype dtype, int threads, const char **name)
 {
     const char *what = "";
     double speed[RUNS];
-    const b4c_dtype type = dtype == B4C_AUTO ? B4C_F32 : dtype;
+    /* 4-bit weights are multiplied as bytes. */
+    const b4c_dtype type = dtype == B4C_AUTO ? B4C_F32 : dtype == B4C_I4 ? B4C_I8 : dtype;
     burn b = { .loop = b4c_peak_loop(type, &what), .rounds = ROUNDS };
     if (name) *name = what;
     if (!b.loop || threads < 1 || threads > MOST_THREADS) return 0;

@@ -222,8 +222,9 @@ b4c_model *b4c_model_open(const char *path, const b4c_model_options *options, b4
         b4c_fail(err, B4C_E_ARG, "the model's path is %s", path && *path ? "too long" : "empty");
         return NULL;
     }
-    if (o.dtype < B4C_AUTO || o.dtype > B4C_I8) {
-        b4c_fail(err, B4C_E_ARG, "dtype is %d, wanted B4C_AUTO, B4C_F32, B4C_BF16 or B4C_I8",
+    if (o.dtype < B4C_AUTO || o.dtype > B4C_I4) {
+        b4c_fail(err, B4C_E_ARG,
+                 "dtype is %d, wanted B4C_AUTO, B4C_F32, B4C_BF16, B4C_I8 or B4C_I4",
                  (int)o.dtype);
         return NULL;
     }

@@ -505,7 +505,8 @@ static void vector_attention(const b4c_attention *job, int begin, int end, void 
     const int d = job->head_size, group = job->heads / job->kv_heads;
     attention_head t = { .job = job, .room = attention_divide(job, scratch) };
     int turned = -1;
-    assert(job->heads % job->kv_heads == 0 && !form_is_i8(job->out.form));
+    assert(job->heads % job->kv_heads == 0 && !form_is_i8(job->out.form) &&
+           job->out.form != B4C_FORM_I8_GROUPS);
     assert(!job->q_half || t.room.pairs);
     if (job->pages)
         t.page_bytes = vector_page_bytes(job->kv_heads, d, job->bf16 && !job->rel);

@@ -66,9 +66,13 @@ static float requantize_row(row_lines from, row_lines to, uint8_t flip)
 
 static void requantize(const b4c_operand *in, b4c_operand *out, int begin, int end)
 {
-    assert(in->cols == out->cols && form_is_i8(out->form) && !form_is_i8(in->form));
-    assert(in->form != B4C_FORM_REAL);
-    for (int i = begin; i < end; i++)
+    const bool groups = out->form == B4C_FORM_I8_GROUPS;
+    assert(in->cols == out->cols && (groups || form_is_i8(out->form)));
+    assert(in->form == B4C_FORM_BF16 || in->form == B4C_FORM_TILE_BF16);
+    for (int i = begin; i < end && groups; i++)
+        row_put_groups(&(row_source){ .bf16 = row_of(in, i) }, in->cols, row_of(out, i),
+                       row_scales(out, i));
+    for (int i = begin; i < end && !groups; i++)
         out->scale[i] = requantize_row(row_of(in, i), row_of(out, i), row_flip(out->form));
 }
 

@@ -1,4 +1,5 @@
-/* gemm_amx.c - products on AMX tiles, bf16 and int8, over operands in tile order; f32 is AVX-512's.
+/* gemm_amx.c - products on AMX tiles, bf16 and int8, over operands in tile order; f32 and int4 are
+ * AVX-512's.
  *
  * The idea: a block of 32 rows x 32 outputs takes four tiles of sums, two of rows and two of
  * weights: four loads for four products. The two weight tiles of a step are the even and the odd
@@ -351,7 +352,7 @@ static void (*vector_gemm)(const b4c_gemm *, int begin, int end);
 static void gemm(const b4c_gemm *g, int begin, int end)
 {
     const b4c_dtype dtype = g->w->dtype;
-    if (dtype == B4C_F32) {
+    if (dtype == B4C_F32 || dtype == B4C_I4) {
         vector_gemm(g, begin, end);
         return;
     }
@@ -379,6 +380,7 @@ static void gemm(const b4c_gemm *g, int begin, int end)
 static b4c_form form(b4c_dtype weight)
 {
     if (weight == B4C_I8) return B4C_FORM_TILE_I8;
+    if (weight == B4C_I4) return B4C_FORM_I8_GROUPS;
     return weight == B4C_BF16 ? B4C_FORM_TILE_BF16 : B4C_FORM_REAL;
 }
 

@@ -134,6 +134,41 @@ static inline __m256i bytes_of_panel(__m256i w, int odd)
 #define SUM_STORE(p, s)  _mm256_store_si256((__m256i *)(void *)(p), s)
 #include "math/gemm_blocks.h"
 
+/* ---- int4: nibbles as unsigned bytes against the row's signed ones --------------------------- */
+
+#define I4_ROWS         2
+#define I4_VECTORS      2
+#define EACH_I4_ROWS(X) X(1) X(2)
+
+static inline __m256i low_nibbles(__m256i w) { return _mm256_and_si256(w, _mm256_set1_epi8(15)); }
+
+#define NAME(x)      vnni_i4_##x
+#define W_V          __m256i
+#define X_V          __m256i
+#define S_V          __m256i
+#define W_LOAD(p)    load_ints(p)
+#define LOW(w)       low_nibbles(w)
+#define HIGH(w)      low_nibbles(_mm256_srli_epi16(w, 4))
+#define X_LOAD(p)    four8(p)
+#define S_ZERO()     _mm256_setzero_si256()
+#define DOT(s, w, x) __asm__("%{vex%} vpdpbusd %2, %1, %0" : "+x"(s) : "x"(w), "x"(x))
+#define TOTAL(s)     _mm256_cvtepi32_ps(s)
+#include "math/gemm_int4_body.h"
+
+/* Two products of 15 and 127, eight times: below 2^15. */
+#define NAME(x)      i4_##x
+#define W_V          __m256i
+#define X_V          __m256i
+#define S_V          __m256i
+#define W_LOAD(p)    load_ints(p)
+#define LOW(w)       low_nibbles(w)
+#define HIGH(w)      low_nibbles(_mm256_srli_epi16(w, 4))
+#define X_LOAD(p)    four8(p)
+#define S_ZERO()     _mm256_setzero_si256()
+#define DOT(s, w, x) s = _mm256_add_epi16(s, _mm256_maddubs_epi16(w, x))
+#define TOTAL(s)     _mm256_cvtepi32_ps(_mm256_madd_epi16(s, _mm256_set1_epi16(1)))
+#include "math/gemm_int4_body.h"
+
 #include "math/add_body.h"
 
 /* ---- the table ------------------------------------------------------------------------------ */
@@ -141,13 +176,18 @@ static inline __m256i bytes_of_panel(__m256i w, int odd)
 static void gemm(const b4c_gemm *g, int begin, int end)
 {
     switch (g->w->dtype) {
+    case B4C_I4: (b4c_cpu_get()->avx_vnni ? vnni_i4_gemm : i4_gemm)(g, begin, end); break;
     case B4C_I8: (b4c_cpu_get()->avx_vnni ? vnni_gemm : i8_gemm)(g, begin, end); break;
     case B4C_BF16: wide_gemm(g, begin, end); break;
     default: f32_gemm(g, begin, end);
     }
 }
 
-static b4c_form form(b4c_dtype weight) { return weight == B4C_I8 ? B4C_FORM_I8 : B4C_FORM_REAL; }
+static b4c_form form(b4c_dtype weight)
+{
+    if (weight == B4C_I4) return B4C_FORM_I8_GROUPS;
+    return weight == B4C_I8 ? B4C_FORM_I8 : B4C_FORM_REAL;
+}
 
 void b4c_fill_gemm_avx2(b4c_kernels *t)
 {

@@ -173,6 +173,43 @@ static inline __m512i bytes_of_panel(__m512i w, int odd)
 #include "math/gemm_blocks.h"
 #endif
 
+/* ---- int4: nibbles as unsigned bytes against the row's signed ones --------------------------- */
+
+#define I4_ROWS         4
+#define I4_VECTORS      2
+#define EACH_I4_ROWS(X) X(1) X(2) X(3) X(4)
+
+static inline __m512i low_nibbles(__m512i w) { return _mm512_and_si512(w, _mm512_set1_epi8(15)); }
+
+#define NAME(x)      vnni_i4_##x
+#define W_V          __m512i
+#define X_V          __m512i
+#define S_V          __m512i
+#define W_LOAD(p)    _mm512_load_si512(p)
+#define LOW(w)       low_nibbles(w)
+#define HIGH(w)      low_nibbles(_mm512_srli_epi16(w, 4))
+#define X_LOAD(p)    four8(p)
+#define S_ZERO()     _mm512_setzero_si512()
+#define DOT(s, w, x) __asm__("vpdpbusd %2, %1, %0" : "+v"(s) : "v"(w), "v"(x))
+#define TOTAL(s)     _mm512_cvtepi32_ps(s)
+#include "math/gemm_int4_body.h"
+
+#ifndef B4C_VEC_BF16
+/* Two products of 15 and 127, eight times: below 2^15. */
+#define NAME(x)      i4_##x
+#define W_V          __m512i
+#define X_V          __m512i
+#define S_V          __m512i
+#define W_LOAD(p)    _mm512_load_si512(p)
+#define LOW(w)       low_nibbles(w)
+#define HIGH(w)      low_nibbles(_mm512_srli_epi16(w, 4))
+#define X_LOAD(p)    four8(p)
+#define S_ZERO()     _mm512_setzero_si512()
+#define DOT(s, w, x) s = _mm512_add_epi16(s, _mm512_maddubs_epi16(w, x))
+#define TOTAL(s)     _mm512_cvtepi32_ps(_mm512_madd_epi16(s, _mm512_set1_epi16(1)))
+#include "math/gemm_int4_body.h"
+#endif
+
 #include "math/add_body.h"
 
 /* ---- the table ------------------------------------------------------------------------------ */
@@ -187,9 +224,11 @@ static void gemm(const b4c_gemm *g, int begin, int end)
 {
     switch (g->w->dtype) {
 #ifdef B4C_VEC_BF16
+    case B4C_I4: vnni_i4_gemm(g, begin, end); break;
     case B4C_I8: vnni_gemm(g, begin, end); break;
     case B4C_BF16: (narrow_bf16() ? bf16_gemm : wide_gemm)(g, begin, end); break;
 #else
+    case B4C_I4: (b4c_cpu_get()->avx512_vnni ? vnni_i4_gemm : i4_gemm)(g, begin, end); break;
     case B4C_I8: (b4c_cpu_get()->avx512_vnni ? vnni_gemm : i8_gemm)(g, begin, end); break;
     case B4C_BF16: wide_gemm(g, begin, end); break;
 #endif
@@ -199,6 +238,7 @@ static void gemm(const b4c_gemm *g, int begin, int end)
 
 static b4c_form form(b4c_dtype weight)
 {
+    if (weight == B4C_I4) return B4C_FORM_I8_GROUPS;
     if (weight == B4C_I8) return B4C_FORM_I8;
     return weight == B4C_BF16 && narrow_bf16() ? B4C_FORM_BF16 : B4C_FORM_REAL;
 }

@@ -140,6 +140,55 @@ static inline int32x4_t dot16(int32x4_t sum, int16x8_t a, int16x8_t b)
 #define SUM_STORE(p, s)  vst1q_s32(p, s)
 #include "math/gemm_blocks.h"
 
+/* ---- int4: nibbles as bytes against the row's bytes ------------------------------------------ */
+
+#define I4_ROWS         2
+#define I4_VECTORS      4
+#define EACH_I4_ROWS(X) X(1) X(2)
+
+#define NAME(x)      dot_i4_##x
+#define W_V          uint8x16_t
+#define X_V          int8x16_t
+#define S_V          int32x4_t
+#define W_LOAD(p)    vld1q_u8(p)
+#define LOW(w)       vandq_u8(w, vdupq_n_u8(15))
+#define HIGH(w)      vshrq_n_u8(w, 4)
+#define X_LOAD(p)    vreinterpretq_s8_u8(four8(p))
+#define S_ZERO()     vdupq_n_s32(0)
+#define DOT(s, w, x) \
+    __asm__(".arch armv8.2-a+dotprod\n\tsdot %0.4s, %1.16b, %2.16b" : "+w"(s) : "w"(w), "w"(x))
+#define TOTAL(s)     vcvtq_f32_s32(s)
+#include "math/gemm_int4_body.h"
+
+/* Products of 15 and 127, each lane eight of them: below 2^15. */
+static inline int16x8x2_t dot4(int16x8x2_t s, int8x16_t w, int8x16_t x)
+{
+    s.val[0] = vmlal_s8(s.val[0], vget_low_s8(w), vget_low_s8(x));
+    s.val[1] = vmlal_high_s8(s.val[1], w, x);
+    return s;
+}
+static inline int16x8x2_t no_sums(void)
+{
+    return (int16x8x2_t){ { vdupq_n_s16(0), vdupq_n_s16(0) } };
+}
+static inline float32x4_t total4(int16x8x2_t s)
+{
+    return vcvtq_f32_s32(vpaddq_s32(vpaddlq_s16(s.val[0]), vpaddlq_s16(s.val[1])));
+}
+
+#define NAME(x)      i4_##x
+#define W_V          uint8x16_t
+#define X_V          int8x16_t
+#define S_V          int16x8x2_t
+#define W_LOAD(p)    vld1q_u8(p)
+#define LOW(w)       vandq_u8(w, vdupq_n_u8(15))
+#define HIGH(w)      vshrq_n_u8(w, 4)
+#define X_LOAD(p)    vreinterpretq_s8_u8(four8(p))
+#define S_ZERO()     no_sums()
+#define DOT(s, w, x) s = dot4(s, vreinterpretq_s8_u8(w), x)
+#define TOTAL(s)     total4(s)
+#include "math/gemm_int4_body.h"
+
 #include "math/add_body.h"
 
 /* ---- the table ------------------------------------------------------------------------------ */
@@ -147,13 +196,18 @@ static inline int32x4_t dot16(int32x4_t sum, int16x8_t a, int16x8_t b)
 static void gemm(const b4c_gemm *g, int begin, int end)
 {
     switch (g->w->dtype) {
+    case B4C_I4: (b4c_cpu_get()->dotprod ? dot_i4_gemm : i4_gemm)(g, begin, end); break;
     case B4C_I8: (b4c_cpu_get()->dotprod ? dot_gemm : i8_gemm)(g, begin, end); break;
     case B4C_BF16: wide_gemm(g, begin, end); break;
     default: f32_gemm(g, begin, end);
     }
 }
 
-static b4c_form form(b4c_dtype weight) { return weight == B4C_I8 ? B4C_FORM_I8 : B4C_FORM_REAL; }
+static b4c_form form(b4c_dtype weight)
+{
+    if (weight == B4C_I4) return B4C_FORM_I8_GROUPS;
+    return weight == B4C_I8 ? B4C_FORM_I8 : B4C_FORM_REAL;
+}
 
 void b4c_fill_gemm_neon(b4c_kernels *t)
 {

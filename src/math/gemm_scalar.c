@@ -22,7 +22,11 @@ static inline vec v_sums_i8(const int32_t *sum, const int32_t *sum128)
 
 enum { PANEL = B4C_PANEL };
 
-static b4c_form form(b4c_dtype weight) { return weight == B4C_I8 ? B4C_FORM_I8 : B4C_FORM_REAL; }
+static b4c_form form(b4c_dtype weight)
+{
+    if (weight == B4C_I4) return B4C_FORM_I8_GROUPS;
+    return weight == B4C_I8 ? B4C_FORM_I8 : B4C_FORM_REAL;
+}
 
 /* ---- products with packed weights ----------------------------------------------------------- */
 
@@ -51,9 +55,43 @@ static void product_i8(const uint8_t *a, const int8_t *w, int k, int32_t y[PANEL
     }
 }
 
+/* 4-bit weights: the body of the other sets, four bytes at once in a word. */
+static inline uint32_t word(const uint8_t *p)
+{
+    uint32_t x;
+    memcpy(&x, p, sizeof x);
+    return x;
+}
+static inline int32_t dot_bytes(int32_t sum, uint32_t w, uint32_t x)
+{
+    for (int i = 0; i < 32; i += 8) sum += (int32_t)(w >> i & 255) * (int8_t)(x >> i & 255);
+    return sum;
+}
+
+#define I4_ROWS         1
+#define I4_VECTORS      16
+#define EACH_I4_ROWS(X) X(1)
+#define PREFETCH(p)     (void)(p)
+#define NAME(x)         i4_##x
+#define W_V             uint32_t
+#define X_V             uint32_t
+#define S_V             int32_t
+#define W_LOAD(p)       word(p)
+#define LOW(w)          ((w) & 0x0f0f0f0fu)
+#define HIGH(w)         ((w) >> 4 & 0x0f0f0f0fu)
+#define X_LOAD(p)       word(p)
+#define S_ZERO()        0
+#define DOT(s, w, x)    s = dot_bytes(s, w, x)
+#define TOTAL(s)        (vec)(s)
+#include "math/gemm_int4_body.h"
+
 static void gemm(const b4c_gemm *g, int begin, int end)
 {
     const b4c_packed *w = g->w;
+    if (w->dtype == B4C_I4) {
+        i4_gemm(g, begin, end);
+        return;
+    }
     assert(g->in.form == form(w->dtype) && g->in.cols == w->k && g->out.rows >= g->in.rows);
     finish_fn finish = finish_of(g);
     for (int panel = begin; panel < end; panel++) {

@@ -49,6 +49,10 @@ void b4c_fill_vector_amx(b4c_kernels *);       /* what writes TILE_* operands */
 void b4c_fill_vector_neon(b4c_kernels *);
 
 enum { B4C_PANEL = 32 };  /* outputs that a packed panel holds side by side */
+/* 4-bit panels (pack_int4.c): where in a block of 64 k scales and offsets begin; its bytes. */
+enum { B4C_I4_SCALES = 1024, B4C_I4_OFFSETS = 1152, B4C_I4_BLOCK = 1216 };
+void b4c_int4_fill(b4c_packed *, int row, const b4c_real *w);   /* w [k] */
+void b4c_int4_row(const b4c_packed *, int row, b4c_real *y);    /* y [k] */
 /* An int8 row (of weights or of activations) whose largest value is below this counts as zero:
  * 127 / largest must stay finite. */
 #define B4C_I8_TINY 1e-30f
@@ -60,6 +64,12 @@ enum { B4C_PANEL = 32 };  /* outputs that a packed panel holds side by side */
 #else
 #define B4C_UNROLL _Pragma("GCC unroll 32")
 #endif
+
+/* Weights so small that they may still lie in a core's second cache when they are wanted again. */
+static inline bool weights_are_near(const b4c_packed *w)
+{
+    return w->bytes <= b4c_cpu_get()->l2_bytes / 4;
+}
 
 static inline size_t b4c_round_up(size_t n, size_t to) { return (n + to - 1) / to * to; }
 #endif

@@ -18,10 +18,12 @@
 
 /* The form rows are in. REAL: b4c_real rows. BF16: bf16 rows, round to nearest even. I8: one
  * byte an element with one scale a row (value = scale * q, q in -127..127; kernels for
- * unsigned-times-signed instructions keep q + 128). TILE_*: the same in AMX order. Only math/
- * looks inside the data of a form other than REAL. */
+ * unsigned-times-signed instructions keep q + 128). I8_GROUPS: one byte an element, q itself, with
+ * a scale for each 32 of a row. TILE_*: the same in AMX order. Only math/ looks inside the data of
+ * a form other than REAL. */
 typedef enum b4c_form {
-    B4C_FORM_NONE, B4C_FORM_REAL, B4C_FORM_BF16, B4C_FORM_I8, B4C_FORM_TILE_BF16, B4C_FORM_TILE_I8
+    B4C_FORM_NONE, B4C_FORM_REAL, B4C_FORM_BF16, B4C_FORM_I8, B4C_FORM_TILE_BF16, B4C_FORM_TILE_I8,
+    B4C_FORM_I8_GROUPS
 } b4c_form;
 
 typedef struct b4c_operand {
@@ -30,7 +32,7 @@ typedef struct b4c_operand {
     void *data;
     /* REAL: elements from row to row. Other forms: bytes from row to row (TILE_*: of 16 rows) */
     size_t ld;
-    float *scale;            /* [rows], *_I8 only */
+    float *scale;            /* [rows], *_I8 only; I8_GROUPS: [rows, ld / 32] */
 } b4c_operand;
 
 typedef enum b4c_act {
@@ -41,11 +43,11 @@ typedef enum b4c_act {
 enum { B4C_I8_COLS = 66000 };
 
 /* A packed weight [n, k] (out, in): panels of 32 outputs, the same bytes for every instruction
- * set of a dtype: [n/32][kp/g][32][g], g = 1 (f32), 2 (bf16), 4 (i8); kp = k rounded up to 1,
- * 32, 64; zero filled. The scales stand behind them. */
+ * set of a dtype: [n/32][kp/g][32][g], g = 1 (f32), 2 (bf16), 4 (i8); i4: see pack_int4.c. kp = k
+ * rounded up to 1, 32, 64, 64; zero filled. The scales stand behind them. */
 typedef struct b4c_packed {
     int n, k, kp;
-    b4c_dtype dtype;         /* F32 (b4c_real), BF16, I8 */
+    b4c_dtype dtype;         /* F32 (b4c_real), BF16, I8, I4 */
     void *panels;
     size_t bytes;            /* of panels */
     float *scale;            /* I8: [n rounded up to 32] */
@@ -223,9 +225,10 @@ void b4c_packed_fill(b4c_packed *, int row, int rows, const b4c_real *w, size_t 
 void b4c_packed_row(const b4c_packed *, int row, b4c_real *y);
 
 /* Bytes of data for an operand of this form, and its ld. TILE_*: rows rounded up to 16 (the rows
- * of padding are written by the kernels that need them finite). I8 scales are a separate array
- * of `rows` floats. */
+ * of padding are written by the kernels that need them finite). */
 size_t b4c_operand_bytes(b4c_form, int rows, int cols, size_t *ld);
+/* Floats of its scales, which are a separate array. 0: it has none. */
+size_t b4c_operand_scales(b4c_form, int rows, int cols);
 
 static inline uint16_t b4c_to_bf16(float f)
 {

@@ -115,6 +115,22 @@ static float norm_integers(const norm_out *o, float top)
     return q.scale;
 }
 
+/* Rows, and int8 in groups, which need no largest value of the whole row. */
+static void norm_groups(const norm_out *o, float *scale)
+{
+    const int w = o->from.w;
+    for (int l = 0; l < o->to.lines; l++) {
+        vec x[LINE_I8];
+        for (int i = 0; i < LINE_I8; i++) {
+            const int j = 64 * l + i * VEC_LANES, n = row_left(w, j);
+            x[i] = n ? norm_result(o, j, n) : v_set(0);
+            if (o->y && n) v_store_n(o->y + j, x[i], n);
+            if (n) x[i] = norm_evened(o->job, x[i], j, n);
+        }
+        row_groups_line(x, o->to, l, scale);
+    }
+}
+
 /* ---- a few rows ------------------------------------------------------------------------------ */
 
 enum { NORM_ROWS = 4 };
@@ -165,6 +181,10 @@ static void norm_rows(const b4c_norm_job *job, int row, int rows)
         return;
     }
     for (int i = 0; i < rows; i++) o[i].to = row_of(&job->out, row + i);
+    if (form == B4C_FORM_I8_GROUPS) {
+        for (int i = 0; i < rows; i++) norm_groups(&o[i], row_scales(&job->out, row + i));
+        return;
+    }
     if (!form_is_i8(form)) {
         for (int i = 0; i < rows; i++) norm_walk(&o[i], true, false);
         return;

@@ -7,8 +7,8 @@
  *
  * and the kernel reads memory from front to back. g neighbours in k stand together because the
  * instructions of that type sum g products at once; two tiles of AMX are the even and the odd cache
- * lines of the same panel, so one copy serves all. Invariants: outputs n .. and inputs k .. kp-1 of
- * the padding are zero in every type, with scale and sum128 zero.
+ * lines of the same panel, so one copy serves all. 4-bit panels: pack_int4.c. Invariants: outputs
+ * n .. and inputs k .. kp-1 of the padding are zero in every type, with scale and sum128 zero.
  */
 #include "base/memory.h"
 #include "math/internal.h"
@@ -27,11 +27,14 @@ static size_t element(b4c_dtype dtype)
 
 static size_t padded_k(int k, b4c_dtype dtype)
 {
-    return b4c_round_up((size_t)k, dtype == B4C_I8 ? 64 : dtype == B4C_BF16 ? 32 : 1);
+    const bool bytes = dtype == B4C_I8 || dtype == B4C_I4;
+    return b4c_round_up((size_t)k, bytes ? 64 : dtype == B4C_BF16 ? 32 : 1);
 }
 
 size_t b4c_packed_bytes(int n, int k, b4c_dtype dtype)
 {
+    if (dtype == B4C_I4)
+        return (b4c_round_up((size_t)n, PANEL) / PANEL) * (padded_k(k, dtype) / 64) * B4C_I4_BLOCK;
     return b4c_round_up((size_t)n, PANEL) * padded_k(k, dtype) * element(dtype);
 }
 
@@ -142,7 +145,9 @@ void b4c_packed_fill(b4c_packed *p, int row, int rows, const b4c_real *w, size_t
     assert(row >= 0 && rows >= 0 && row + rows <= p->n);
     for (int i = 0; i < rows; i++) {
         const b4c_real *from = w + (size_t)i * ld;
-        if (p->dtype == B4C_I8)
+        if (p->dtype == B4C_I4)
+            b4c_int4_fill(p, row + i, from);
+        else if (p->dtype == B4C_I8)
             fill_i8(p, row + i, from);
         else if (p->dtype == B4C_BF16)
             fill_bf16(p, row + i, from);
@@ -154,6 +159,10 @@ void b4c_packed_fill(b4c_packed *p, int row, int rows, const b4c_real *w, size_t
 void b4c_packed_row(const b4c_packed *p, int row, b4c_real *y)
 {
     assert(row >= 0 && row < p->n);
+    if (p->dtype == B4C_I4) {
+        b4c_int4_row(p, row, y);
+        return;
+    }
     size_t at = column(p, row), g = (size_t)group(p->dtype);
     for (size_t k = 0; k < (size_t)p->k; k++) {
         size_t i = at + k / g * PANEL * g + k % g;
@@ -172,11 +181,18 @@ size_t b4c_operand_bytes(b4c_form form, int rows, int cols, size_t *ld)
     switch (form) {
     case B4C_FORM_REAL: *ld = w; return n * w * sizeof(b4c_real);
     case B4C_FORM_BF16: *ld = b4c_round_up(w, 32) * 2; return n * *ld;
-    case B4C_FORM_I8: *ld = b4c_round_up(w, 64); return n * *ld;
+    case B4C_FORM_I8:
+    case B4C_FORM_I8_GROUPS: *ld = b4c_round_up(w, 64); return n * *ld;
     case B4C_FORM_TILE_BF16: *ld = b4c_round_up(w, 32) * 2 * 16; return (n + 15) / 16 * *ld;
     case B4C_FORM_TILE_I8: *ld = b4c_round_up(w, 64) * 16; return (n + 15) / 16 * *ld;
     case B4C_FORM_NONE: break;
     }
     *ld = 0;
     return 0;
+}
+
+size_t b4c_operand_scales(b4c_form form, int rows, int cols)
+{
+    if (form == B4C_FORM_I8_GROUPS) return (size_t)rows * (b4c_round_up((size_t)cols, 64) / 32);
+    return form == B4C_FORM_I8 || form == B4C_FORM_TILE_I8 ? (size_t)rows : 0;
 }

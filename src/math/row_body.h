@@ -5,9 +5,9 @@
  * other, or 1024 bytes apart in the order of AMX tiles; so one loop over lines serves all forms,
  * and whoever makes rows (operand, requantize, norm, attention) writes any. Invariants: what a row
  * has beyond its width is zero (int8: 128, which stands for 0), for products run over it. int8
- * keeps q + 128 in rows and q in tiles. The bytes are the same on every instruction set: they come
- * from the row's largest value, one division, one product and one rounding an element, all exactly
- * defined by IEEE 754.
+ * keeps q + 128 in rows, q in tiles and groups. The bytes are the same on every instruction set:
+ * they come from the largest value of the row or group, one division, one product and one rounding
+ * an element, all exactly defined by IEEE 754.
  */
 #ifndef B4C_MATH_ROW_BODY_H
 #define B4C_MATH_ROW_BODY_H
@@ -23,7 +23,8 @@ typedef struct row_lines {
 static inline row_lines row_of(const b4c_operand *o, int row)
 {
     bool tile = o->form == B4C_FORM_TILE_BF16 || o->form == B4C_FORM_TILE_I8;
-    assert(tile || o->form == B4C_FORM_BF16 || o->form == B4C_FORM_I8);
+    assert(tile || o->form == B4C_FORM_BF16 || o->form == B4C_FORM_I8 ||
+           o->form == B4C_FORM_I8_GROUPS);
     if (tile) {
         const size_t at = (size_t)(row / 16) * o->ld + (size_t)(row % 16) * 64;
         return (row_lines){ (char *)o->data + at, 1024, (int)(o->ld / 1024) };
@@ -154,6 +155,52 @@ static inline void row_get_i8(row_lines from, int w, float scale, uint8_t flip, 
     }
 }
 
+/* ---- int8 in groups of 32, each as a row of its own ------------------------------------------ */
+
+/* 64 elements (0 beyond the row), of two groups, to line l; x is changed. */
+B4C_INLINE void row_groups_line(vec x[LINE_I8], row_lines to, int l, float *scale)
+{
+    B4C_UNROLL
+    for (int g = 0; g < 2; g++) {
+        vec *group = x + g * LINE_I8 / 2, top = v_set(0);
+        B4C_UNROLL
+        for (int i = 0; i < LINE_I8 / 2; i++) top = v_absmax(top, group[i]);
+        const row_i8 q = row_i8_begin((float)v_absmax_top(top), to, 0);
+        B4C_UNROLL
+        for (int i = 0; i < LINE_I8 / 2; i++)
+            group[i] = q.zero ? v_set(0) : v_mul(group[i], q.inverse);
+        scale[2 * l + g] = q.scale;
+    }
+    v_store_line_i8((uint8_t *)to.at + (size_t)l * to.step, x, 0);
+}
+
+static inline void row_put_groups(const row_source *s, int w, row_lines to, float *scale)
+{
+    for (int l = 0; l < to.lines; l++) {
+        vec x[LINE_I8];
+        for (int i = 0; i < LINE_I8; i++) {
+            const int j = 64 * l + i * VEC_LANES, n = row_left(w, j);
+            x[i] = n ? row_read(s, j, n) : v_set(0);
+        }
+        row_groups_line(x, to, l, scale);
+    }
+}
+
+static inline void row_get_groups(row_lines from, int w, const float *scale, b4c_real *y)
+{
+    for (int j = 0; j < w; j += VEC_LANES) {
+        const int n = row_left(w, j);
+        const vec q = v_load_i8_n((const uint8_t *)from.at + j, 0, n);
+        v_store_n(y + j, v_mul(q, v_set(scale[j / 32])), n);
+    }
+}
+
+/* Scales of a row. */
+static inline float *row_scales(const b4c_operand *o, int row)
+{
+    return o->scale + (size_t)row * (o->form == B4C_FORM_I8_GROUPS ? o->ld / 32 : 1);
+}
+
 /* ---- any form but REAL ----------------------------------------------------------------------- */
 
 static inline bool form_is_i8(b4c_form form)
@@ -164,7 +211,9 @@ static inline bool form_is_i8(b4c_form form)
 static inline void row_put(const b4c_real *x, b4c_operand *out, int row)
 {
     row_lines to = row_of(out, row);
-    if (form_is_i8(out->form))
+    if (out->form == B4C_FORM_I8_GROUPS)
+        row_put_groups(&(row_source){ .real = x }, out->cols, to, row_scales(out, row));
+    else if (form_is_i8(out->form))
         out->scale[row] = row_put_i8(&(row_source){ .real = x }, out->cols, to,
                                      row_flip(out->form));
     else row_put_bf16(x, out->cols, to);
@@ -173,7 +222,9 @@ static inline void row_put(const b4c_real *x, b4c_operand *out, int row)
 static inline void row_get(const b4c_operand *in, int row, b4c_real *y)
 {
     row_lines from = row_of(in, row);
-    if (form_is_i8(in->form)) row_get_i8(from, in->cols, in->scale[row], row_flip(in->form), y);
+    if (in->form == B4C_FORM_I8_GROUPS) row_get_groups(from, in->cols, row_scales(in, row), y);
+    else if (form_is_i8(in->form))
+        row_get_i8(from, in->cols, in->scale[row], row_flip(in->form), y);
     else row_get_bf16(from, in->cols, y);
 }
 #endif

@@ -12,6 +12,7 @@
 #ifndef B4C_MODEL_CACHE_H
 #define B4C_MODEL_CACHE_H
 #include "model/network.h"
+#include "tape/kept.h"
 
 typedef struct b4c_cache {
     const b4c_kernels *kernels;

@@ -363,7 +363,7 @@ static int read_all(loader *l, b4c_pool *pool, bool factors, b4c_error *err)
     return 0;
 }
 
-/* int8 of a post-norm network: the weights once more, evened. */
+/* int8 rows of a post-norm network: the weights once more, evened. */
 static int even_out(loader *l, b4c_pool *pool, json_t *report, b4c_error *err)
 {
     b4c_evenings e;
@@ -390,7 +390,8 @@ static int read_weights(loader *l, json_t *report, b4c_error *err)
                ? 0
                : b4c_fail(err, B4C_E_MEMORY, "no memory to read the weights");
     if (rc == 0) rc = read_all(l, pool, false, err);
-    if (rc == 0 && l->net->dtype == B4C_I8 && !l->net->spec.pre_norm)
+    const bool int8_rows = l->net->dtype == B4C_I8 || l->net->dtype == B4C_I4;
+    if (rc == 0 && int8_rows && !l->net->spec.pre_norm)
         rc = even_out(l, pool, report, err);
     b4c_pool_free(pool);
     free(l->lane_error);
@@ -471,15 +472,15 @@ static bool has_head(const b4c_mapping *m, const b4c_store *store, const b4c_spe
     return s->tied || b4c_mapping_has(m, store, B4C_ROLE_HEAD_OUT, B4C_KIND_MATRIX);
 }
 
-/* The widths that a spec may have and int8 may not. */
+/* The widths that a spec may have and products of int8 rows may not. */
 static int check_int8(const b4c_spec *s, b4c_error *err)
 {
     const int attention = s->heads * s->head_size;
     const int widest = s->inner > attention ? s->inner : attention;
     if (widest <= B4C_I8_COLS) return 0;
     return b4c_fail(err, B4C_E_UNSUPPORTED,
-                    "the %s is %d, and int8 sums at most %d products: open the model as f32 or "
-                    "bf16",
+                    "the %s is %d, and int8 and int4 sum at most %d products: open the model as "
+                    "f32 or bf16",
                     widest == s->inner ? "inner size" : "width of all heads", widest,
                     B4C_I8_COLS);
 }
@@ -491,7 +492,8 @@ int b4c_network_load(b4c_network *net, b4c_store *store, const b4c_spec *spec,
     loader l = { .net = net, .store = store, .options = options };
     *loaded = (b4c_loaded){ 0 };
     *net = (b4c_network){ 0 };
-    int rc = options->dtype == B4C_I8 ? check_int8(spec, err) : 0;
+    const bool int8_rows = options->dtype == B4C_I8 || options->dtype == B4C_I4;
+    int rc = int8_rows ? check_int8(spec, err) : 0;
     if (rc == 0) rc = b4c_mapping_find(&l.map, spec, store, err);
     if (rc < 0) return err && store->n_files ? b4c_fail_in(err, "%s", store->file_name[0]) : rc;
 

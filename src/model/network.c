@@ -132,12 +132,20 @@ static void make_norm(maker *mk, b4c_norm *norm, b4c_role role, int cols)
     }
 }
 
-static void make_packed(maker *mk, b4c_weight *w, int n, int k)
+static void make_packed(maker *mk, b4c_weight *w, int n, int k, b4c_dtype dtype)
 {
-    void *memory = take(mk, b4c_packed_room(n, k, mk->net->dtype));
+    void *memory = take(mk, b4c_packed_room(n, k, dtype));
     if (!memory) return;
-    b4c_packed_place(&w->packed, n, k, mk->net->dtype, memory);
-    mk->net->bytes += w->packed.bytes + (mk->net->dtype == B4C_I8 ? (size_t)n * 8 : 0);
+    b4c_packed_place(&w->packed, n, k, dtype, memory);
+    mk->net->bytes += w->packed.bytes + (dtype == B4C_I8 ? (size_t)n * 8 : 0);
+}
+
+/* Logits choose tokens with nothing behind them that could even errors out: 4-bit networks have an
+ * 8-bit head (SmolLM2's greedy text stays with the reference's four times as long). */
+static b4c_dtype dtype_of(const maker *mk, b4c_role role)
+{
+    const bool head = role == B4C_ROLE_HEAD_OUT && mk->net->dtype == B4C_I4;
+    return head ? B4C_I8 : mk->net->dtype;
 }
 
 /* A weight [sum of the parts' rows, k], its parts listed one by one; with a bias when the role of
@@ -146,7 +154,7 @@ static void make_weight(maker *mk, b4c_weight *w, const part *parts, int n_parts
 {
     int n = 0;
     for (int i = 0; i < n_parts; i++) n += parts[i].rows;
-    make_packed(mk, w, n, k);
+    make_packed(mk, w, n, k, dtype_of(mk, parts[0].role));
     if (mk->options->trained) {
         w->master = take_reals(mk, n, k);
         w->slot = take(mk, sizeof *w->slot);
@@ -289,7 +297,7 @@ static void make_head(maker *mk)
     }
     /* Tied: the token table's rows go into the panels too, and its gradient is the sum of both
      * uses. */
-    make_packed(mk, &net->head_out, s->vocabulary, k);
+    make_packed(mk, &net->head_out, s->vocabulary, k, dtype_of(mk, B4C_ROLE_HEAD_OUT));
     net->head_out.master = mk->options->trained ? net->token.real.x : NULL;
     net->head_out.slot = net->token.real.slot;
     mk->list->item[0].weight = &net->head_out;

@@ -42,7 +42,7 @@ typedef struct b4c_network_piece { void *data; size_t bytes; } b4c_network_piece
 
 typedef struct b4c_network {
     b4c_spec spec;
-    b4c_dtype dtype;         /* of the packed weights: F32, BF16, I8 */
+    b4c_dtype dtype;         /* of the packed weights: F32, BF16, I8, I4 (but head_out: I8) */
     b4c_table token, segment;
     b4c_weight project;      /* embedding width -> width, where they differ */
     b4c_stack encoder, decoder;      /* decoder.layers 0: none */
@@ -94,7 +94,7 @@ typedef struct b4c_parameters { b4c_parameter *item; int n, room; bool failed; }
 /* ---- a network's life ------------------------------------------------------------------------ */
 
 typedef struct b4c_network_options {
-    b4c_dtype dtype;         /* F32, BF16, I8 */
+    b4c_dtype dtype;         /* F32, BF16, I8, I4 */
     bool pooler, head;       /* make room for these */
     int classes, class_cols; /* a classifier [classes, class_cols]; 0: none */
     bool class_bias;

@@ -120,6 +120,15 @@ static void activate_rows(b4c_tape *t, void *arg, int begin, int end, int lane)
     t->kernels->act(a->act, a->z + at, a->dz + at, (size_t)(end - begin) * a->cols);
 }
 
+/* Few rows wait for the weights, of which two bytes cost at least a step where they come from
+ * memory. */
+static double work_of_panel(const b4c_weight *w, int rows)
+{
+    const double products = (double)rows * w->packed.k * 32 / 16;
+    const double bytes = (double)w->packed.bytes / ((w->packed.n + 31) / 32);
+    return products > bytes / 2 ? products : bytes / 2;
+}
+
 b4c_tensor b4c_linear(b4c_tape *t, b4c_tensor x, const b4c_weight *w, b4c_act act, b4c_want want)
 {
     return b4c_linear_into(t, b4c_fresh(t, x.rows, w->packed.n, want), x, w, act);
@@ -146,7 +155,7 @@ b4c_tensor b4c_linear_into(b4c_tape *t, b4c_tensor y, b4c_tensor x, const b4c_we
     g.out = b4c_target(t, &z);
     if (t->failed) return (b4c_tensor){ 0 };
 
-    b4c_each(t, gemm_panels, &g, (n + 31) / 32, b4c_grain(t, (double)x.rows * x.cols * 32 / 16));
+    b4c_each(t, gemm_panels, &g, (n + 31) / 32, b4c_grain(t, work_of_panel(w, x.rows)));
     if (a.before) {
         activation run = { act, a.before, NULL, y.x, (size_t)n };
         b4c_each_rows(t, activate_rows, &run, x.rows, b4c_grain(t, 8.0 * n));

@@ -74,19 +74,6 @@ typedef struct b4c_attend_spec {
 b4c_want b4c_attend_reads(const b4c_tape *, const b4c_attend_spec *);
 b4c_tensor b4c_attend(b4c_tape *, b4c_tensor q, b4c_tensor k, b4c_tensor v, const b4c_plan *,
                       const b4c_attend_spec *, b4c_want);
-/* Keys and values that were put away (kernels.h: b4c_keeping), of one layer: page number
- * page[plan->k_off[s] + i] holds keys i * B4C_PAGE .. of sequence s. Not recording. */
-typedef struct b4c_kept {
-    char *pages;
-    const int *page;
-    int kv_heads, head_size;
-    bool rel;                /* they are for an attention with NEZHA's table */
-} b4c_kept;
-/* Rows of k and v [rows, kv_heads*d] of the plan to where their positions are. */
-void b4c_keep(b4c_tape *, const b4c_kept *, const b4c_plan *, b4c_tensor k, b4c_tensor v);
-/* b4c_attend with kept keys and values. */
-b4c_tensor b4c_attend_kept(b4c_tape *, b4c_tensor q, const b4c_kept *, const b4c_plan *,
-                           const b4c_attend_spec *, b4c_want);
 /* T5's bucket of a distance key - query (SPEC A.8.4). */
 int b4c_bucket(int distance, int buckets, int max_distance, bool both_ways);
 

@@ -112,8 +112,8 @@ b4c_operand b4c_operand_new(b4c_tape *t, b4c_form form, int rows, int cols)
 {
     b4c_operand o = { .form = form, .rows = rows, .cols = cols };
     o.data = b4c_take(t, b4c_operand_bytes(form, rows, cols, &o.ld));
-    if (form == B4C_FORM_I8 || form == B4C_FORM_TILE_I8)
-        o.scale = b4c_take(t, (size_t)rows * sizeof *o.scale);
+    const size_t scales = b4c_operand_scales(form, rows, cols);
+    if (scales) o.scale = b4c_take(t, scales * sizeof *o.scale);
     return t->failed ? (b4c_operand){ 0 } : o;
 }
 
@@ -217,7 +217,8 @@ static void move_data(b4c_tape *t, b4c_tensor *y)
 
 static void move_scale(b4c_tape *t, b4c_tensor *y)
 {
-    const size_t bytes = (size_t)y->in.rows * sizeof *y->in.scale;
+    const size_t scales = b4c_operand_scales(y->in.form, y->in.rows, y->in.cols);
+    const size_t bytes = scales * sizeof *y->in.scale;
     y->in.scale = memmove(b4c_take(t, bytes), y->in.scale, bytes);
 }
 
@@ -314,7 +315,7 @@ void b4c_also_operand(const b4c_tape *t, b4c_tensor *y, int begin, int end)
 /* The form that an int8 form is made from; any other form itself. */
 static b4c_form wide(b4c_form form)
 {
-    if (form == B4C_FORM_I8) return B4C_FORM_BF16;
+    if (form == B4C_FORM_I8 || form == B4C_FORM_I8_GROUPS) return B4C_FORM_BF16;
     return form == B4C_FORM_TILE_I8 ? B4C_FORM_TILE_BF16 : form;
 }
 
@@ -464,8 +465,10 @@ static void divide(b4c_tape *t, b4c_units_fn fn, void *arg, int n, int grain, in
         fn(t, arg, 0, n, 0);
         return;
     }
-    int part = n / (PARTS * lanes);
-    if (part < grain) part = grain;
+    /* as many parts for every lane: two lanes and three parts would take as long as four */
+    int parts = PARTS * lanes;
+    if (n / grain < parts) parts = n / grain < lanes ? n / grain : n / grain / lanes * lanes;
+    int part = (n + parts - 1) / parts;
     part = (part + step - 1) / step * step;
     assert(n <= INT_MAX - (lanes + 1) * (long)part);     /* every lane overshoots once */
     job j = { .tape = t, .fn = fn, .arg = arg, .n = n, .part = part };

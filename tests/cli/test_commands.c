@@ -138,7 +138,7 @@ static void every_option_of_embed_reaches_the_library(void **state)
 static void threads_and_batches_change_nothing(void **state)
 {
     (void)state;
-    static const char *const dtypes[] = { "f32", "bf16", "int8", "auto" };
+    static const char *const dtypes[] = { "f32", "bf16", "int8", "int4", "auto" };
     for (size_t i = 0; i < COUNT(dtypes); i++) {
         const run r = bert4c(NULL, EMBED, "--dtype", dtypes[i], "--threads", "1", TEXTS, NULL);
         assert_code(r, 0);

@@ -159,7 +159,7 @@ void golden_pass_free(golden_pass *p)
 
 void golden_everywhere(const char *const *models, size_t n, golden_body body)
 {
-    static const b4c_dtype dtypes[] = { B4C_F32, B4C_BF16, B4C_I8 };
+    static const b4c_dtype dtypes[] = { B4C_F32, B4C_BF16, B4C_I8, B4C_I4 };
     for (size_t i = 0; i < n; i++)
         for (size_t d = 0; d < COUNT(dtypes); d++) {
             char folder[256];

@@ -270,6 +270,7 @@ static void a_request_does_not_feel_its_neighbours(void **state)
         check_neighbours(models[i].name, models[i].reading, B4C_F32);
         check_neighbours(models[i].name, models[i].reading, B4C_BF16);
         check_neighbours(models[i].name, models[i].reading, B4C_I8);
+        check_neighbours(models[i].name, models[i].reading, B4C_I4);
     }
 }
 

@@ -10,8 +10,8 @@
 #include <math.h>
 #include <stdio.h>
 
-static const b4c_dtype dtypes[] = { B4C_F32, B4C_BF16, B4C_I8 };
-static const char *dtype_names[] = { "f32", "bf16", "int8" };
+static const b4c_dtype dtypes[] = { B4C_F32, B4C_BF16, B4C_I8, B4C_I4 };
+static const char *dtype_names[] = { "f32", "bf16", "int8", "int4" };
 
 static double act_exact(b4c_act act, double x)
 {
@@ -44,7 +44,7 @@ static b4c_operand operand_new(b4c_form form, int rows, int cols, size_t *bytes)
     o.data = b4c_block_new(*bytes);
     assert_non_null(o.data);
     memset(o.data, 0xee, *bytes);
-    o.scale = calloc((size_t)rows + 16, sizeof *o.scale);
+    o.scale = calloc(b4c_operand_scales(form, rows, cols) + 16, sizeof *o.scale);
     return o;
 }
 
@@ -133,7 +133,7 @@ static void products_equal_a_double_loop(void **state)
         { 17, 65, 66 }, { 29, 47, 33 }, { 33, 129, 257 }, { 64, 96, 384 }, { 450, 33, 1100 },
     };
     for (const b4c_kernels *t = NULL; (t = next_table(t));)
-        for (size_t d = 0; d < 3; d++)
+        for (size_t d = 0; d < 4; d++)
             for (size_t s = 0; s < sizeof shapes / sizeof *shapes; s++) {
                 const int *z = shapes[s];
                 product p = product_new(t, dtypes[d], B4C_FORM_REAL, z[0], z[1], z[2],
@@ -153,7 +153,7 @@ static void every_activation_comes_out_in_every_form(void **state)
 {
     (void)state;
     for (const b4c_kernels *t = NULL; (t = next_table(t));)
-        for (size_t d = 0; d < 3; d++)
+        for (size_t d = 0; d < 4; d++)
             for (int act = B4C_ACT_NONE; act <= B4C_ACT_TANH; act++)
                 for (int narrow = 0; narrow < 2; narrow++) {
                     product p = product_new(t, dtypes[d], narrow ? narrow_form(t) : B4C_FORM_REAL,
@@ -171,7 +171,7 @@ static void a_fused_activation_has_the_bits_of_one_of_its_own(void **state)
     (void)state;
     for (const b4c_kernels *t = NULL; (t = next_table(t));) {
         if (!t->act) continue;
-        for (size_t d = 0; d < 3; d++)
+        for (size_t d = 0; d < 4; d++)
             for (int act = B4C_ACT_NONE; act <= B4C_ACT_TANH; act++) {
                 product p = product_new(t, dtypes[d], B4C_FORM_REAL, 9, 45, 50, 77);
                 product_run(&p, p.bias, (b4c_act)act);
@@ -192,7 +192,7 @@ static void rows_rounded_in_the_epilogue_are_those_of_operand(void **state)
 {
     (void)state;
     for (const b4c_kernels *t = NULL; (t = next_table(t));)
-        for (size_t d = 0; d < 3; d++) {
+        for (size_t d = 0; d < 4; d++) {
             int m = 21, n = 75;
             product real = product_new(t, dtypes[d], B4C_FORM_REAL, m, n, 40, 5),
                     narrow = product_new(t, dtypes[d], narrow_form(t), m, n, 40, 5);
@@ -219,7 +219,7 @@ static void a_row_does_not_feel_how_many_there_are(void **state)
     (void)state;
     enum { M = 40, N = 150, K = 100 };
     for (const b4c_kernels *t = NULL; (t = next_table(t));)
-        for (size_t d = 0; d < 3; d++) {
+        for (size_t d = 0; d < 4; d++) {
             product all = product_new(t, dtypes[d], B4C_FORM_REAL, M, N, K, 11);
             product_run(&all, all.bias, B4C_ACT_GELU);
             float *want = product_rows(&all);
@@ -247,7 +247,7 @@ static void rows_of_numbers_end_where_they_end(void **state)
 {
     (void)state;
     for (const b4c_kernels *t = NULL; (t = next_table(t));)
-        for (size_t d = 0; d < 3; d++)
+        for (size_t d = 0; d < 4; d++)
             for (int m = 1; m < 20 && t->form(dtypes[d]) == B4C_FORM_REAL; m++)
                 for (int k = 1; k < 70; k += 17) {
                     product p = product_new(t, dtypes[d], B4C_FORM_REAL, m, 70, k, 31);
@@ -277,7 +277,7 @@ static void panels_may_be_divided_anyhow(void **state)
 {
     (void)state;
     for (const b4c_kernels *t = NULL; (t = next_table(t));)
-        for (size_t d = 0; d < 3; d++)
+        for (size_t d = 0; d < 4; d++)
             for (int m = 1; m < 34; m += 4) {
                 product whole = product_new(t, dtypes[d], B4C_FORM_REAL, m, 300, 90, 21);
                 product parts = product_new(t, dtypes[d], B4C_FORM_REAL, m, 300, 90, 21);
@@ -334,15 +334,16 @@ static void int8_sums_are_exact_on_every_table(void **state)
 }
 
 /* Scales and bias join the integers by the same multiply-add everywhere it exists. */
-static void int8_results_are_the_same_on_every_vector_table(void **state)
+static void integer_results_are_the_same_on_every_vector_table(void **state)
 {
     (void)state;
     enum { N = 70, K = 200 };
-    for (int m = 1; m < 40; m += 3) {
+    for (int m = 1; m < 80; m += 3) {
+        const b4c_dtype dtype = m % 2 ? B4C_I8 : B4C_I4;
         float *want = NULL;
         for (const b4c_kernels *t = NULL; (t = next_table(t));) {
             if (strcmp(t->name, "scalar") == 0) continue;
-            product p = product_new(t, B4C_I8, B4C_FORM_REAL, m, N, K, 91);
+            product p = product_new(t, dtype, B4C_FORM_REAL, m, N, K, 91);
             product_run(&p, p.bias, B4C_ACT_RELU);
             float *got = product_rows(&p);
             if (want) assert_memory_equal(got, want, (size_t)m * N * sizeof *got);
@@ -358,7 +359,7 @@ static void nan_and_infinity_pass_through(void **state)
 {
     (void)state;
     for (const b4c_kernels *t = NULL; (t = next_table(t));)
-        for (size_t d = 0; d < 3; d++)
+        for (size_t d = 0; d < 4; d++)
             for (int bad = 0; bad < 2; bad++) {
                 product p = product_new(t, dtypes[d], B4C_FORM_REAL, 20, 50, 70, 31);
                 product_run(&p, p.bias, B4C_ACT_NONE);
@@ -386,7 +387,7 @@ static void results_stay_inside_their_rows(void **state)
 {
     (void)state;
     for (const b4c_kernels *t = NULL; (t = next_table(t));)
-        for (size_t d = 0; d < 3; d++)
+        for (size_t d = 0; d < 4; d++)
             for (int m = 1; m < 18; m += 3) {
                 enum { N = 45, LD = 50 };
                 product p = product_new(t, dtypes[d], B4C_FORM_REAL, m, N, 33, 3);
@@ -470,7 +471,7 @@ int main(void)
         cmocka_unit_test(a_row_does_not_feel_how_many_there_are),
         cmocka_unit_test(panels_may_be_divided_anyhow),
         cmocka_unit_test(int8_sums_are_exact_on_every_table),
-        cmocka_unit_test(int8_results_are_the_same_on_every_vector_table),
+        cmocka_unit_test(integer_results_are_the_same_on_every_vector_table),
         cmocka_unit_test(nan_and_infinity_pass_through),
         cmocka_unit_test(results_stay_inside_their_rows),
         cmocka_unit_test(products_for_gradients_equal_a_double_loop),

@@ -3,7 +3,7 @@
 #include "kernels_common.h"
 #include <math.h>
 
-static const b4c_dtype dtypes[] = { B4C_F32, B4C_BF16, B4C_I8 };
+static const b4c_dtype dtypes[] = { B4C_F32, B4C_BF16, B4C_I8, B4C_I4 };
 
 static b4c_packed packed_new(int n, int k, b4c_dtype dtype)
 {
@@ -19,7 +19,7 @@ static void filling_in_parts_is_filling_at_once(void **state)
     (void)state;
     enum { N = 101, K = 77, LD = 80 };
     float *w = random_floats(N * LD, 1, 1);
-    for (int d = 0; d < 3; d++) {
+    for (int d = 0; d < 4; d++) {
         b4c_packed whole = packed_new(N, K, dtypes[d]), parts = packed_new(N, K, dtypes[d]);
         b4c_packed_fill(&whole, 0, N, w, LD);
         b4c_packed_fill(&parts, 40, 61, w + 40 * LD, LD);

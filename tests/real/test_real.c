@@ -131,7 +131,8 @@ static void compare_model(const char *model, const char *lines, const char *vect
     static const struct {
         b4c_dtype dtype;
         double lowest, mean;
-    } fewer_bits[] = { { B4C_BF16, 0.9995, 0.9999 }, { B4C_I8, 0.98, 0.998 } };
+    } fewer_bits[] = { { B4C_BF16, 0.9995, 0.9999 }, { B4C_I8, 0.98, 0.998 },
+                    { B4C_I4, 0.9, 0.97 } };
     const char *path = model_path(model);
     if (!path) skip();
     sentences s = read_sentences(lines);
