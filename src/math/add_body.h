@@ -131,8 +131,8 @@ static void add_nt(int m, int n, int k, const float *a, int lda, const float *b,
 
 static inline void fill_additions(b4c_kernels *t)
 {
-    t->add_nn = add_nn;
-    t->add_tn = add_tn;
+    t->add_nn = t->half_nn = add_nn;
+    t->add_tn = t->half_tn = add_tn;
     t->add_nt = add_nt;
 }
 #endif

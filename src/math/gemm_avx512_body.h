@@ -211,6 +211,9 @@ static inline __m512i low_nibbles(__m512i w) { return _mm512_and_si512(w, _mm512
 #endif
 
 #include "math/add_body.h"
+#ifdef B4C_VEC_BF16
+#include "math/add_half_body.h"
+#endif
 
 /* ---- the table ------------------------------------------------------------------------------ */
 
@@ -251,4 +254,7 @@ static inline void fill_products(b4c_kernels *t)
     t->gemm = gemm;
     fill_conversions(t);
     fill_additions(t);
+#ifdef B4C_VEC_BF16
+    if (narrow_bf16()) t->half_nn = half_nn, t->half_tn = half_tn;
+#endif
 }

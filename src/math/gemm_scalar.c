@@ -164,8 +164,8 @@ void b4c_fill_gemm_scalar(b4c_kernels *t)
     t->bf16_pays = false;
     t->batch_tokens = 128;
     t->gemm = gemm;
-    t->add_nn = add_nn;
-    t->add_tn = add_tn;
+    t->add_nn = t->half_nn = add_nn;
+    t->add_tn = t->half_tn = add_tn;
     t->add_nt = add_nt;
     fill_conversions(t);
 }

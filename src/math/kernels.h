@@ -155,6 +155,11 @@ typedef struct b4c_kernels {
                    b4c_real *c, int ldc, int begin, int end);
     void (*add_nt)(int m, int n, int k, const b4c_real *a, int lda, const b4c_real *b, int ldb,
                    b4c_real *c, int ldc, int begin, int end);
+    /* add_nn and add_tn where factors may be rounded to bf16; the same where that is not faster. */
+    void (*half_nn)(int m, int n, int k, const b4c_real *a, int lda, const b4c_real *b, int ldb,
+                    b4c_real *c, int ldc, int begin, int end);
+    void (*half_tn)(int m, int n, int k, const b4c_real *a, int lda, const b4c_real *b, int ldb,
+                    b4c_real *c, int ldc, int begin, int end);
 
     /* rows -> operand. Units: rows (TILE_*: multiples of 16 as begin). */
     void (*operand)(const b4c_real *x, int x_ld, b4c_operand *out, int begin, int end);

@@ -25,6 +25,7 @@ typedef struct linear_arg {
 /* ---- back ----------------------------------------------------------------------------------- */
 
 typedef struct product {
+    bool half;               /* factors may be rounded to bf16, as those of the forward product */
     int m, n, k;
     const b4c_real *a, *b;
     int lda, ldb;
@@ -36,14 +37,16 @@ static void product_nn(b4c_tape *t, void *arg, int begin, int end, int lane)
 {
     (void)lane;
     const product *p = arg;
-    t->kernels->add_nn(p->m, p->n, p->k, p->a, p->lda, p->b, p->ldb, p->c, p->ldc, begin, end);
+    (p->half ? t->kernels->half_nn : t->kernels->add_nn)
+        (p->m, p->n, p->k, p->a, p->lda, p->b, p->ldb, p->c, p->ldc, begin, end);
 }
 
 static void product_tn(b4c_tape *t, void *arg, int begin, int end, int lane)
 {
     (void)lane;
     const product *p = arg;
-    t->kernels->add_tn(p->m, p->n, p->k, p->a, p->lda, p->b, p->ldb, p->c, p->ldc, begin, end);
+    (p->half ? t->kernels->half_tn : t->kernels->add_tn)
+        (p->m, p->n, p->k, p->a, p->lda, p->b, p->ldb, p->c, p->ldc, begin, end);
 }
 
 /* A lane takes its rows at once: what a part copies of b it uses for all of them. */
@@ -99,8 +102,9 @@ static void linear_back(b4c_tape *t, const b4c_record *r)
     }
     const b4c_real *w = dx ? rows_of_weight(t, &a->w) : NULL;
     if (t->failed) return;
-    if (dx) add_product(t, product_nn, (product){ rows, k, n, dz, w, n, k, dx, dx_ld });
-    if (dw) add_product(t, product_tn, (product){ n, k, rows, dz, x.x, n, x.ld, dw, k });
+    const bool half = a->w.packed.dtype == B4C_BF16;
+    if (dx) add_product(t, product_nn, (product){ half, rows, k, n, dz, w, n, k, dx, dx_ld });
+    if (dw) add_product(t, product_tn, (product){ half, n, k, rows, dz, x.x, n, x.ld, dw, k });
     if (db) b4c_add_columns(t, dz, n, rows, n, db);
 }
 

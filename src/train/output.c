@@ -85,15 +85,35 @@ static int copy(const char *from, const char *to, const char *name, b4c_error *e
     return rc;
 }
 
+/* What a tokenizer's file is called in a model's folder. */
+static const char *usual_name(const char *path)
+{
+    const char *name = b4c_path_name(path), *dot = strrchr(name, '.');
+    for (size_t i = 0; i < COUNT(tokenizer_files); i++)
+        if (strcmp(name, tokenizer_files[i]) == 0) return tokenizer_files[i];
+    if (dot && strcmp(dot, ".model") == 0) return "spiece.model";
+    return dot && strcmp(dot, ".json") == 0 ? "tokenizer.json" : "vocab.txt";
+}
+
+/* One file, with the merges beside it where it needs some. */
+static int copy_file(const char *folder, const char *path, b4c_error *err)
+{
+    b4c_file file;
+    char *beside = b4c_path_folder(path);
+    int rc = beside ? b4c_file_map(&file, path, err) : b4c_fail(err, B4C_E_MEMORY, "no memory");
+    if (rc == 0) {
+        rc = write_bytes(folder, usual_name(path), file.data, file.size, err);
+        b4c_file_unmap(&file);
+    }
+    if (rc == 0 && strcmp(usual_name(path), "vocab.json") == 0)
+        rc = copy(beside, folder, "merges.txt", err);
+    free(beside);
+    return rc;
+}
+
 static int copy_tokenizer(const char *folder, const char *tokenizer, b4c_error *err)
 {
-    if (!b4c_folder_exists(tokenizer)) {
-        char *from = b4c_path_folder(tokenizer);
-        const int rc = from ? copy(from, folder, b4c_path_name(tokenizer), err)
-                            : b4c_fail(err, B4C_E_MEMORY, "%s: no memory", tokenizer);
-        free(from);
-        return rc;
-    }
+    if (!b4c_folder_exists(tokenizer)) return copy_file(folder, tokenizer, err);
     for (size_t i = 0; i < COUNT(tokenizer_files); i++)
         B4C_TRY(copy(tokenizer, folder, tokenizer_files[i], err));
     return 0;

@@ -251,10 +251,21 @@ static void describe(b4c_trainer *t)
     };
 }
 
+static void say_token(json_t *config, const char *key, int id)
+{
+    if (id >= 0 && !json_object_get(config, key))
+        json_object_set_new(config, key, json_integer(id));
+}
+
 /* What the output's config says beyond the source's. */
 static void change_config(b4c_trainer *t)
 {
     json_t *c = t->parts.config;
+    const bool two_stacks = t->parts.spec->decoder_layers > 0;
+    if (!t->parts.source) {
+        say_token(c, two_stacks ? "decoder_start_token_id" : "bos_token_id", t->parts.start);
+        say_token(c, "eos_token_id", t->parts.end);
+    }
     json_object_set_new(c, "torch_dtype", json_string("float32"));
     json_object_del(c, "dtype");
     if (t->recipe.task == B4C_TASK_LM && !t->parts.spec->causal)

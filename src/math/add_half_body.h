@@ -1,0 +1,127 @@
+/* add_half_body.h - the products of add_body.h with factors rounded to bf16, for processors whose
+ * bf16 instruction is fast. A file of kernels includes it behind add_body.h and bf16's
+ * gemm_blocks.h.
+ *
+ * The same blocks; the copies that are made anyway round, and put the two k of a pair side by side
+ * as the instruction wants them. Chunks are of 512 k: as many bytes. Sums are f32, each chunk one
+ * accumulator from zero.
+ */
+#ifndef B4C_MATH_ADD_HALF_BODY_H
+#define B4C_MATH_ADD_HALF_BODY_H
+
+enum { HALF_CHUNK = 2 * ADD_CHUNK, HALF_LD = 2 * ADD_LD };
+
+static inline __mmask16 first_lanes(int n)
+{
+    return n >= 16 ? (__mmask16)0xffff : (__mmask16)((1u << (n < 0 ? 0 : n)) - 1);
+}
+
+/* Two vectors as pairs: lo[0] hi[0] lo[1] hi[1] ... */
+static inline __m512i half_pair(__m512 lo, __m512 hi)
+{
+    const __m512i l = _mm512_cvtepu16_epi32((__m256i)_mm512_cvtneps_pbh(lo)),
+                  h = _mm512_cvtepu16_epi32((__m256i)_mm512_cvtneps_pbh(hi));
+    return _mm512_or_si512(l, _mm512_slli_epi32(h, 16));
+}
+
+/* n columns of rows lo and hi (NULL: zeros), as pairs: `to` [n rounded up to 16][2]. */
+static inline void half_pairs(const float *lo, const float *hi, int n, uint16_t *to)
+{
+    for (int i = 0; i < n; i += 16) {
+        const __mmask16 m = first_lanes(n - i);
+        const __m512 second = hi ? _mm512_maskz_loadu_ps(m, hi + i) : _mm512_setzero_ps();
+        _mm512_storeu_si512(to + 2 * i, half_pair(_mm512_maskz_loadu_ps(m, lo + i), second));
+    }
+}
+
+/* n numbers in a row, zeros behind them up to a multiple of 16. */
+static inline void half_row(const float *x, int n, uint16_t *to)
+{
+    for (int i = 0; i < n; i += 16)
+        _mm256_storeu_si256((__m256i *)(void *)(to + i),
+                            (__m256i)_mm512_cvtneps_pbh(
+                                _mm512_maskz_loadu_ps(first_lanes(n - i), x + i)));
+}
+
+/* panel [ks / 2][32][2] from b's k .. k+ks-1, columns j .. j+columns-1; zeros beside them. */
+static void half_panel(const addition *s, int k, int ks, int j, int columns, uint16_t *panel)
+{
+    const float *b = s->b + (size_t)k * s->b_k + (size_t)j * s->b_column;
+    if (columns < B4C_PANEL)
+        memset(panel, 0, (size_t)(ks + 1) / 2 * 2 * B4C_PANEL * sizeof *panel);
+    for (int l = 0; l < ks; l += 2, panel += 2 * B4C_PANEL) {
+        const float *lo = b + (size_t)l * s->b_k;
+        half_pairs(lo, l + 1 < ks ? lo + s->b_k : NULL, columns, panel);
+    }
+}
+
+/* Rows of a: [rows][HALF_LD], or pairs [ks / 2][ADD_ROWS][2] where the rows stand side by side. */
+static void half_block(const addition *s, size_t row, int rows, int k, int ks, uint16_t *block)
+{
+    const float *a = s->a + row * s->a_row + (size_t)k * s->a_k;
+    if (s->a_k == 1)
+        for (int i = 0; i < rows; i++) half_row(a + (size_t)i * s->a_row, ks, block + i * HALF_LD);
+    else
+        for (int l = 0; l < ks; l += 2, block += 2 * ADD_ROWS) {
+            const float *lo = a + (size_t)l * s->a_k;
+            half_pairs(lo, l + 1 < ks ? lo + s->a_k : NULL, rows, block);
+        }
+}
+
+static void half_tiles(const addition *s, int row, int rows, int ks, const uint16_t *block,
+                       const uint16_t *panel, int panels, int j)
+{
+    float sum[LARGE_ROWS * B4C_PANEL] __attribute__((aligned(64)));
+    const size_t a_row = s->a_k == 1 ? HALF_LD : 2, a_k = s->a_k == 1 ? 2 : 2 * ADD_ROWS;
+    const int tiles = (rows + LARGE_ROWS - 1) / LARGE_ROWS;
+    for (int p = 0; p < panels; p++, j += B4C_PANEL, panel += HALF_CHUNK * B4C_PANEL) {
+        const int columns = s->n - j < B4C_PANEL ? s->n - j : B4C_PANEL;
+        for (int t = 0; t < tiles; t++) {
+            const int first = rows * t / tiles, n = rows * (t + 1) / tiles - first;
+            bf16_large(n, block + (size_t)first * a_row, a_row, a_k, panel, ks, sum);
+            add_rows(sum, s->c + (size_t)(row + first) * s->ldc + j, s->ldc, n, columns);
+        }
+    }
+}
+
+static void add_half(const addition *s, int begin, int end)
+{
+    uint16_t block[ADD_ROWS * HALF_LD + 32] __attribute__((aligned(64)));
+    uint16_t panel[ADD_PANELS * HALF_CHUNK * B4C_PANEL] __attribute__((aligned(64)));
+    const long fit = (long)b4c_cpu_get()->l2_bytes / 2 / (HALF_CHUNK * B4C_PANEL * 2);
+    const int most = fit < 2 ? 2 : fit < ADD_PANELS ? (int)fit : ADD_PANELS;
+    const int all = (s->n + B4C_PANEL - 1) / B4C_PANEL, groups = (all + most - 1) / most;
+    assert(s->b_column == 1 && (s->a_k == 1 || s->a_row == 1));
+
+    for (int k = 0; k < s->k; k += HALF_CHUNK) {
+        const int ks = s->k - k < HALF_CHUNK ? s->k - k : HALF_CHUNK;
+        for (int g = 0; g < groups; g++) {
+            const int from = all * g / groups, panels = all * (g + 1) / groups - from;
+            for (int p = 0; p < panels; p++) {
+                const int j = (from + p) * B4C_PANEL, left = s->n - j;
+                half_panel(s, k, ks, j, left < B4C_PANEL ? left : B4C_PANEL,
+                           panel + p * HALF_CHUNK * B4C_PANEL);
+            }
+            for (int row = begin; row < end; row += ADD_ROWS) {
+                const int rows = end - row < ADD_ROWS ? end - row : ADD_ROWS;
+                half_block(s, (size_t)row, rows, k, ks, block);
+                half_tiles(s, row, rows, ks, block, panel, panels, from * B4C_PANEL);
+            }
+        }
+    }
+}
+
+static void half_nn(int m, int n, int k, const float *a, int lda, const float *b, int ldb, float *c,
+                    int ldc, int begin, int end)
+{
+    (void)m;
+    add_half(&(addition){ n, k, a, b, (size_t)lda, 1, (size_t)ldb, 1, c, (size_t)ldc }, begin, end);
+}
+
+static void half_tn(int m, int n, int k, const float *a, int lda, const float *b, int ldb, float *c,
+                    int ldc, int begin, int end)
+{
+    (void)m;
+    add_half(&(addition){ n, k, a, b, 1, (size_t)lda, (size_t)ldb, 1, c, (size_t)ldc }, begin, end);
+}
+#endif
