@@ -18,6 +18,8 @@ struct b4c_feed {
     int (*seek)(b4c_feed *, b4c_place, b4c_error *);
     void (*free)(b4c_feed *);
     int64_t records; /* of one round (epoch); 0: not known */
+    int64_t left_out; /* records beside these that the task can make nothing of */
+    double unknown;  /* share of unknown tokens, in a sample of the records */
 };
 
 /* What a task needs of its data. Pointers must live as long as the feed. */
@@ -29,6 +31,7 @@ typedef struct b4c_feed_wish {
     bool encoder_decoder;  /* seq2seq: targets are out rows */
     int start, end;        /* token ids that begin and end a decoder's rows or a text; -1: none */
     int vocabulary;
+    int classes;           /* labels are below it; 0: any */
     int max_length;        /* rows of a sequence */
     int max_target;        /* of its target, or of its decoder rows */
     int batch_tokens;      /* rows of a batch, decoder rows too: as many examples as fit; 0: */

@@ -150,6 +150,7 @@ static int open_feed(b4c_trainer *t, bool held_out, b4c_feed **feed, b4c_error *
         .start = t->parts.start,
         .end = t->parts.end,
         .vocabulary = t->parts.spec->vocabulary,
+        .classes = by_label ? 0 : r->classes,
         .max_length = length,
         .max_target = target,
         .batch_tokens = r->batch_tokens,
