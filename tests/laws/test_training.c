@@ -76,7 +76,7 @@ static int open_feed(b4c_feed **feed, const b4c_feed_wish *wish, b4c_error *err)
 {
     rule_feed *f = calloc(1, sizeof *f);
     (void)err;
-    f->feed = (b4c_feed){ next, seek, free_feed, RECORDS };
+    f->feed = (b4c_feed){ .next = next, .seek = seek, .free = free_feed, .records = RECORDS };
     f->wish = *wish;
     *feed = &f->feed;
     return 0;
