@@ -16,8 +16,10 @@ double bench_median(double *values, int n); /* sorts them */
  * this program cannot measure it here. */
 double bench_peak(b4c_dtype, int threads);
 const char *bench_peak_name(b4c_dtype); /* "fma zmm", "vdpbf16ps", "vpdpbusd", "tdpbf16ps" ... */
-/* Bytes a second read from memory far larger than any cache. */
+/* Bytes a second read from memory far larger than any cache; 0: no memory for that. */
 double bench_bandwidth(int threads);
+/* Read through so much other memory that no cache holds anything of use. */
+void bench_flush_caches(void);
 
 /* An encoder of random weights in the hub's layout. */
 typedef struct bench_shape {
@@ -25,10 +27,15 @@ typedef struct bench_shape {
     int layers, width, heads, inner, vocabulary;
 } bench_shape;
 extern const bench_shape bench_shapes[]; /* ends with name NULL */
-/* Write config.json and model.safetensors into folder (made if absent). 0, or -1 with errno. */
-int bench_write_model(const bench_shape *, const char *folder);
+/* All of them as folders in `folder` (made if absent), each with config.json, vocab.txt and
+ * model.safetensors, unless they are there. 0, or -1 with errno. */
+int bench_make_models(const char *folder);
 /* Multiply-adds count two: linears and attention of `sequences` of `length` tokens. */
 double bench_flops(const bench_shape *, int sequences, int length);
-/* "AMD EPYC, 2 threads, avx512, commit 1a2b3c" */
+/* "AMD EPYC, 2 threads, kernels avx512, bert4c 0.1.0 commit 1a2b3c"; the commit is what the
+ * environment's BENCH_COMMIT says. */
 void bench_print_machine(int threads);
+
+/* A text as a search engine is asked: 3 to 30 Chinese characters, 10 on average. room: 100 bytes. */
+void bench_make_text(uint64_t *random, char *room);
 #endif

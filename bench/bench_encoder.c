@@ -116,14 +116,7 @@ int main(int argc, char **argv)
         return fprintf(stderr, "bench_encoder: length 1 .. 512, batch from 1\n"), 2;
 
     static const b4c_dtype dtypes[] = { B4C_F32, B4C_BF16, B4C_I8 };
-    for (const bench_shape *s = bench_shapes; s->name; s++) {
-        char path[1000];
-        snprintf(path, sizeof path, "%s/%s/model.safetensors", o.folder, s->name);
-        FILE *f = fopen(path, "rb");
-        if (f) fclose(f);
-        snprintf(path, sizeof path, "%s/%s", o.folder, s->name);
-        if (!f && bench_write_model(s, path) < 0) return perror(path), 1;
-    }
+    if (bench_make_models(o.folder) < 0) return perror(o.folder), 1;
     if (o.write) return 0;
     bench_print_machine(o.threads);
     for (const bench_shape *s = bench_shapes; s->name; s++)

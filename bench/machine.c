@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <time.h>
 
 double bench_now(void)
@@ -79,24 +80,57 @@ const char *bench_peak_name(b4c_dtype type)
     return name;
 }
 
+enum { MEMORY = 512 << 20, FLUSH = 128 << 20 };
+
+/* MEMORY bytes in huge pages, so that what is measured is not the tables of small ones. */
+static char *memory(void)
+{
+    static char *data;
+    if (!data && (data = aligned_alloc(2 << 20, MEMORY))) {
+#ifdef MADV_HUGEPAGE
+        (void)madvise(data, MEMORY, MADV_HUGEPAGE);
+#endif
+        memset(data, 1, MEMORY);
+    }
+    return data;
+}
+
 double bench_bandwidth(int threads)
 {
-    size_t bytes = (size_t)512 << 20;
-    char *data = malloc(bytes);
-    if (!data || threads < 1 || threads > 256) return free(data), 0;
-    memset(data, 1, bytes);
-    double speed[7];
-    for (int r = 0; r < 7; r++) {
-        worker w[256];
-        memset(w, 0, sizeof w);
-        for (int i = 0; i < threads; i++) {
-            w[i].data = data + bytes / (size_t)threads / 64 * 64 * (size_t)i;
-            w[i].bytes = bytes / (size_t)threads / 64 * 64;
-        }
-        speed[r] = (double)bytes / together(read_main, w, threads);
+    char *data = memory();
+    if (!data || threads < 1 || threads > 256) return 0;
+    worker w[256];
+    const size_t part = MEMORY / (size_t)threads / 64 * 64;
+    for (int i = 0; i < threads; i++) w[i] = (worker){ .data = data + part * (size_t)i, part };
+    return (double)part * threads / together(read_main, w, threads);
+}
+
+void bench_flush_caches(void)
+{
+    static volatile uint64_t sink;
+    const uint64_t *p = (const uint64_t *)(void *)memory();
+    for (size_t i = 0; p && i < FLUSH / 8; i += 8) sink += p[i];
+}
+
+/* ---- words for a report ----------------------------------------------------------------------- */
+
+static uint32_t below(uint64_t *random, uint32_t n)
+{
+    *random = *random * 6364136223846793005u + 1442695040888963407u;
+    return (uint32_t)(*random >> 33) % n;
+}
+
+void bench_make_text(uint64_t *random, char *room)
+{
+    const uint32_t some = 3 + below(random, 5) + below(random, 5) + below(random, 5);
+    const uint32_t n = some + (below(random, 8) ? 0 : below(random, 16));
+    for (uint32_t i = 0; i < n; i++) {
+        const int c = 0x4e00 + (int)below(random, 3000);
+        *room++ = (char)(0xe0 | c >> 12);
+        *room++ = (char)(0x80 | (c >> 6 & 63));
+        *room++ = (char)(0x80 | (c & 63));
     }
-    free(data);
-    return bench_median(speed, 7);
+    *room = 0;
 }
 
 void bench_print_machine(int threads)
@@ -110,9 +144,7 @@ void bench_print_machine(int threads)
             break;
         }
     if (f) fclose(f);
-#ifndef B4C_COMMIT
-#define B4C_COMMIT "unknown"
-#endif
+    const char *commit = getenv("BENCH_COMMIT");
     printf("%s, %d thread%s, kernels %s, bert4c %s commit %s\n", model, threads,
-           threads > 1 ? "s" : "", b4c_isa_name(), B4C_VERSION, B4C_COMMIT);
+           threads > 1 ? "s" : "", b4c_isa_name(), B4C_VERSION, commit ? commit : "unknown");
 }

@@ -101,9 +101,27 @@ static void all(maker *m, const bench_shape *s)
     }
 }
 
-int bench_write_model(const bench_shape *s, const char *folder)
+/* A line a token: the special ones, the Chinese characters from U+4E00 on, names for the rest. */
+static int write_vocabulary(const bench_shape *s, const char *folder)
 {
-    char path[1000];
+    static const char special[] = "[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\n";
+    enum { SPECIAL = 5, CHARACTERS = 20902 };
+    char path[1100];
+    snprintf(path, sizeof path, "%s/vocab.txt", folder);
+    FILE *f = fopen(path, "w");
+    if (!f) return -1;
+    fputs(special, f);
+    for (int i = SPECIAL; i < s->vocabulary; i++) {
+        const int c = 0x4e00 + i - SPECIAL;
+        if (i - SPECIAL >= CHARACTERS) fprintf(f, "[unused%d]\n", i);
+        else fprintf(f, "%c%c%c\n", 0xe0 | c >> 12, 0x80 | (c >> 6 & 63), 0x80 | (c & 63));
+    }
+    return fclose(f) ? -1 : 0;
+}
+
+static int write_model(const bench_shape *s, const char *folder)
+{
+    char path[1100];
     if (mkdir(folder, 0777) < 0 && errno != EEXIST) return -1;
     snprintf(path, sizeof path, "%s/config.json", folder);
     FILE *f = fopen(path, "w");
@@ -136,5 +154,19 @@ int bench_write_model(const bench_shape *s, const char *folder)
     fwrite(header, 1, size, m.out);
     all(&m, s);
     free(header);
-    return fclose(m.out) ? -1 : 0;
+    return fclose(m.out) ? -1 : write_vocabulary(s, folder);
+}
+
+int bench_make_models(const char *folder)
+{
+    char path[1000];
+    if (mkdir(folder, 0777) < 0 && errno != EEXIST) return -1;
+    for (const bench_shape *s = bench_shapes; s->name; s++) {
+        snprintf(path, sizeof path, "%s/%s/vocab.txt", folder, s->name);
+        FILE *f = fopen(path, "rb"); /* written last */
+        if (f) fclose(f);
+        snprintf(path, sizeof path, "%s/%s", folder, s->name);
+        if (!f && write_model(s, path) < 0) return -1;
+    }
+    return 0;
 }

@@ -26,7 +26,7 @@
  */
 
 enum {
-    NAME(ahead) = 32 * 128,     /* bytes by which weights are fetched before their use: 32 steps */
+    NAME(ahead) = 64 * 128,     /* bytes by which weights are fetched before their use: 64 steps */
     NAME(singly) = PHASES > 1 && PHASES == GROUP,
 };
 

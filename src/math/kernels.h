@@ -234,6 +234,9 @@ void b4c_packed_row(const b4c_packed *, int row, b4c_real *y);
 size_t b4c_operand_bytes(b4c_form, int rows, int cols, size_t *ld);
 /* Floats of its scales, which are a separate array. 0: it has none. */
 size_t b4c_operand_scales(b4c_form, int rows, int cols);
+/* Bytes from row to row for rows of so many: a product walks down many rows at once, and rows a
+ * multiple of 4 KiB apart would share one set of the first cache. */
+size_t b4c_spaced(size_t bytes);
 
 static inline uint16_t b4c_to_bf16(float f)
 {

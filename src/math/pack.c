@@ -175,14 +175,16 @@ void b4c_packed_row(const b4c_packed *p, int row, b4c_real *y)
     }
 }
 
+size_t b4c_spaced(size_t bytes) { return bytes % 4096 == 0 ? bytes + 64 : bytes; }
+
 size_t b4c_operand_bytes(b4c_form form, int rows, int cols, size_t *ld)
 {
     size_t n = (size_t)rows, w = (size_t)cols;
     switch (form) {
     case B4C_FORM_REAL: *ld = w; return n * w * sizeof(b4c_real);
-    case B4C_FORM_BF16: *ld = b4c_round_up(w, 32) * 2; return n * *ld;
+    case B4C_FORM_BF16: *ld = b4c_spaced(b4c_round_up(w, 32) * 2); return n * *ld;
     case B4C_FORM_I8:
-    case B4C_FORM_I8_GROUPS: *ld = b4c_round_up(w, 64); return n * *ld;
+    case B4C_FORM_I8_GROUPS: *ld = b4c_spaced(b4c_round_up(w, 64)); return n * *ld;
     case B4C_FORM_TILE_BF16: *ld = b4c_round_up(w, 32) * 2 * 16; return (n + 15) / 16 * *ld;
     case B4C_FORM_TILE_I8: *ld = b4c_round_up(w, 64) * 16; return (n + 15) / 16 * *ld;
     case B4C_FORM_NONE: break;

@@ -23,13 +23,15 @@ typedef struct row_lines {
 static inline row_lines row_of(const b4c_operand *o, int row)
 {
     bool tile = o->form == B4C_FORM_TILE_BF16 || o->form == B4C_FORM_TILE_I8;
+    const bool bf16 = o->form == B4C_FORM_TILE_BF16 || o->form == B4C_FORM_BF16;
+    const int lines = bf16 ? (o->cols + 31) / 32 : (o->cols + 63) / 64;
     assert(tile || o->form == B4C_FORM_BF16 || o->form == B4C_FORM_I8 ||
            o->form == B4C_FORM_I8_GROUPS);
     if (tile) {
         const size_t at = (size_t)(row / 16) * o->ld + (size_t)(row % 16) * 64;
-        return (row_lines){ (char *)o->data + at, 1024, (int)(o->ld / 1024) };
+        return (row_lines){ (char *)o->data + at, 1024, lines };
     }
-    return (row_lines){ (char *)o->data + (size_t)row * o->ld, 64, (int)(o->ld / 64) };
+    return (row_lines){ (char *)o->data + (size_t)row * o->ld, 64, lines };
 }
 
 static inline uint8_t row_flip(b4c_form form) { return form == B4C_FORM_I8 ? 0x80 : 0; }

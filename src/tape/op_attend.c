@@ -436,7 +436,7 @@ static b4c_tensor attend(b4c_tape *t, attend_arg a, b4c_want want)
     assert(!spec->bias.x || spec->bias.cols == heads);
     if (!a.spec.pos) a.spec.pos = a.plan.pos;
     if (spec->bias.x) a.span = widest(&a.plan, a.spec.pos, spec->max_distance);
-    b4c_tensor y = b4c_fresh(t, a.q.rows, a.q.cols, want);
+    b4c_tensor y = b4c_fresh_spaced(t, a.q.rows, a.q.cols, want);
     b4c_record *r = b4c_remember(t, attend_back, y);
     if (r) r->arg = b4c_copy(t, &a, sizeof a);
 

@@ -135,7 +135,7 @@ static double work_of_panel(const b4c_weight *w, int rows)
 
 b4c_tensor b4c_linear(b4c_tape *t, b4c_tensor x, const b4c_weight *w, b4c_act act, b4c_want want)
 {
-    return b4c_linear_into(t, b4c_fresh(t, x.rows, w->packed.n, want), x, w, act);
+    return b4c_linear_into(t, b4c_fresh_spaced(t, x.rows, w->packed.n, want), x, w, act);
 }
 
 b4c_tensor b4c_linear_into(b4c_tape *t, b4c_tensor y, b4c_tensor x, const b4c_weight *w,

@@ -125,18 +125,30 @@ static b4c_operand real_operand(b4c_tensor x)
     };
 }
 
-b4c_tensor b4c_fresh(b4c_tape *t, int rows, int cols, b4c_want want)
+static b4c_tensor fresh(b4c_tape *t, int rows, int cols, int ld, b4c_want want)
 {
-    b4c_tensor y = { .rows = rows, .cols = cols, .ld = cols };
+    b4c_tensor y = { .rows = rows, .cols = cols, .ld = ld };
     const b4c_form form = t->kernels->form(t->dtype);
     const bool as_operand = (want & B4C_OPERAND) != 0, half = want == B4C_HALF && !t->recording;
     if (half) y.in = b4c_operand_new(t, B4C_FORM_BF16, rows, cols);
     else if (t->recording || (want & B4C_ROWS) || form == B4C_FORM_REAL)
-        y.x = b4c_take_rows(t, rows, cols);
+        y.x = b4c_take_rows(t, rows, ld);
     if (as_operand)
         y.in = form == B4C_FORM_REAL ? real_operand(y) : b4c_operand_new(t, form, rows, cols);
     if (t->recording) y.slot = b4c_copy(t, &(b4c_slot){ NULL, rows, cols }, sizeof *y.slot);
     return t->failed ? nothing : y;
+}
+
+b4c_tensor b4c_fresh(b4c_tape *t, int rows, int cols, b4c_want want)
+{
+    return fresh(t, rows, cols, cols, want);
+}
+
+b4c_tensor b4c_fresh_spaced(b4c_tape *t, int rows, int cols, b4c_want want)
+{
+    const bool any = want == B4C_OPERAND && !t->recording;
+    const size_t bytes = (size_t)cols * sizeof(b4c_real);
+    return fresh(t, rows, cols, any ? (int)(b4c_spaced(bytes) / sizeof(b4c_real)) : cols, want);
 }
 
 b4c_tensor b4c_fresh_over(b4c_tape *t, b4c_tensor old, int rows, int cols, b4c_want want)

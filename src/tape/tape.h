@@ -129,6 +129,8 @@ static inline void b4c_look(const b4c_tape *t, const char *name, int layer, b4c_
 /* Memory for a result: rows, the operand, or both, as wanted; rows always, and a slot, when
  * recording. Where operands are REAL, rows and operand are the same memory. */
 b4c_tensor b4c_fresh(b4c_tape *, int rows, int cols, b4c_want);
+/* The same where the reader takes rows of any stride. */
+b4c_tensor b4c_fresh_spaced(b4c_tape *, int rows, int cols, b4c_want);
 /* The same in the memory of `old`, which nobody reads any more, where its shape and forms fit. */
 b4c_tensor b4c_fresh_over(b4c_tape *, b4c_tensor old, int rows, int cols, b4c_want);
 /* NULL when not recording or failed. Valid until the next call. */
