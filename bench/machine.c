@@ -112,7 +112,7 @@ void bench_flush_caches(void)
     for (size_t i = 0; p && i < FLUSH / 8; i += 8) sink += p[i];
 }
 
-/* ---- words for a report ----------------------------------------------------------------------- */
+/* ---- words for a report ---------------------------------------------------------------------- */
 
 static uint32_t below(uint64_t *random, uint32_t n)
 {
