@@ -7,6 +7,7 @@
 #include "job.h"
 #include "signals.h"
 #include "writing.h"
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -19,6 +20,8 @@ typedef struct answerer {
     const b4c_tokenizer *tokenizer;
     cli_writing writing;
     cli_texts texts;
+    cli_texts prompts;       /* what is read for them: the same, or, of messages, their text */
+    int chats;               /* how many of the prompts are malloc'ed */
     cli_output *out;         /* of the text that is streamed */
     bool streams;
 } answerer;
@@ -108,7 +111,7 @@ static int stream_chunk(answerer *a, const cli_chunk *chunk, cli_output *out, b4
     a->out = out;
     for (int i = 0; i < chunk->n && rc == 0 && !cli_stopped(); i++) {
         b4c_generation g = { 0 };
-        rc = b4c_generate(a->model.session, a->texts.text + i, a->texts.size + i, 1,
+        rc = b4c_generate(a->model.session, a->prompts.text + i, a->prompts.size + i, 1,
                           &a->writing.options, &g, err);
         if (rc == 0) cli_writing_count(&a->writing, &g);
         if (rc == 0) cli_put_text(out, "\n");
@@ -117,15 +120,46 @@ static int stream_chunk(answerer *a, const cli_chunk *chunk, cli_output *out, b4
     return rc;
 }
 
+static void drop_chats(answerer *a)
+{
+    for (; a->chats > 0; a->chats--) free((char *)(uintptr_t)a->prompts.text[a->chats - 1]);
+}
+
+/* A message, after what the model is told first. */
+static char *chat_of(const answerer *a, const cli_record *r, const char *text, size_t size,
+                     b4c_error *err)
+{
+    if (r->json) return b4c_chat_json(a->tokenizer, text, size, true, err);
+    const b4c_message list[] = { { "system", a->settings->system, SIZE_MAX },
+                                 { "user", text, size } };
+    const int skip = a->settings->system ? 0 : 1;
+    return b4c_chat_text(a->tokenizer, list + skip, 2 - skip, true, err);
+}
+
+static int make_prompts(answerer *a, const cli_chunk *chunk, b4c_error *err)
+{
+    drop_chats(a);
+    if (cli_texts_make(&a->prompts, chunk, 1, err) < 0) return err->code;
+    for (int i = 0; i < chunk->n && a->settings->chat; i++) {
+        char *text = chat_of(a, chunk->record + i, a->texts.text[i], a->texts.size[i], err);
+        if (!text) return err->code;
+        a->prompts.text[i] = text;
+        a->prompts.size[i] = strlen(text);
+        a->chats = i + 1;
+    }
+    return 0;
+}
+
 static int answer_chunk(void *self, const cli_chunk *chunk, cli_output *out, b4c_error *err)
 {
     answerer *a = self;
     b4c_generation g = { 0 };
     int rc = cli_texts_make(&a->texts, chunk, 1, err);
+    if (rc == 0) rc = make_prompts(a, chunk, err);
     if (rc < 0) return rc;
     if (a->streams) return stream_chunk(a, chunk, out, err);
-    rc = b4c_generate(a->model.session, a->texts.text, a->texts.size, chunk->n, &a->writing.options,
-                      &g, err);
+    rc = b4c_generate(a->model.session, a->prompts.text, a->prompts.size, chunk->n,
+                      &a->writing.options, &g, err);
     if (rc == 0) cli_writing_count(&a->writing, &g);
     for (int i = 0; i < chunk->n && rc == 0; i++)
         if (out->format == CLI_JSONL)
@@ -170,6 +204,7 @@ static int prepare(void *self, b4c_error *err)
         !cli_given(s, "temperature"))
         usual.beams = 3;
     if (!a->summarizes) usual.truncate = B4C_TRUNCATE_LEFT;
+    usual.no_special = s->chat;
     a->tokenizer = b4c_model_tokenizer(a->model.model);
     if (cli_writing_read(&a->writing, &a->model, s, &usual, err) < 0) return err->code;
     return choose_stream(a, err);
@@ -187,7 +222,7 @@ int cli_answer(const cli_command *self, const cli_settings *s, const char *stand
     answerer a = { .command = self, .settings = s, .standard = standard, .summarizes = summarizes };
     const cli_job job = { .command = self,
                           .settings = s,
-                          .want = CLI_ONE_TEXT,
+                          .want = s->chat ? CLI_MESSAGES : CLI_ONE_TEXT,
                           .unit = "texts",
                           .model = &a.model,
                           .self = &a,
@@ -195,7 +230,9 @@ int cli_answer(const cli_command *self, const cli_settings *s, const char *stand
                           .chunk = answer_chunk,
                           .say = say };
     const int code = cli_job_run(&job);
+    drop_chats(&a);
     cli_texts_done(&a.texts);
+    cli_texts_done(&a.prompts);
     cli_writing_done(&a.writing);
     cli_model_close(&a.model);
     return code;

@@ -27,6 +27,7 @@ const cli_command cli_complete = {
              "A result depends on its text, the options and the seed alone: not on the texts "
              "around it, their order or the number of threads.",
     .examples = "bert4c complete -m uer/gpt2-chinese-cluecorpussmall 这是很久之前的事情了\n"
+                "bert4c complete -m Qwen/Qwen2.5-0.5B-Instruct --chat 用一句话介绍北京。\n"
                 "bert4c complete -m ./gpt --top-p 0.9 --n 5 --seed 7 --to jsonl 今天天气\n",
     .formats = 1 << CLI_TEXT | 1 << CLI_TSV | 1 << CLI_JSONL,
     .format = CLI_TEXT,

@@ -32,7 +32,7 @@ typedef struct measure {
     int (*chunk)(examiner *, const cli_chunk *, b4c_error *);
     int (*finish)(const set *, double out[COLUMNS], b4c_error *);
     const char *column[COLUMNS];
-    double factor;       /* of the numbers, in text */
+    double factor; /* of the numbers, in text */
     const char *say_factor;
 } measure;
 
@@ -41,8 +41,8 @@ struct examiner {
     cli_settings settings; /* without the measure's name among the texts */
     set *set;              /* [sets], one for each file */
     int sets;
-    cli_encoder encoder;   /* sts */
-    cli_model model;       /* ppl */
+    cli_encoder encoder; /* sts */
+    cli_model model;     /* ppl */
     cli_texts texts;
     b4c_score_options scoring;
     cli_counts counts;
@@ -171,14 +171,46 @@ static int perplex(const set *s, double out[COLUMNS], b4c_error *err)
 /* ---- the table ------------------------------------------------------------------------------- */
 
 static const measure measures[] = {
-    { "sts", "pairs", CLI_PAIR, true, open_encoder, compare_chunk, agree,
-      { "spearman", "pearson", "auc", "f1" }, 100, "x100" },
-    { "rouge", "texts", CLI_PAIR, false, open_nothing, rouge_chunk, average,
-      { "rouge-1", "rouge-2", "rouge-l", NULL }, 100, "x100" },
-    { "bleu", "texts", CLI_PAIR, false, open_nothing, bleu_chunk, average,
-      { "bleu", NULL, NULL, NULL }, 100, "x100" },
-    { "ppl", "texts", CLI_ONE_TEXT, false, open_scorer, score_chunk, perplex,
-      { "ppl", "ppl/char", "tokens", "characters" }, 1, NULL },
+    { "sts",
+      "pairs",
+      CLI_PAIR,
+      true,
+      open_encoder,
+      compare_chunk,
+      agree,
+      { "spearman", "pearson", "auc", "f1" },
+      100,
+      "x100" },
+    { "rouge",
+      "texts",
+      CLI_PAIR,
+      false,
+      open_nothing,
+      rouge_chunk,
+      average,
+      { "rouge-1", "rouge-2", "rouge-l", NULL },
+      100,
+      "x100" },
+    { "bleu",
+      "texts",
+      CLI_PAIR,
+      false,
+      open_nothing,
+      bleu_chunk,
+      average,
+      { "bleu", NULL, NULL, NULL },
+      100,
+      "x100" },
+    { "ppl",
+      "texts",
+      CLI_ONE_TEXT,
+      false,
+      open_scorer,
+      score_chunk,
+      perplex,
+      { "ppl", "ppl/char", "tokens", "characters" },
+      1,
+      NULL },
 };
 enum { MEASURES = sizeof measures / sizeof *measures };
 
@@ -191,7 +223,8 @@ static const measure *find_measure(const char *name, b4c_error *err)
     }
     const char *near = cli_nearest(name, names, MEASURES);
     cli_fail(err, B4C_E_ARG,
-             "unknown measure: eval: found '%s', wanted sts, rouge, bleu or ppl%s%s%s", name, near ? "; did you mean " : "", near ? near : "", near ? "?" : "");
+             "unknown measure: eval: found '%s', wanted sts, rouge, bleu or ppl%s%s%s", name,
+             near ? "; did you mean " : "", near ? near : "", near ? "?" : "");
     return NULL;
 }
 
@@ -207,8 +240,10 @@ static int prepare(void *self, b4c_error *err)
                         "missing option: eval %s: wanted --label N, the column of the labels",
                         m->name);
     if (!m->labels && s->label)
-        return cli_fail(err, B4C_E_ARG, "contradicting options: eval %s: found --label, which sts "
-                                        "alone reads", m->name);
+        return cli_fail(err, B4C_E_ARG,
+                        "contradicting options: eval %s: found --label, which sts "
+                        "alone reads",
+                        m->name);
     e->sets = s->file.n ? s->file.n : 1;
     e->set = calloc((size_t)e->sets, sizeof *e->set);
     if (!e->set) return cli_fail(err, B4C_E_MEMORY, "no memory");
@@ -235,8 +270,10 @@ static void put_number(cli_output *out, const examiner *e, double x)
 {
     const measure *m = e->measure;
     if (out->format == CLI_JSON) {
-        if (isnan(x)) cli_put_text(out, "null");
-        else cli_print(out, "%.10g", x);
+        if (isnan(x))
+            cli_put_text(out, "null");
+        else
+            cli_print(out, "%.10g", x);
     } else if (isnan(x))
         cli_put_text(out, out->format == CLI_TSV ? "\t" : "          -");
     else if (out->format == CLI_TSV)
@@ -286,8 +323,10 @@ static int put_sets(void *self, cli_output *out, b4c_error *err)
     const bool json = out->format == CLI_JSON;
     double mean[COLUMNS] = { 0 };
     long long n = 0;
-    if (json) cli_print(out, "{\"measure\":\"%s\",\"sets\":[", e->measure->name);
-    else put_head(out, e->measure);
+    if (json)
+        cli_print(out, "{\"measure\":\"%s\",\"sets\":[", e->measure->name);
+    else
+        put_head(out, e->measure);
     for (int i = 0; i < e->sets; i++) {
         double x[COLUMNS] = { 0 };
         if (e->measure->finish(&e->set[i], x, err) < 0) return err->code;

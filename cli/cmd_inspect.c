@@ -88,6 +88,7 @@ static json_t *describe_tokenizer(const b4c_tokenizer *t)
                                 json_pack("{s:s*,s:i}", "token", b4c_tokenizer_token(t, ids[i].id),
                                           "id", ids[i].id));
     json_object_set_new(o, "special", special);
+    if (info.chat) set_text(o, "chat_template", info.chat);
     if (*info.notes) set_text(o, "notes", info.notes);
     return o;
 }
@@ -268,6 +269,10 @@ static void show_tokenizer(cli_output *out, const json_t *t)
     }
     if (first) cli_put_text(out, "none");
     cli_put_text(out, "\n");
+    if (json_object_get(t, "chat_template")) {
+        row(out, "chat");
+        cli_put_text(out, "its files have a template: complete --chat\n");
+    }
 }
 
 static void show_tensor(cli_output *out, const json_t *t)

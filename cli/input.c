@@ -311,6 +311,13 @@ static int value_text(const json_t *value, cli_want want, bool label, cli_chunk 
         }
         return add_bytes(c, "", 0, &one, err);
     }
+    if (want == CLI_MESSAGES && json_is_array(value)) {
+        char *text = json_dumps(value, JSON_COMPACT);
+        const int rc = text ? add_bytes(c, text, strlen(text), piece, err)
+                            : cli_fail(err, B4C_E_MEMORY, "no memory for a line's messages");
+        free(text);
+        return rc;
+    }
     return B4C_E_FORMAT;
 }
 
@@ -332,6 +339,7 @@ static int read_keys(const cli_input *in, cli_chunk *c, const char *line, size_t
     for (int k = 0; k < FIELDS && rc == 0; k++) {
         if (!in->key[k]) continue;
         const json_t *value = json_object_get(object, in->key[k]);
+        r->json = r->json || (k == 0 && in->want == CLI_MESSAGES && json_is_array(value));
         if (!value)
             rc = cli_fail(err, B4C_E_FORMAT,
                           "no such key: %s:%lld: wanted '%s'; --%s names another", name,
@@ -346,7 +354,8 @@ static int read_keys(const cli_input *in, cli_chunk *c, const char *line, size_t
                                                   : "true or false",
                           k == 2                ? "a number"
                           : in->want == CLI_IDS ? "a string or an array of ids"
-                                                : "a string");
+                          : in->want == CLI_MESSAGES ? "a string or an array of messages"
+                                                     : "a string");
     }
     json_decref(object);
     return rc;

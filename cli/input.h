@@ -16,6 +16,7 @@ typedef struct cli_record {
     cli_piece text[2]; /* the text, or the pair */
     cli_piece label;
     cli_piece line; /* tsv: the whole line */
+    bool json;      /* MESSAGES: an array */
     int file;       /* for cli_input_where */
     long long number;
     uint64_t hash; /* a fingerprint of this record and all before it */
@@ -45,8 +46,9 @@ typedef struct cli_input cli_input;
 typedef enum cli_want {
     CLI_ONE_TEXT,
     CLI_PAIR,
-    CLI_IDS
-} cli_want; /* IDS: a jsonl value may be an array of integers */
+    CLI_IDS,     /* a jsonl value may be an array of integers */
+    CLI_MESSAGES /* it may be an array of objects: its JSON is the text */
+} cli_want;
 
 /* Files are looked at now, so that the last one's absence is not found after a night. NULL on
  * failure. */

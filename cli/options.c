@@ -58,6 +58,11 @@ const cli_option cli_options[] = {
     { "mask", 0, CLI_IS_TEXT, CLI_OWN, CLI_PARAPHRASE, true, "LIST", AT(mask), 0, 0,
       "tokens of the text that are hidden from the model, for freer variants: 6,7 are the sixth "
       "and the seventh" },
+    { "chat", 0, CLI_IS_FLAG, CLI_OWN, CLI_COMPLETE, true, NULL, AT(chat), 0, 0,
+      "every text is a message, put to the model by the chat template of its files; jsonl: also "
+      "arrays of {\"role\", \"content\"} (--key messages)" },
+    { "system", 0, CLI_IS_TEXT, CLI_OWN, CLI_COMPLETE, true, "STR", AT(system), 0, 0,
+      "with --chat: what the model is told before each message" },
     { "stream", 0, CLI_IS_FLAG, CLI_OWN, CLI_COMPLETE, false, NULL, AT(stream), 0, 0,
       "write text as it comes, as on a terminal" },
 
@@ -151,7 +156,8 @@ const cli_option cli_options[] = {
       "f32" },
     { "dialect", 0, CLI_IS_CHOICE, CLI_MODEL, MODELS, true, "auto|hub|bert4keras", AT(dialect), 0,
       0, "rules of the tokenizer; auto: by the model's files" },
-    { "as", 0, CLI_IS_TEXT, CLI_MODEL, ANSWERS | CLI_SCORE | CLI_EVAL, true, "t5-pegasus", AT(as), 0, 0,
+    { "as", 0, CLI_IS_TEXT, CLI_MODEL, ANSWERS | CLI_SCORE | CLI_EVAL, true, "t5-pegasus",
+      AT(as), 0, 0,
       "compute as T5 PEGASUS was trained (bias in cross-attention, scaled output, exact gelu) "
       "where its folder in the hub's layout calls it mt5" },
     { "max-length", 0, CLI_IS_COUNT, CLI_MODEL, MODELS, true, "N", AT(max_length), 1, 1 << 24,
@@ -227,6 +233,7 @@ static const struct {
 } needs[] = {
     { "resume", "output", "it goes on with the .part file of -o" },
     { "summary", "label", "without labels there is nothing to sum up" },
+    { "system", "chat", "it is a chat's first message" },
     { "beam-groups", "beams", "groups are made of them" },
     { "diversity", "beam-groups", "it parts them" },
     { "length-penalty", "beams", "it ranks them" },

@@ -185,6 +185,7 @@ typedef struct b4c_tokenizer_info {
     int start, end;          /* what generated text starts behind and ends with: cls and sep of
                               * WordPiece, else bos and eos; -1: none. A model's files may say
                               * otherwise */
+    const char *chat;        /* the template that makes text of messages, or NULL */
 } b4c_tokenizer_info;
 B4C_API void b4c_tokenizer_describe(const b4c_tokenizer *, b4c_tokenizer_info *);
 
@@ -201,6 +202,22 @@ B4C_API void b4c_encoding_free(b4c_encoding *);
  * Returns a NUL-ended string that the caller frees with free(), or NULL. */
 B4C_API char *b4c_detokenize(const b4c_tokenizer *, const int32_t *ids, int n, bool keep_special,
                              b4c_error *);
+
+/* Messages as the text that a chat model reads, by the template of its files:
+ * tokenizer_config.json, chat_template.jinja, or a GGUF file's own. `ask`: an answer shall follow.
+ * The template puts special tokens where they belong: generate from it with option no_special.
+ * Done is the part of Jinja that such templates use; one that uses more is B4C_E_UNSUPPORTED, by
+ * name and line. Returns a NUL-ended string that the caller frees with free(), or NULL. */
+typedef struct b4c_message {
+    const char *role;        /* "system", "user", "assistant" */
+    const char *content;
+    size_t size;             /* bytes of content; SIZE_MAX: up to the NUL */
+} b4c_message;
+B4C_API char *b4c_chat_text(const b4c_tokenizer *, const b4c_message *, int n, bool ask,
+                            b4c_error *);
+/* The same of a JSON list of messages, which may say more of each. */
+B4C_API char *b4c_chat_json(const b4c_tokenizer *, const char *messages, size_t bytes, bool ask,
+                            b4c_error *);
 
 /* ---- model -------------------------------------------------------------------------------- */
 
@@ -412,6 +429,7 @@ typedef struct b4c_generate_options {
     /* tokens of the text that are read, special ones included; 0: what the model holds */
     int max_source;
     b4c_truncate truncate;                /* where a longer one is cut */
+    bool no_special;                      /* put no special tokens around it: they are in it */
     /* What result 0 of text `text` has become longer by: whole characters, of `bytes` bytes (0:
      * nothing yet; "" at the end of a step), never taken back. Pieces come with greedy decoding
      * and sampling of one result, with beams only at the end. Another return than 0 stops that

@@ -16,7 +16,7 @@
 /* Is the source parsed before all else? */
 static bool is_json(int kind)
 {
-    return kind == B4C_SOURCE_TOKENIZER || (kind >= B4C_SOURCE_CONFIG && kind != B4C_SOURCE_BERT);
+    return kind == B4C_SOURCE_TOKENIZER || (kind >= B4C_SOURCE_CONFIG && kind < B4C_SOURCE_BERT);
 }
 
 static int parse_sources(b4c_settings *s, b4c_error *err)
@@ -320,6 +320,8 @@ static int build(b4c_tokenizer *t, b4c_settings *s, const b4c_tokenizer_options 
     if (bert) t->flags = choose_flags(s, dialect, o);
     else t->flags.dialect = dialect;
     t->max_length = s->max_length;
+    if (s->chat.size && !(t->chat = strndup((const char *)s->chat.data, s->chat.size)))
+        return b4c_fail(err, B4C_E_MEMORY, "%s: no memory for the chat template", s->name);
     B4C_TRY(bert ? build_wordpiece(t, s, dialect, err) : build_model(t, s, err));
     if (s->notes.size) b4c_buffer_text(&t->notes, s->notes.data);
     B4C_TRY(put_added(t, s, err));

@@ -21,6 +21,7 @@ static const char *const source_name[B4C_SOURCES] = {
     [B4C_SOURCE_SPECIAL] = "special_tokens_map.json",
     [B4C_SOURCE_ADDED] = "added_tokens.json",      [B4C_SOURCE_MODEL] = "config.json",
     [B4C_SOURCE_BERT] = "bert_config.json",
+    [B4C_SOURCE_CHAT] = "chat_template.jinja",
 };
 
 /* SentencePiece models have many names. */

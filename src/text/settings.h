@@ -6,6 +6,7 @@
 #ifndef B4C_TEXT_SETTINGS_H
 #define B4C_TEXT_SETTINGS_H
 #include "base/json.h"
+#include "base/span.h"
 #include "text/tokenizer.h"
 #include "text/vocab_json.h"
 
@@ -39,6 +40,7 @@ typedef struct b4c_settings {
     b4c_added added;                            /* id -1: the vocabulary's */
     b4c_buffer notes;
     b4c_decoder decoder;                        /* without its prefix */
+    b4c_span chat;                              /* the chat template; size 0: none */
 
     /* WordPiece */
     int lower, strip_accents, chinese, clean;   /* -1: not said; strip_accents -1: as lower */

@@ -127,6 +127,7 @@ struct b4c_tokenizer {
     int max_length;          /* tokens; 0: not stated */
     b4c_decoder decoder;
     b4c_buffer notes;        /* what was odd in the files, a line each */
+    char *chat;              /* the chat template; NULL: none */
 
     /* WordPiece */
     b4c_flags flags;         /* the dialect is every kind's */
@@ -160,6 +161,7 @@ typedef enum b4c_source_kind {
     B4C_SOURCE_ADDED,        /* added_tokens.json */
     B4C_SOURCE_MODEL,        /* config.json: tells the hub's layout from bert4keras's */
     B4C_SOURCE_BERT,         /* bert_config.json: there, the layout is Google's */
+    B4C_SOURCE_CHAT,         /* chat_template.jinja: goes before tokenizer_config.json's */
     B4C_SOURCES
 } b4c_source_kind;
 

@@ -203,6 +203,23 @@ static int read_added(b4c_settings *s, json_t *root, const char *where, b4c_erro
     return 0;
 }
 
+/* A file of its own, a text, or a list of templates by name: "default" is the one for messages. */
+static void read_chat(b4c_settings *s)
+{
+    const b4c_source *file = &s->source[B4C_SOURCE_CHAT];
+    const json_t *told = json_object_get(s->root[B4C_SOURCE_CONFIG], "chat_template");
+    json_t *one;
+    size_t i;
+    json_array_foreach((json_t *)told, i, one)
+        if (json_is_string(json_object_get(one, "name")) &&
+            !strcmp(json_string_value(json_object_get(one, "name")), "default"))
+            told = json_object_get(one, "template");
+    if (file->text) s->chat = (b4c_span){ (const unsigned char *)file->text, file->bytes };
+    else if (json_is_string(told))
+        s->chat = (b4c_span){ (const unsigned char *)json_string_value(told),
+                              json_string_length(told) };
+}
+
 int b4c_settings_config(b4c_settings *s, b4c_error *err)
 {
     json_t *config = s->root[B4C_SOURCE_CONFIG], *special = s->root[B4C_SOURCE_SPECIAL];
@@ -211,6 +228,7 @@ int b4c_settings_config(b4c_settings *s, b4c_error *err)
     if (special && !json_is_object(special))
         return b4c_fail(err, B4C_E_FORMAT, "%s: not an object", special_name);
     if (config) B4C_TRY(read_config(s, config, config_name, err));
+    read_chat(s);
 
     json_t *const both[2] = { config, special };
     const char *const name[2] = { config_name, special_name };

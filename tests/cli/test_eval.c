@@ -53,11 +53,11 @@ static void each_file_is_a_set_and_the_last_row_their_mean(void **state)
     const char *a = temp_text("a.tsv", written), *b = temp_text("b.tsv", "天\t天\n");
     const run r = bert4c(NULL, "eval", "rouge", "-f", a, "-f", b, NULL);
     assert_int_equal(r.code, 0);
-    assert_string_equal(
-        r.out, "rouge x100                      texts    rouge-1    rouge-2    rouge-l\n"
-               "a.tsv                               2      83.33      64.29      83.33\n"
-               "b.tsv                               1     100.00       0.00     100.00\n"
-               "mean                                3      91.67      32.14      91.67\n");
+    assert_string_equal(r.out,
+                        "rouge x100                      texts    rouge-1    rouge-2    rouge-l\n"
+                        "a.tsv                               2      83.33      64.29      83.33\n"
+                        "b.tsv                               1     100.00       0.00     100.00\n"
+                        "mean                                3      91.67      32.14      91.67\n");
 }
 
 /* The same numbers as similar's: one code. */
@@ -68,8 +68,8 @@ static void sts_is_what_similar_says(void **state)
     const run r = bert4c(NULL, "similar", "-m", tiny_model(), "-f", path, "--label", "3",
                          "--summary", "-q", NULL);
     assert_int_equal(r.code, 0);
-    json_t *json = eval_json("sts", (const char *[]){ "-m", tiny_model(), "-f", path, "--label",
-                                                      "3", NULL });
+    json_t *json = eval_json(
+        "sts", (const char *[]){ "-m", tiny_model(), "-f", path, "--label", "3", NULL });
     char line[64];
     static const char *const names[] = { "spearman", "pearson", "auc", "f1" };
     for (size_t i = 0; i < COUNT(names); i++) {
@@ -84,8 +84,8 @@ static void ppl_is_that_of_scores_together(void **state)
 {
     (void)state;
     const char *path = temp_text("lines.txt", "北京欢迎你\n今天天气很好\n\n");
-    const run r = bert4c(NULL, "score", "-m", tiny_model(), "--reading", "causal", "-f", path,
-                         "-q", NULL);
+    const run r = bert4c(NULL, "score", "-m", tiny_model(), "--reading", "causal", "-f", path, "-q",
+                         NULL);
     assert_int_equal(r.code, 0);
     double logprob = 0, tokens = 0;
     b4c_error err = { 0 };
@@ -97,8 +97,8 @@ static void ppl_is_that_of_scores_together(void **state)
         tokens += number(line, "tokens");
         json_decref(line);
     }
-    json_t *json = eval_json("ppl", (const char *[]){ "-m", tiny_model(), "--reading", "causal",
-                                                      "-f", path, NULL });
+    json_t *json = eval_json(
+        "ppl", (const char *[]){ "-m", tiny_model(), "--reading", "causal", "-f", path, NULL });
     const json_t *set = set_of(json, 0);
     assert_int_equal(number(set, "texts"), 3);
     assert_int_equal(number(set, "characters"), 11);

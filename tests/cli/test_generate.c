@@ -103,6 +103,44 @@ static void a_stream_is_the_same_text(void **state)
     }
 }
 
+/* A chat is what its template makes of the messages, without special tokens around it. */
+static void a_chat_is_its_templates_text(void **state)
+{
+    (void)state;
+    static const char *const files[] = { "config.json", "vocab.txt", "model.safetensors" };
+    for (size_t i = 0; i < COUNT(files); i++) {
+        char from[128], to[64];
+        size_t bytes;
+        snprintf(from, sizeof from, "%s/%s", LM, files[i]);
+        char *data = read_file(from, &bytes);
+        snprintf(to, sizeof to, "talks/%s", files[i]);
+        temp_file(to, data, bytes);
+        free(data);
+    }
+    const char *model = temp_path("talks");
+    run r = bert4c(NULL, ON("complete", model), FOUR, "--chat", "中国", NULL);
+    assert_int_equal(r.code, 1);
+    assert_non_null(strstr(r.err, "no chat template"));
+    temp_text("talks/chat_template.jinja",
+              "[CLS]{% for m in messages %}{{ m.content }}{% endfor %}");
+    const run plain = bert4c(NULL, ON("complete", model), FOUR, "中国大天", NULL);
+    assert_code(plain, 0);
+    char twice[256];
+    snprintf(twice, sizeof twice, "%s%s", plain.out, plain.out);
+    assert_out(bert4c(NULL, ON("complete", model), FOUR, "--chat", "中国大天", NULL), plain.out);
+    assert_out(bert4c(NULL, ON("complete", model), FOUR, "--chat", "--system", "中国", "大天", NULL),
+               plain.out);
+    assert_out(bert4c("{\"messages\": [{\"role\": \"user\", \"content\": \"中国大\"}, {\"role\": "
+                      "\"assistant\", \"content\": \"天\"}]}\n{\"messages\": \"中国大天\"}\n",
+                      ON("complete", model), FOUR, "--chat", "--from", "jsonl", "--key", "messages",
+                      NULL),
+               twice);
+    r = bert4c("{\"messages\": [{\"content\": \"中\"}]}\n", ON("complete", model), "--chat",
+               "--from", "jsonl", "--key", "messages", NULL);
+    assert_int_equal(r.code, 1);
+    assert_non_null(strstr(r.err, "message 1 has no"));
+}
+
 static void samples_are_the_librarys(void **state)
 {
     (void)state;
@@ -291,6 +329,7 @@ int main(void)
         cmocka_unit_test(jsonl_says_all),
         cmocka_unit_test(rules_on_tokens_hold),
         cmocka_unit_test(a_stream_is_the_same_text),
+        cmocka_unit_test(a_chat_is_its_templates_text),
         cmocka_unit_test(samples_are_the_librarys),
         cmocka_unit_test(odd_results_are_told),
         cmocka_unit_test(inspect_says_how_a_model_writes),

@@ -205,7 +205,9 @@ const char *standin_model(const char *folder, const char *model, const char *voc
     json_decref(config);
 
     temp_text(in(folder, "vocab.txt"), vocabulary);
-    temp_text(in(folder, "tokenizer_config.json"), "{\"do_lower_case\": false}");
+    temp_text(in(folder, "tokenizer_config.json"),
+              "{\"do_lower_case\": false, \"chat_template\": "
+              "\"[CLS]{% for m in messages %}{{ m.content }}[SEP]{% endfor %}\"}");
     if (p.no_head) {
         temp_text(in(folder, "modules.json"),
                   "[{\"idx\":0,\"name\":\"0\",\"path\":\"\",\"type\":\"sentence_transformers."

@@ -1,0 +1,100 @@
+/* chat.c - messages as the text that a chat model reads, by the template of its files.
+ *
+ * The template runs with what transformers gives it: the messages, whether an answer is asked for,
+ * the special tokens by name, no tools and no documents. Source: transformers 5.12,
+ * utils/chat_template_utils.py and PreTrainedTokenizerBase.apply_chat_template.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "text/jinja.h"
+#include "text/tokenizer.h"
+#include "text/utf8.h"
+
+static int check_messages(const json_t *messages, b4c_error *err)
+{
+    size_t i;
+    json_t *message;
+    if (!json_is_array(messages) || !json_array_size(messages))
+        return b4c_fail(
+            err, B4C_E_TEXT,
+            "chat: wanted a list of messages: [{\"role\": \"user\", \"content\": ...}]");
+    json_array_foreach((json_t *)messages, i, message) if (
+        !json_is_string(json_object_get(
+            message, "role"))) return b4c_fail(err, B4C_E_TEXT,
+                                               "chat: message %zu has no \"role\" that is a text",
+                                               i + 1);
+    return 0;
+}
+
+static json_t *variables_of(const b4c_tokenizer *t, json_t *messages, bool ask)
+{
+    const struct {
+        const char *name;
+        int id;
+    } token[] = { { "bos_token", t->bos },     { "eos_token", t->eos }, { "pad_token", t->pad },
+                  { "unk_token", t->unknown }, { "cls_token", t->cls }, { "sep_token", t->sep },
+                  { "mask_token", t->mask } };
+    json_t *all = json_pack("{s:O,s:b,s:n,s:n}", "messages", messages, "add_generation_prompt", ask,
+                            "tools", "documents");
+    for (size_t i = 0; i < sizeof token / sizeof *token; i++) {
+        const char *text = token[i].id >= 0 ? b4c_tokenizer_token(t, token[i].id) : NULL;
+        if (text) json_object_set_new(all, token[i].name, json_string(text));
+    }
+    return all;
+}
+
+static char *run_template(const b4c_tokenizer *t, json_t *messages, bool ask, b4c_error *err)
+{
+    b4c_buffer out = { 0 };
+    if (!t->chat) {
+        b4c_fail(err, B4C_E_MISSING,
+                 "chat: the model's files have no chat template (tokenizer_config.json, "
+                 "chat_template.jinja, GGUF); is it a chat model?");
+        return NULL;
+    }
+    if (check_messages(messages, err) < 0) return NULL;
+    b4c_jinja *j = b4c_jinja_parse(t->chat, strlen(t->chat), "chat template", err);
+    if (!j) return NULL;
+    json_t *variables = variables_of(t, messages, ask);
+    const int rc = variables ? b4c_jinja_run(j, variables, &out, err)
+                             : b4c_fail(err, B4C_E_MEMORY, "chat: no memory");
+    json_decref(variables);
+    b4c_jinja_free(j);
+    b4c_buffer_text(&out, "");
+    if (rc == 0 && !out.failed) return out.data;
+    b4c_buffer_done(&out);
+    return NULL;
+}
+
+char *b4c_chat_json(const b4c_tokenizer *t, const char *messages, size_t bytes, bool ask,
+                    b4c_error *err)
+{
+    json_t *list = b4c_json_parse(messages, bytes == SIZE_MAX ? strlen(messages) : bytes,
+                                  "messages", err);
+    if (!list) return NULL;
+    char *text = run_template(t, list, ask, err);
+    json_decref(list);
+    return text;
+}
+
+char *b4c_chat_text(const b4c_tokenizer *t, const b4c_message *messages, int n, bool ask,
+                    b4c_error *err)
+{
+    json_t *list = json_array();
+    int rc = 0;
+    for (int i = 0; i < n && rc == 0; i++) {
+        const b4c_message *m = &messages[i];
+        const size_t size = m->size == SIZE_MAX ? strlen(m->content) : m->size;
+        const size_t bad = b4c_utf8_check(m->content, size);
+        if (bad < size)
+            rc = b4c_utf8_fail("chat", m->content, size, bad, err);
+        else if (json_array_append_new(list, json_pack("{s:s,s:s%}", "role", m->role, "content",
+                                                       m->content, size)) < 0)
+            rc = b4c_fail(err, B4C_E_MEMORY, "chat: no memory for message %d", i + 1);
+    }
+    char *text = rc == 0 ? run_template(t, list, ask, err) : NULL;
+    json_decref(list);
+    return text;
+}
