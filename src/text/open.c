@@ -152,7 +152,8 @@ static b4c_tokenizer *open_gguf(const char *path, const b4c_tokenizer_options *o
     return t;
 }
 
-/* Weights, or a prefix that several files have in common (TensorFlow). */
+/* Weights, or a prefix that several files have in common (TensorFlow): a path that is no file, but
+ * not by a tokenizer's name. */
 static bool is_weights(const char *path)
 {
     static const char *const end[] = { ".safetensors", ".onnx", ".bin",  ".pt",      ".pth",
@@ -160,7 +161,8 @@ static bool is_weights(const char *path)
                                        ".index.json" };
     for (size_t i = 0; i < sizeof end / sizeof *end; i++)
         if (ends_with(path, end[i])) return true;
-    return !b4c_file_exists(path);
+    return !b4c_file_exists(path) && !ends_with(path, ".json") && !ends_with(path, ".txt") &&
+           !ends_with(path, ".model");
 }
 
 static bool vocabulary_in(const char *folder)
@@ -194,6 +196,7 @@ static char *find_place(const char *path)
             }
         }
     }
+    if (!other && !b4c_file_exists(path)) other = strdup(path); /* it is told that there is none */
     if (!other) return folder;
     free(folder);
     return other;
