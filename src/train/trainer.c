@@ -11,6 +11,7 @@
 #include "base/file.h"
 #include "base/pool.h"
 #include "model/save.h"
+#include "train/curve.h"
 #include "train/output.h"
 #include <math.h>
 #include <stdio.h>
@@ -352,6 +353,17 @@ static int write_model(b4c_trainer *t, b4c_error *err)
     return rc;
 }
 
+/* A picture that cannot be drawn is no reason to stop. */
+static void draw_curve(const b4c_trainer *t)
+{
+    char *log = b4c_output_path(t->recipe.output, "log.jsonl", NULL);
+    char *picture = b4c_output_path(t->recipe.output, "curve.svg", NULL);
+    if (log && picture)
+        b4c_curve_write(log, t->recipe.evaluate ? b4c_metric_name(t->metric) : NULL, picture, NULL);
+    free(log);
+    free(picture);
+}
+
 int b4c_trainer_write_checkpoint(b4c_trainer *t, b4c_error *err)
 {
     char *path = b4c_output_path(t->recipe.output, checkpoint_name, err);
@@ -363,6 +375,7 @@ int b4c_trainer_write_checkpoint(b4c_trainer *t, b4c_error *err)
     t->standing.log_bytes = (int64_t)ftell(t->log);
     if (rc == 0)
         rc = b4c_checkpoint_write(path, &t->learner, &t->standing, t->recipe.json, err);
+    if (rc == 0) draw_curve(t);
     free(path);
     return rc;
 }

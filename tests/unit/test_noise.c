@@ -96,7 +96,8 @@ static void units_are_whole_words_of_jieba(void **state)
             const uint32_t begin = e.begin[first[u]], end = e.end[first[u + 1] - 1];
             for (size_t w = 0; w < cuts.n; w++) {
                 const uint32_t from = w ? cuts.end[w - 1] : 0, upto = cuts.end[w];
-                const bool apart = upto <= begin || from >= end, within = from >= begin && upto <= end;
+                const bool apart = upto <= begin || from >= end;
+                const bool within = from >= begin && upto <= end;
                 /* a word around a unit has no token of another unit */
                 const bool around = from <= begin && upto >= end &&
                                     (u == 0 || e.end[first[u] - 1] <= from) &&
