@@ -6,7 +6,7 @@
 #include "api/writing.h"
 
 #include "base/error.h"
-#include "text/spell.h"
+#include "text/stream.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -157,26 +157,23 @@ int b4c_sources_read(b4c_session *s, b4c_sources *to, b4c_reading r, const char 
 
 /* ---- streaming ------------------------------------------------------------------------------- */
 
-/* Text of a result that grows: what two steps agree on is certain, but for a blank at its end and
- * what may be the beginning of a stop string. */
+/* Text of a result that grows, and how far the caller has it: all that is certain, but for a blank
+ * at its end and what may be the beginning of a stop string. */
+typedef struct growing {
+    b4c_stream text;
+    bool begun;
+    int tokens;              /* that went into it */
+    size_t given;            /* bytes of it that the caller has */
+} growing;
+
 typedef struct stream {
     const b4c_model *model;
     const b4c_generate_options *o;
     b4c_job *job;
     bool interrupted;
     bool pieces;             /* one hypothesis from the beginning: its text only grows */
-    char **last;             /* [n] text of the step before */
-    size_t *given;           /* [n] bytes of it that the caller has */
+    growing *result;         /* [n] */
 } stream;
-
-static size_t shared(const char *a, const char *b)
-{
-    size_t n = 0;
-    while (a[n] && a[n] == b[n]) n++;
-    /* back to a character's beginning */
-    while (n && ((unsigned char)a[n] & 0xc0) == 0x80) n--;
-    return n;
-}
 
 /* Bytes of text [n] that no stop string can begin in. */
 static size_t before_stop(const b4c_generate_options *o, const char *text, size_t n)
@@ -192,9 +189,9 @@ static size_t before_stop(const b4c_generate_options *o, const char *text, size_
 
 static int tell(stream *s, int job, const char *text, size_t upto)
 {
-    const size_t from = s->given[job];
+    const size_t from = s->result[job].given;
     if (upto <= from) return s->o->stream(s->o->stream_arg, job, "", 0);
-    s->given[job] = upto;
+    s->result[job].given = upto;
     return s->o->stream(s->o->stream_arg, job, text + from, upto - from);
 }
 
@@ -206,22 +203,21 @@ static int watch(void *arg, int job)
     if (!s->pieces) return s->o->stream(s->o->stream_arg, job, "", 0);
     int n;
     const int32_t *ids = b4c_request_tokens(s->job[job].request, 0, &n);
-    char *text = b4c_spell(s->model->tokenizer, ids, n, NULL);
-    if (!text) return tell(s, job, "", 0);
-    size_t sure = s->last[job] ? shared(s->last[job], text) : 0;
+    growing *g = &s->result[job];
+    if (!g->begun) b4c_stream_init(&g->text, s->model->tokenizer, B4C_STREAM_TIGHT);
+    g->begun = true;
+    while (g->tokens < n && b4c_stream_push(&g->text, ids[g->tokens], NULL) >= 0) g->tokens++;
+    const char *text = g->text.text.data;
+    size_t sure = g->text.text.size;
     while (sure && text[sure - 1] == ' ') sure--;
-    const int stop = tell(s, job, text, before_stop(s->o, text, sure));
-    free(s->last[job]);
-    s->last[job] = text;
-    return stop;
+    return tell(s, job, text, before_stop(s->o, text, sure));
 }
 
 static int stream_init(stream *s, int n, b4c_error *err)
 {
     s->pieces = s->o->n == 1 && s->o->beams == 1 && s->model->tokenizer;
-    s->last = calloc((size_t)n + 1, sizeof *s->last);
-    s->given = calloc((size_t)n + 1, sizeof *s->given);
-    return s->last && s->given ? 0 : b4c_fail(err, B4C_E_MEMORY, "no memory for %d streams", n);
+    s->result = calloc((size_t)n + 1, sizeof *s->result);
+    return s->result ? 0 : b4c_fail(err, B4C_E_MEMORY, "no memory for %d streams", n);
 }
 
 /* What is left of each text. */
@@ -230,15 +226,15 @@ static void stream_end(stream *s, const b4c_generation *g)
     for (int i = 0; i < g->n; i++) {
         const char *text = g->count[i] ? g->result[i][0].text : NULL;
         const size_t bytes = text ? strlen(text) : 0;
-        if (bytes > s->given[i]) (void)tell(s, i, text, bytes);
+        if (bytes > s->result[i].given) (void)tell(s, i, text, bytes);
     }
 }
 
 static void stream_done(stream *s, int n)
 {
-    for (int i = 0; s->last && i < n; i++) free(s->last[i]);
-    free(s->last);
-    free(s->given);
+    for (int i = 0; s->result && i < n; i++)
+        if (s->result[i].begun) b4c_stream_done(&s->result[i].text);
+    free(s->result);
 }
 
 /* ---- the run --------------------------------------------------------------------------------- */
