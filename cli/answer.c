@@ -73,6 +73,8 @@ static void put_jsonl(const answerer *a, cli_output *out, const char *text, size
             cli_put_float(out, (float)x[k].score);
         }
         cli_print(out, ",\"finish\":\"%s\"", b4c_finish_name(x[k].finish));
+        if (x[k].cycle)
+            cli_print(out, ",\"cycle\":{\"tokens\":%d,\"rounds\":%d}", x[k].cycle, x[k].rounds);
         if (a->writing.options.logprobs || a->writing.options.alternatives)
             put_tokens(a, out, &x[k]);
         cli_put_text(out, "}");
@@ -180,7 +182,8 @@ static int choose_stream(answerer *a, b4c_error *err)
     b4c_generate_options *o = &a->writing.options;
     cli_format format;
     if (cli_output_format(self, s, &format, err) < 0) return err->code;
-    const bool can = format == CLI_TEXT && !s->output && o->n == 1 && o->beams == 1;
+    const bool can = format == CLI_TEXT && !s->output && o->n == 1 && o->beams == 1 &&
+                     !o->whole_sentences;
     if (s->stream && !can)
         return cli_fail(err, B4C_E_ARG,
                         "contradicting options: %s: --stream goes with text on standard output and "

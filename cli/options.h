@@ -57,7 +57,7 @@ typedef struct cli_settings {
     long long dim, top;
     double seconds;
     /* writing; what was not typed stays as the model or the command has it */
-    bool sample, bert4keras_beam, allow_unknown, logprobs, stream;
+    bool sample, whole_sentences, bert4keras_beam, allow_unknown, logprobs, stream;
     int early_stopping, reading; /* b4c_early_stopping, b4c_reading */
     const char *as, *source, *mask, *system;
     bool chat;

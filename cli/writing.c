@@ -147,7 +147,7 @@ static int read_sampling(b4c_generate_options *o, const cli_settings *s, b4c_err
 int cli_writing_read(cli_writing *w, const cli_model *m, const cli_settings *s,
                      const b4c_generate_options *usual, b4c_error *err)
 {
-    *w = (cli_writing){ .options = *usual };
+    *w = (cli_writing){ .options = *usual, .tokenizer = b4c_model_tokenizer(m->model) };
     b4c_generate_options *o = &w->options;
     set_count(s, "max-new-tokens", s->max_new_tokens, &o->max_new_tokens);
     set_count(s, "min-new-tokens", s->min_new_tokens, &o->min_new_tokens);
@@ -176,6 +176,7 @@ int cli_writing_read(cli_writing *w, const cli_model *m, const cli_settings *s,
     if (cli_given(s, "reading")) o->reading = (b4c_reading)s->reading;
     if (cli_given(s, "truncate")) o->truncate = (b4c_truncate)s->truncate;
     o->allow_unknown = s->allow_unknown;
+    o->whole_sentences = s->whole_sentences;
     o->logprobs = s->logprobs;
     o->max_source = (int)s->max_length;
     o->seed = (uint64_t)s->seed;
@@ -191,8 +192,23 @@ void cli_writing_done(cli_writing *w)
 
 /* ---- messages -------------------------------------------------------------------------------- */
 
+static void count_cycles(cli_writing *w, const b4c_result *r, int n)
+{
+    for (int i = 0; i < n; i++) {
+        if (!r[i].cycle || w->cycles++) continue;
+        char *text = b4c_detokenize(w->tokenizer, r[i].ids + r[i].n - r[i].cycle, r[i].cycle, false,
+                                    NULL);
+        if (!text) continue;
+        snprintf(w->cycle, sizeof w->cycle, "%.*s",
+                 (int)cli_width_cut(text, strlen(text), 20), text);
+        free(text);
+    }
+}
+
 void cli_writing_count(cli_writing *w, const b4c_generation *g)
 {
+    w->unknown += g->unknown;
+    for (int i = 0; i < g->n && w->tokenizer; i++) count_cycles(w, g->result[i], g->count[i]);
     w->read += g->tokens_read;
     w->written += g->tokens_written;
     w->empty += g->empty;
@@ -202,9 +218,17 @@ void cli_writing_count(cli_writing *w, const b4c_generation *g)
     w->texts_cut += g->texts_cut;
 }
 
+/* "1 result", "1,200 results" */
+static const char *results(long long n, char room[48])
+{
+    char number[32];
+    snprintf(room, 48, "%s %s", cli_count_text(n, number), n == 1 ? "result" : "results");
+    return room;
+}
+
 void cli_writing_say(const cli_writing *w, long long records, double seconds)
 {
-    char a[32], b[32], c[32];
+    char a[32], b[32], c[32], d[48];
     const double rate = seconds > 0 ? (double)w->written / seconds : 0;
     if (records > 1)
         cli_say("%s texts, %s tokens read, %s written in %.1f s: %.0f tokens/s",
@@ -214,12 +238,23 @@ void cli_writing_say(const cli_writing *w, long long records, double seconds)
         cli_say("%s texts were too long and lost %s tokens; --max-length and --truncate say where",
                 cli_count_text(w->texts_cut, a), cli_count_text(w->cut, b));
     if (w->empty)
-        cli_say("%s results are empty: the model ended at once; --min-new-tokens N forbids that",
-                cli_count_text(w->empty, a));
+        cli_say("%s without a token: the model ended at once; --min-new-tokens N forbids that",
+                results(w->empty, d));
     if (w->at_limit)
-        cli_say("%s results were ended by a length limit, not by the model; --max-new-tokens sets "
-                "it",
-                cli_count_text(w->at_limit, a));
+        cli_say("%s ended by a length limit, not by the model; --max-new-tokens sets it, and "
+                "--whole-sentences leaves out what was cut off",
+                results(w->at_limit, d));
+    if (w->cycles)
+        cli_say("%s ended in a cycle, '%s' again and again: --no-repeat-ngram 4, "
+                "--repetition-penalty 1.2 or sampling (--top-p 0.9) breaks it",
+                results(w->cycles, d), w->cycle);
+    if (w->unknown)
+        cli_say("%s of %s tokens read are unknown to the vocabulary (%.2f %%)",
+                cli_count_text(w->unknown, a), cli_count_text(w->read, b),
+                100.0 * (double)w->unknown / (double)w->read);
+    if (w->options.repetition_penalty > 2)
+        cli_say("a repetition penalty of %g drives a model to tokens that mean nothing; 1.1 to 1.3 "
+                "is usual", (double)w->options.repetition_penalty);
     if (w->shortened)
         cli_say("%s texts leave fewer positions than --max-new-tokens asks for",
                 cli_count_text(w->shortened, a));

@@ -10,8 +10,11 @@ typedef struct cli_writing {
     b4c_generate_options options;
     void *memory[64];        /* of its lists */
     int n_memory;
+    const b4c_tokenizer *tokenizer;
     /* for the messages at the end */
-    long long read, written, empty, at_limit, shortened, cut, texts_cut;
+    long long read, written, empty, at_limit, shortened, cut, texts_cut, unknown;
+    long long cycles;        /* results that end in one */
+    char cycle[64];          /* the first of them, or its beginning */
 } cli_writing;
 
 /* `usual`: what holds where nothing was typed. Tokens are looked up, phrases are tokenized. */

@@ -423,6 +423,9 @@ typedef struct b4c_generate_options {
     int n_stop;
     /* log-probability of every token, before temperature and filters */
     bool logprobs;
+    /* a result that a length limit ends loses what stands behind its last whole sentence, if it has
+     * one (it ends with 。！？；…!?.; and a closing quote or bracket behind) */
+    bool whole_sentences;
     int alternatives;                     /* and of this many best tokens at each place */
     /* the source */
     b4c_reading reading;
@@ -459,6 +462,9 @@ typedef struct b4c_result {
     const float *token_logprob;      /* [n], with option logprobs */
     const b4c_candidate *alternative;    /* [n, alternatives], p is a log-probability here */
     b4c_finish finish;
+    /* it ends in the same `cycle` tokens, `rounds` times one after the other: 3 rounds and 12
+     * tokens at least. 0: it does not */
+    int cycle, rounds;
 } b4c_result;
 
 /* What a call wrote. Belongs to the caller: start from {0}, free once at the end. */
@@ -470,6 +476,7 @@ typedef struct b4c_generation {
     int64_t tokens_read, tokens_written; /* of all sources and results */
     int texts_cut;           /* sources that truncation shortened */
     int64_t cut;             /* tokens that they lost */
+    int64_t unknown;         /* of the sources' tokens, those that the vocabulary lacks */
     int empty;               /* results without a token */
     int at_limit;            /* results that a length limit ended */
     /* texts that max_new_tokens would take beyond the positions that the model has: they stop

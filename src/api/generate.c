@@ -215,7 +215,8 @@ static int watch(void *arg, int job)
 
 static int stream_init(stream *s, int n, b4c_error *err)
 {
-    s->pieces = s->o->n == 1 && s->o->beams == 1 && s->model->tokenizer;
+    s->pieces = s->o->n == 1 && s->o->beams == 1 && s->model->tokenizer &&
+                !s->o->whole_sentences;
     s->result = calloc((size_t)n + 1, sizeof *s->result);
     return s->result ? 0 : b4c_fail(err, B4C_E_MEMORY, "no memory for %d streams", n);
 }
@@ -345,6 +346,7 @@ int b4c_write(b4c_session *s, b4c_reading r, b4c_sources *sources, const b4c_gen
     g->result = x->result;
     g->tokens_read = x->sources.stats.tokens;
     g->texts_cut = x->sources.stats.texts_cut;
+    g->unknown = x->sources.stats.unknown;
     g->cut = x->sources.stats.cut;
     s->stats = x->sources.stats;
     const int rc = run(s, r, o, g, err);

@@ -423,7 +423,7 @@ b4c_finish b4c_request_why(b4c_request *r, b4c_hypothesis *h)
     return h->n >= r->o.max_new_tokens ? B4C_FINISH_LENGTH : B4C_FINISH_NONE;
 }
 
-/* ---- steps and results ----------------------------------------------------------------------- */
+/* ---- steps ----------------------------------------------------------------------------------- */
 
 static int check_numbers(const b4c_request *r, const float *logits, b4c_error *err)
 {
@@ -458,64 +458,4 @@ void b4c_request_finish(b4c_request *r, b4c_finish why)
     }
     for (int i = 0; i < r->n_live; i++) b4c_hypothesis_free(&r->live[i]);
     r->n_live = 0;
-}
-
-static int by_lane(const void *a, const void *b)
-{
-    const b4c_hypothesis *x = a, *y = b;
-    return (x->lane > y->lane) - (x->lane < y->lane);
-}
-
-static int by_score(const void *a, const void *b)
-{
-    const b4c_hypothesis *x = a, *y = b;
-    if (x->score < y->score || x->score > y->score) return x->score > y->score ? -1 : 1;
-    return by_lane(a, b);
-}
-
-/* Text of a result, without what a stop string cut off; tokens behind the cut go too. */
-static char *text_of(const b4c_request *r, b4c_hypothesis *h, int *n)
-{
-    char *text = b4c_spell(r->facts.tokenizer, h->ids, *n, NULL);
-    if (!text || h->cut == SIZE_MAX) return text;
-    if (strlen(text) > h->cut) text[h->cut] = 0;
-    while (*n) {
-        char *shorter = b4c_spell(r->facts.tokenizer, h->ids, *n - 1, NULL);
-        const bool goes = shorter && strlen(shorter) >= h->cut;
-        free(shorter);
-        if (!goes) break;
-        --*n;
-    }
-    return text;
-}
-
-int b4c_request_results(const b4c_request *request, const b4c_result **results)
-{
-    b4c_request *r =
-        (b4c_request *)(uintptr_t)request; /* results are made when they are first asked for */
-    const bool beams = r->o.beams > 1 || r->o.bert4keras_beam;
-    if (!r->result && r->n_done) {
-        r->result = calloc((size_t)r->n_done, sizeof *r->result);
-        if (!r->result) return B4C_E_MEMORY;
-        qsort(r->done, (size_t)r->n_done, sizeof *r->done, beams ? by_score : by_lane);
-        r->n_result = r->n_done < r->o.n ? r->n_done : r->o.n;
-        for (int i = 0; i < r->n_result; i++) {
-            b4c_hypothesis *h = &r->done[i];
-            int n = h->n;
-            while (n && h->finish != B4C_FINISH_LENGTH && b4c_request_is_end(r, h->ids[n - 1]) &&
-                   (n == h->n || r->o.bert4keras_beam))
-                n--;
-            char *text = r->facts.tokenizer ? text_of(r, h, &n) : NULL;
-            r->result[i] = (b4c_result){ .ids = h->ids,
-                                         .n = n,
-                                         .text = text,
-                                         .logprob = h->logprob,
-                                         .score = beams ? h->score : h->logprob,
-                                         .token_logprob = h->token_logprob,
-                                         .alternative = h->alternative,
-                                         .finish = h->finish };
-        }
-    }
-    *results = r->result;
-    return r->n_result;
 }

@@ -189,11 +189,11 @@ static void odd_results_are_told(void **state)
     (void)state;
     const run limit = bert4c(NULL, "complete", "-m", UNILM, FOUR, "中国人", NULL);
     assert_code(limit, 0);
-    assert_says(limit, "1 results were ended by a length limit");
+    assert_says(limit, "1 result ended by a length limit");
     const run empty = bert4c(NULL, "complete", "-m", UNILM, "--logit-bias", "[SEP]=100", "中国人",
                              NULL);
     assert_out(empty, "\n");
-    assert_says(empty, "1 results are empty");
+    assert_says(empty, "1 result without a token");
 }
 
 static void inspect_says_how_a_model_writes(void **state)

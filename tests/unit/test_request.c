@@ -8,6 +8,7 @@
 
 #include <math.h>
 
+#include "base/memory.h"
 #include "decode/request.h"
 
 enum { V = 7, END = 1, MOST = 64 };
@@ -382,6 +383,99 @@ static void what_contradicts_is_an_error_that_names_it(void **state)
     b4c_request_free(r);
 }
 
+/* ---- what is odd about results --------------------------------------------------------------- */
+
+enum { WORDS = 15 };
+
+/* A request whose logits want this sequence, then the end token. */
+static b4c_request *dictated(const int32_t *ids, int n, const b4c_tokenizer *t, bool whole)
+{
+    static const int32_t end[] = { 0 };
+    const b4c_vocabulary_facts f = { WORDS, end, 1, -1, -1, -1, -1, t };
+    b4c_error err = { 0 };
+    b4c_generate_options o = B4C_GENERATE_DEFAULT;
+    o.max_new_tokens = n;
+    o.whole_sentences = whole;
+    b4c_request *r = b4c_request_new(&o, &f, NULL, 0, 0, &err);
+    if (!r) fail_msg("%s", err.message);
+    for (int i = 0, live = 1; live > 0; i++) {
+        float logits[WORDS] = { 0 };
+        b4c_move move;
+        logits[i < n ? ids[i] : 0] = 9;
+        live = b4c_request_step(r, logits, &move, &err);
+        if (live < 0) fail_msg("%s", err.message);
+    }
+    return r;
+}
+
+/* REPORTS G02, G09: results that go round in circles are told. */
+static void a_cycle_at_the_end_is_found(void **state)
+{
+    (void)state;
+    static const struct {
+        int32_t ids[24];
+        int n, cycle, rounds;
+    } cases[] = {
+        { { 1, 2, 3, 4, 5, 4, 5, 4, 5, 4, 5, 4, 5, 4, 5 }, 15, 2, 6 },
+        { { 1, 2, 3, 4, 1, 2, 3, 4, 1, 2, 3, 4 }, 12, 4, 3 },
+        { { 2, 3, 4, 1, 2, 3, 4, 1, 2, 3, 4, 1, 2 }, 13, 4, 3 }, /* it ends within a round */
+        { { 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7 }, 12, 1, 12 },
+        { { 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7 }, 11, 0, 0 },       /* laughter */
+        { { 1, 2, 1, 2, 1, 2, 1, 2, 1, 2, 1, 2, 3 }, 13, 0, 0 }, /* it came to an end */
+        { { 1, 2, 3, 4, 5, 6, 1, 2, 3, 4, 5, 6 }, 12, 0, 0 },
+        { { 1 }, 1, 0, 0 },
+    };
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        const b4c_result *x;
+        b4c_request *r = dictated(cases[i].ids, cases[i].n, NULL, false);
+        assert_int_equal(b4c_request_results(r, &x), 1);
+        assert_int_equal(x->n, cases[i].n);
+        assert_int_equal(x->cycle, cases[i].cycle);
+        assert_int_equal(x->rounds, cases[i].rounds);
+        b4c_request_free(r);
+    }
+}
+
+/* REPORTS G12: a text that the limit ends need not end within a sentence. */
+static void whole_sentences_are_kept_where_the_limit_ends(void **state)
+{
+    (void)state;
+    static const char *const words[] = { "[SEP]", "今", "天", "好", "。",    "他",    "说",   "”",
+                                         ".",     "a",  "！", "？", "[UNK]", "[CLS]", "[PAD]" };
+    b4c_buffer list = { 0 };
+    for (int i = 0; i < WORDS; i++) b4c_buffer_print(&list, "%s\n", words[i]);
+    b4c_error err = { 0 };
+    b4c_tokenizer *t = b4c_tokenizer_open(temp_text("sentences/vocab.txt", list.data),
+                                          B4C_DIALECT_BERT4KERAS, &err);
+    if (!t) fail_msg("%s", err.message);
+    b4c_buffer_done(&list);
+    static const struct {
+        int32_t ids[10];
+        int n;
+        const char *text;
+        int left;
+    } cases[] = {
+        { { 1, 2, 3, 4, 5, 6 }, 6, "今天好。", 4 },
+        { { 5, 6, 3, 10, 7, 1 }, 6, "他说好！”", 5 },
+        { { 5, 6, 3, 11 }, 4, "他说好？", 4 },
+        { { 5, 6, 3 }, 3, "他说好", 3 }, /* there is none */
+    };
+    for (size_t i = 0; i < COUNT(cases); i++)
+        for (int whole = 0; whole < 2; whole++) {
+            const b4c_result *x;
+            double sum = 0;
+            b4c_request *r = dictated(cases[i].ids, cases[i].n, t, whole);
+            assert_int_equal(b4c_request_results(r, &x), 1);
+            assert_int_equal(x->finish, B4C_FINISH_LENGTH);
+            assert_int_equal(x->n, whole ? cases[i].left : cases[i].n);
+            if (whole) assert_string_equal(x->text, cases[i].text);
+            for (int k = 0; k < x->n; k++) sum += (double)x->token_logprob[k];
+            assert_true(fabs(sum - x->logprob) < 1e-5);
+            b4c_request_free(r);
+        }
+    b4c_tokenizer_free(t);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -391,6 +485,8 @@ int main(void)
         cmocka_unit_test(every_combination_of_options_keeps_its_promises),
         cmocka_unit_test(a_sample_depends_on_seed_and_number_but_not_on_how_many_there_are),
         cmocka_unit_test(what_contradicts_is_an_error_that_names_it),
+        cmocka_unit_test(a_cycle_at_the_end_is_found),
+        cmocka_unit_test(whole_sentences_are_kept_where_the_limit_ends),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

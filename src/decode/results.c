@@ -1,0 +1,113 @@
+/* results.c - what a request has to show when it is done: results in order, their texts, and what
+ * is odd about them: a cycle that would go on for ever, a sentence that the limit cut off.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "decode/request_own.h"
+#include "text/spell.h"
+#include "text/utf8.h"
+
+static int by_lane(const void *a, const void *b)
+{
+    const b4c_hypothesis *x = a, *y = b;
+    return (x->lane > y->lane) - (x->lane < y->lane);
+}
+
+static int by_score(const void *a, const void *b)
+{
+    const b4c_hypothesis *x = a, *y = b;
+    if (x->score < y->score || x->score > y->score) return x->score > y->score ? -1 : 1;
+    return by_lane(a, b);
+}
+
+/* ---- cycles ---------------------------------------------------------------------------------- */
+
+enum { LEAST_ROUNDS = 3, LEAST_TOKENS = 12, LONGEST_CYCLE = 512 };
+
+/* Tokens of the shortest cycle that the sequence ends in, 0: none; *rounds: how often it stands
+ * there. */
+static int find_cycle(const int32_t *ids, int n, int *rounds)
+{
+    for (int k = 1; k <= LONGEST_CYCLE && k * LEAST_ROUNDS <= n; k++) {
+        int same = 0;
+        while (same < n - k && ids[n - 1 - same] == ids[n - 1 - same - k]) same++;
+        *rounds = same / k + 1;
+        if (*rounds >= LEAST_ROUNDS && *rounds * k >= LEAST_TOKENS) return k;
+    }
+    *rounds = 0;
+    return 0;
+}
+
+/* ---- texts ----------------------------------------------------------------------------------- */
+
+/* Bytes up to and with the last end of a sentence; 0: there is none. */
+static size_t last_sentence(const char *text)
+{
+    static const uint32_t end[] = { 0x3002, 0xff01, 0xff1f, 0xff1b, 0x2026, '!', '?', '.', ';' };
+    static const uint32_t after[] = { 0x201d, 0x2019, 0x300d, 0x300f, 0xff09, '"', '\'', ')' };
+    const uint8_t *p = (const uint8_t *)text, *stop = p + strlen(text);
+    size_t last = 0;
+    for (bool ended = false; p < stop;) {
+        bool ends = false, closes = false;
+        const uint32_t c = b4c_utf8_read(p, stop, &p);
+        for (size_t i = 0; i < sizeof end / sizeof *end; i++) ends = ends || c == end[i];
+        for (size_t i = 0; i < sizeof after / sizeof *after; i++) closes = closes || c == after[i];
+        ended = ends || (ended && closes);
+        if (ended) last = (size_t)(p - (const uint8_t *)text);
+    }
+    return last;
+}
+
+/* Text of a result, without what a stop string cut off; tokens behind the cut go too. */
+static char *text_of(const b4c_request *r, b4c_hypothesis *h, int *n)
+{
+    char *text = b4c_spell(r->facts.tokenizer, h->ids, *n, NULL);
+    if (text && r->o.whole_sentences && h->finish == B4C_FINISH_LENGTH) {
+        const size_t whole = last_sentence(text);
+        if (whole && whole < strlen(text)) h->cut = whole;
+    }
+    if (!text || h->cut == SIZE_MAX) return text;
+    if (strlen(text) > h->cut) text[h->cut] = 0;
+    while (*n) {
+        char *shorter = b4c_spell(r->facts.tokenizer, h->ids, *n - 1, NULL);
+        const bool goes = shorter && strlen(shorter) >= h->cut;
+        free(shorter);
+        if (!goes) break;
+        --*n;
+        if (h->finish == B4C_FINISH_LENGTH) h->logprob -= (double)h->token_logprob[*n];
+    }
+    return text;
+}
+
+int b4c_request_results(const b4c_request *request, const b4c_result **results)
+{
+    b4c_request *r =
+        (b4c_request *)(uintptr_t)request; /* results are made when they are first asked for */
+    const bool beams = r->o.beams > 1 || r->o.bert4keras_beam;
+    if (!r->result && r->n_done) {
+        r->result = calloc((size_t)r->n_done, sizeof *r->result);
+        if (!r->result) return B4C_E_MEMORY;
+        qsort(r->done, (size_t)r->n_done, sizeof *r->done, beams ? by_score : by_lane);
+        r->n_result = r->n_done < r->o.n ? r->n_done : r->o.n;
+        for (int i = 0; i < r->n_result; i++) {
+            b4c_hypothesis *h = &r->done[i];
+            int n = h->n;
+            while (n && h->finish != B4C_FINISH_LENGTH && b4c_request_is_end(r, h->ids[n - 1]) &&
+                   (n == h->n || r->o.bert4keras_beam))
+                n--;
+            char *text = r->facts.tokenizer ? text_of(r, h, &n) : NULL;
+            r->result[i] = (b4c_result){ .ids = h->ids,
+                                         .n = n,
+                                         .text = text,
+                                         .logprob = h->logprob,
+                                         .score = beams ? h->score : h->logprob,
+                                         .token_logprob = h->token_logprob,
+                                         .alternative = h->alternative,
+                                         .finish = h->finish };
+            r->result[i].cycle = find_cycle(h->ids, n, &r->result[i].rounds);
+        }
+    }
+    *results = r->result;
+    return r->n_result;
+}
