@@ -100,7 +100,7 @@ cli_input *cli_input_open(const cli_settings *s, cli_want want, b4c_error *err)
         in->standard_input[0] = "-";
         in->file = (cli_list){ in->standard_input, 1 };
     }
-    if (look_at_files(in, err) < 0 || cli_convert_open(&in->lines.convert, s->charset, err) < 0)
+    if (look_at_files(in, err) < 0 || cli_recode_open(&in->lines.convert, s->charset, err) < 0)
         goto fail;
     return in;
 fail:

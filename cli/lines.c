@@ -45,7 +45,7 @@ void cli_lines_close(cli_lines *l)
 void cli_lines_done(cli_lines *l)
 {
     cli_lines_close(l);
-    cli_convert_close(&l->convert);
+    cli_recode_close(&l->convert);
     free(l->buffer);
     *l = (cli_lines){ .fd = -1 };
 }
@@ -93,7 +93,7 @@ static int as_utf8(cli_lines *l, const char **line, size_t *size, b4c_error *err
 {
     size_t bad = 0;
     b4c_error why = { 0 };
-    const int rc = cli_convert_text(&l->convert, *line, *size, line, size, &bad, &why);
+    const int rc = cli_recode_text(&l->convert, *line, *size, line, size, &bad, &why);
     if (rc == B4C_E_TEXT)
         return cli_fail(err, rc, "not the text it should be: %s:%lld: byte %zu: %s",
                         cli_shown_name(l->name), l->number, bad + 1, why.message);

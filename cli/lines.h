@@ -11,7 +11,7 @@ typedef struct cli_lines {
     bool ended;
     long long number; /* of the last line, from 1 */
     long long bytes;  /* read from all files so far */
-    cli_convert convert;
+    cli_recode convert;
 } cli_lines;
 
 /* Start from {.fd = -1}; open one file after another. */

@@ -17,7 +17,7 @@
 #define INPUTS    (TEXTS | CLI_EVAL)
 #define VECTORS   (CLI_EMBED | CLI_SIMILAR | CLI_EVAL)
 #define MODELS    (INPUTS | CLI_INSPECT | CLI_BENCH)
-#define EVERY     (MODELS | CLI_PULL | CLI_VERSION | CLI_HELP)
+#define EVERY     (MODELS | CLI_CONVERT | CLI_PULL | CLI_VERSION | CLI_HELP)
 #define FORMATS   "text|tsv|jsonl|json|npy"
 #define AT(field) offsetof(cli_settings, field)
 
@@ -138,7 +138,9 @@ const cli_option cli_options[] = {
       "add no [CLS] and [SEP]; with --decode, leave them out" },
     { "plain", 0, CLI_IS_FLAG, CLI_OWN, CLI_TOKENIZE, true, NULL, AT(plain), 0, 0,
       "a [MASK] inside the text is text, not the special token" },
-    { "tensors", 0, CLI_IS_FLAG, CLI_OWN, CLI_INSPECT, false, NULL, AT(tensors), 0, 0,
+    { "force", 0, CLI_IS_FLAG, CLI_OWN, CLI_CONVERT, false, NULL, AT(force), 0, 0,
+      "replace a folder of that name" },
+    { "tensors", 0, CLI_IS_FLAG, CLI_OWN, CLI_INSPECT | CLI_CONVERT, false, NULL, AT(tensors), 0, 0,
       "list every tensor with type and shape" },
     { "seconds", 0, CLI_IS_REAL, CLI_OWN, CLI_BENCH, false, "S", AT(seconds), 0.01, 3600,
       "how long each measurement takes (1)" },
@@ -147,19 +149,19 @@ const cli_option cli_options[] = {
     { "markdown", 0, CLI_IS_FLAG, CLI_OWN, CLI_HELP, false, NULL, AT(markdown), 0, 0,
       "write the reference, in Markdown" },
 
-    { "model", 'm', CLI_IS_TEXT, CLI_MODEL, MODELS, false, "MODEL", AT(model), 0, 0,
+    { "model", 'm', CLI_IS_TEXT, CLI_MODEL, MODELS | CLI_CONVERT, false, "MODEL", AT(model), 0, 0,
       "a folder, a file (.safetensors, .bin, .onnx, a TF1 checkpoint's prefix; for tokenize also "
       "vocab.txt or tokenizer.json) or a name on the hub, NAME@REVISION too" },
-    { "pull", 0, CLI_IS_FLAG, CLI_MODEL, MODELS, false, NULL, AT(pull), 0, 0,
+    { "pull", 0, CLI_IS_FLAG, CLI_MODEL, MODELS | CLI_CONVERT, false, NULL, AT(pull), 0, 0,
       "download the model from the hub when it is not there yet" },
-    { "dtype", 0, CLI_IS_CHOICE, CLI_MODEL, MODELS, true,
+    { "dtype", 0, CLI_IS_CHOICE, CLI_MODEL, MODELS | CLI_CONVERT, true,
       "auto|f32|bf16|int8|int4", AT(dtype), 0, 0,
       "how weights are kept and multiplied; auto: bf16 where this machine is faster with it, else "
       "f32" },
     { "dialect", 0, CLI_IS_CHOICE, CLI_MODEL, MODELS, true, "auto|hub|bert4keras", AT(dialect), 0,
       0, "rules of the tokenizer; auto: by the model's files" },
-    { "as", 0, CLI_IS_TEXT, CLI_MODEL, ANSWERS | CLI_SCORE | CLI_EVAL, true, "t5-pegasus",
-      AT(as), 0, 0,
+    { "as", 0, CLI_IS_TEXT, CLI_MODEL, ANSWERS | CLI_SCORE | CLI_CONVERT | CLI_EVAL, true,
+      "t5-pegasus", AT(as), 0, 0,
       "compute as T5 PEGASUS was trained (bias in cross-attention, scaled output, exact gelu) "
       "where its folder in the hub's layout calls it mt5" },
     { "max-length", 0, CLI_IS_COUNT, CLI_MODEL, MODELS, true, "N", AT(max_length), 1, 1 << 24,
@@ -187,14 +189,17 @@ const cli_option cli_options[] = {
       AT(charset), 0, 0,
       "of the files (utf-8)" },
 
-    { "output", 'o', CLI_IS_TEXT, CLI_OUTPUT, INPUTS | CLI_INSPECT, false, "FILE", AT(output), 0, 0,
+    { "output", 'o', CLI_IS_TEXT, CLI_OUTPUT, INPUTS | CLI_INSPECT | CLI_CONVERT, false, "FILE",
+      AT(output), 0, 0,
       "write to FILE (standard output): to FILE.part, renamed at the end" },
-    { "to", 0, CLI_IS_CHOICE, CLI_OUTPUT, MODELS | CLI_VERSION, false, FORMATS, AT(to), 0, 0,
+    { "to", 0, CLI_IS_CHOICE, CLI_OUTPUT, MODELS | CLI_VERSION | CLI_CONVERT, false, FORMATS,
+      AT(to), 0, 0,
       "format of the output (by extension of -o)" },
     { "resume", 0, CLI_IS_FLAG, CLI_OUTPUT, TEXTS, false, NULL, AT(resume), 0, 0,
       "go on with FILE.part of a run that was stopped" },
 
-    { "progress", 0, CLI_IS_FLAG, CLI_GENERAL, MODELS | CLI_PULL, false, NULL, AT(progress), 0, 0,
+    { "progress", 0, CLI_IS_FLAG, CLI_GENERAL, MODELS | CLI_PULL | CLI_CONVERT, false, NULL,
+      AT(progress), 0, 0,
       "show progress although standard error is no terminal" },
     { "quiet", 'q', CLI_IS_FLAG, CLI_GENERAL, EVERY, false, NULL, AT(quiet), 0, 0,
       "no messages but errors" },

@@ -25,7 +25,8 @@ enum {
     CLI_SUMMARIZE = 1 << 10,
     CLI_PARAPHRASE = 1 << 11,
     CLI_SCORE = 1 << 12,
-    CLI_EVAL = 1 << 20
+    CLI_EVAL = 1 << 20,
+    CLI_CONVERT = 1 << 21
 };
 
 /* Formats of input and output; a set of them is a mask of 1 << format. */
@@ -52,7 +53,8 @@ typedef struct cli_settings {
     const char *column, *key, *label, *output;
     bool header, resume, progress, quiet, help;
     /* one command's own */
-    bool normalize, no_normalize, summary, pair, decode, no_special, plain, tensors, man, markdown;
+    bool normalize, no_normalize, summary, pair, decode, no_special, plain, tensors, man, markdown,
+        force;
     const char *prompt, *prompt_name;
     long long dim, top;
     double seconds;

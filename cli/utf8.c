@@ -37,12 +37,12 @@ size_t cli_utf8_bad(const char *text, size_t size)
 
 static bool converts(cli_charset from, const char *text, size_t size)
 {
-    cli_convert c = { 0 };
+    cli_recode c = { 0 };
     const char *out;
     size_t n, bad;
-    const bool good = cli_convert_open(&c, from, NULL) == 0 &&
-                      cli_convert_text(&c, text, size, &out, &n, &bad, NULL) == 0;
-    cli_convert_close(&c);
+    const bool good = cli_recode_open(&c, from, NULL) == 0 &&
+                      cli_recode_text(&c, text, size, &out, &n, &bad, NULL) == 0;
+    cli_recode_close(&c);
     return good;
 }
 
@@ -83,7 +83,7 @@ const char *cli_utf8_advice(const char *text, size_t size)
 
 static const char *const charset_name[] = { "UTF-8", "GB18030", "BIG5-HKSCS" };
 
-int cli_convert_open(cli_convert *c, cli_charset from, b4c_error *err)
+int cli_recode_open(cli_recode *c, cli_charset from, b4c_error *err)
 {
     c->from = from;
     if (from == CLI_UTF8) return 0;
@@ -98,7 +98,7 @@ int cli_convert_open(cli_convert *c, cli_charset from, b4c_error *err)
     return 0;
 }
 
-int cli_convert_text(cli_convert *c, const char *text, size_t size, const char **out,
+int cli_recode_text(cli_recode *c, const char *text, size_t size, const char **out,
                      size_t *out_size, size_t *bad, b4c_error *err)
 {
     char *in = (char *)text;
@@ -139,11 +139,11 @@ int cli_convert_text(cli_convert *c, const char *text, size_t size, const char *
     return 0;
 }
 
-void cli_convert_close(cli_convert *c)
+void cli_recode_close(cli_recode *c)
 {
     if (c->handle) iconv_close(c->handle);
     free(c->room);
-    *c = (cli_convert){ 0 };
+    *c = (cli_recode){ 0 };
 }
 
 /* ---- width ---------------------------------------------------------------------------------- */

@@ -10,18 +10,18 @@ size_t cli_utf8_bad(const char *text, size_t size);
 const char *cli_utf8_advice(const char *text, size_t size);
 
 /* Converter from a charset to UTF-8; text must be whole lines. Start from {0}. */
-typedef struct cli_convert {
+typedef struct cli_recode {
     cli_charset from;
     void *handle;
     char *room;
     size_t size;
-} cli_convert;
-int cli_convert_open(cli_convert *, cli_charset, b4c_error *);
+} cli_recode;
+int cli_recode_open(cli_recode *, cli_charset, b4c_error *);
 /* *out is the converter's and holds until the next call. *bad: offset of the byte that could not be
  * read when B4C_E_TEXT comes back. */
-int cli_convert_text(cli_convert *, const char *text, size_t size, const char **out,
+int cli_recode_text(cli_recode *, const char *text, size_t size, const char **out,
                      size_t *out_size, size_t *bad, b4c_error *);
-void cli_convert_close(cli_convert *);
+void cli_recode_close(cli_recode *);
 
 /* Characters of text that is UTF-8. */
 size_t cli_utf8_count(const char *text, size_t size);

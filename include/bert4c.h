@@ -582,6 +582,31 @@ B4C_API int b4c_score_ids(b4c_session *, const int32_t *ids, const int *lengths,
                           int n, const b4c_score_options *, b4c_scores *, b4c_error *);
 B4C_API void b4c_scores_free(b4c_scores *);
 
+/* ---- converting --------------------------------------------------------------------------- */
+
+typedef struct b4c_convert_options {
+    b4c_dtype dtype;         /* AUTO: F32 */
+    bool force;              /* replace a folder of that name */
+    const char *as;          /* as in b4c_model_options; the folder will say it */
+    /* Bytes of weights written so far, and of all; another answer than 0 ends the call with
+     * B4C_E_STOPPED. May be NULL */
+    int (*progress)(void *arg, int64_t done, int64_t total);
+    void *progress_arg;
+} b4c_convert_options;
+#define B4C_CONVERT_DEFAULT ((b4c_convert_options){ B4C_F32, false, NULL, NULL, NULL })
+
+/* A model of any layout that b4c_model_open reads, as a folder in the hub's layout: config.json,
+ * model.safetensors, the tokenizer's files (copied; of a GGUF file written), and what the model's
+ * files say of generation and of vectors. F32 and BF16 open in the hub's libraries too; I8 is our
+ * own (docs/models.md). Opened in its dtype, the folder computes what the model does in that dtype,
+ * to the bit. The folder appears when it is whole; on failure nothing is left. *report (may be
+ * NULL): JSON that the caller frees with free(): "tensors", each with its name, shape, type, bytes
+ * and, where it was rounded, "rms_error" and "largest_error", relative to the tensor's own root
+ * mean square and largest value; "bytes_before", "bytes_after", "dropped": names that were not
+ * taken over. B4C_E_ARG: a folder of that name is there; B4C_E_NUMBER: NaN or infinity. */
+B4C_API int b4c_convert(const char *path, const char *folder, const b4c_convert_options *,
+                        char **report, b4c_error *);
+
 /* Cosine of two vectors of n components, summed in double; 0 when one of them is all zero. */
 B4C_API double b4c_cosine(const float *a, const float *b, int n);
 

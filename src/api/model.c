@@ -5,6 +5,7 @@
  * another contradicts (more tokens than embeddings) is an error here.
  */
 #include "api/model.h"
+#include "api/place.h"
 
 #include "base/error.h"
 #include "base/file.h"
@@ -13,94 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { PATH = 4096, LOAD_THREADS = 16 };
-
-/* Where the parts of a model are looked for. */
-typedef struct place {
-    const char *weights;         /* what b4c_store_open gets */
-    char *folder;                /* of the configuration and the tokenizer; malloc'ed */
-    bool is_folder;
-} place;
-
-/* First of names that is a file in folder; "" when none is. Returns out. */
-static const char *first_file(const char *folder, const char *const *names, size_t n,
-                              char out[PATH])
-{
-    for (size_t i = 0; i < n; i++)
-        if (snprintf(out, PATH, "%s/%s", folder, names[i]) < PATH && b4c_file_exists(out))
-            return out;
-    return strcpy(out, "");
-}
-
-static const char *config_path(const char *folder, char out[PATH])
-{
-    static const char *const names[] = { "config.json", "bert_config.json", "albert_config.json" };
-    return first_file(folder, names, sizeof names / sizeof *names, out);
-}
-
-/* A file's configuration is beside it, or, for FOLDER/onnx/model.onnx, one folder up. */
-static int find_place(place *p, b4c_model *m, const char *path, b4c_error *err)
-{
-    char config[PATH];
-    *p = (place){ .weights = path, .is_folder = b4c_folder_exists(path) };
-    if (p->is_folder) {
-        B4C_TRY(b4c_embed_settings_read(&m->settings, path, err));
-        p->folder = strdup(m->settings.folder);
-        p->weights = m->settings.folder;
-        return p->folder ? 0 : b4c_fail(err, B4C_E_MEMORY, "%s: no memory to open it", path);
-    }
-    p->folder = b4c_path_folder(path);
-    if (p->folder && !*config_path(p->folder, config)) {
-        char *above = b4c_path_join(p->folder, "..");
-        if (above && strcmp(b4c_path_name(p->folder), "onnx") == 0 && *config_path(above, config)) {
-            free(p->folder);
-            p->folder = above;
-        } else {
-            free(above);
-        }
-    }
-    if (!p->folder) return b4c_fail(err, B4C_E_MEMORY, "%s: no memory to open it", path);
-    return b4c_embed_settings_read(&m->settings, p->folder, err);
-}
-
-/* `as`, or what the configuration says about it. */
-static int follow(b4c_spec *spec, const char *as, const json_t *config, const char *path,
-                  b4c_error *err)
-{
-    if (!as) B4C_TRY(b4c_json_text(config, "bert4c_as", &as, path, err));
-    return as ? b4c_config_follow(spec, as, path, err) : 0;
-}
-
-static int read_config(const b4c_model *m, const place *p, const char *as, b4c_spec *spec,
-                       json_t **kept, json_t *report, int *length, b4c_error *err)
-{
-    char path[PATH];
-    const char *note = NULL;
-    json_t *config;
-    /* A GGUF file holds all there is to say; a config.json beside it often says next to nothing. */
-    const bool inside = b4c_store_gguf(&m->store);
-    if (!inside && *config_path(p->folder, path)) {
-        config = b4c_json_file(path, err);
-    } else {
-        snprintf(path, sizeof path, "%.4000s", m->store.file_name[0]);
-        config = b4c_config_guess(&m->store, path, err);
-        note = inside ? "the configuration is the GGUF file's own metadata"
-                      : "there is no config.json: taken from the shapes of the tensors and from "
-                        "the graph";
-        json_object_set_new(report, "config_note", json_string(note));
-    }
-    *kept = config;
-    if (!config) return err && err->code < 0 ? err->code : B4C_E_FORMAT;
-    long long stated = 0;
-    int rc = b4c_config_read(spec, config, &m->store, path, &note, err);
-    if (rc == 0)
-        rc = b4c_json_int(config, "max_position_embeddings", 1, 1 << 30, &stated, path, err);
-    if (rc >= 0) rc = follow(spec, as, config, path, err);
-    if (rc < 0) return rc;
-    *length = spec->max_positions ? spec->max_positions : (int)stated;
-    if (note) json_object_set_new(report, "config_note", json_string(note));
-    return 0;
-}
+enum { PATH = 4096 };
 
 static b4c_dtype wanted_dtype(b4c_dtype dtype)
 {
@@ -111,13 +25,12 @@ static b4c_dtype wanted_dtype(b4c_dtype dtype)
 static int load_weights(b4c_model *m, const b4c_spec *spec, const b4c_model_options *o,
                         json_t *report, b4c_error *err)
 {
-    const int cores = b4c_cpu_count();
     const b4c_load_options lo = {
         .dtype = wanted_dtype(o->dtype),
         .need_head = o->need_head,
         .allow_missing = o->allow_missing,
         .check_numbers = o->check_numbers,
-        .threads = cores < LOAD_THREADS ? cores : LOAD_THREADS,
+        .threads = b4c_load_threads(),
     };
     B4C_TRY(b4c_network_load(&m->net, &m->store, spec, &lo, &m->loaded, report, err));
     m->info.layout = m->store.layout;
@@ -192,15 +105,15 @@ static int finish_report(b4c_model *m, json_t *report, b4c_error *err)
     return m->report ? 0 : b4c_fail(err, B4C_E_MEMORY, "no memory for the report");
 }
 
-static int open_parts(b4c_model *m, place *p, const char *path, const b4c_model_options *o,
+static int open_parts(b4c_model *m, b4c_place *p, const char *path, const b4c_model_options *o,
                       json_t *report, b4c_error *err)
 {
     b4c_spec spec;
     int length = 0;
     json_t *config = NULL;
-    B4C_TRY(find_place(p, m, path, err));
+    B4C_TRY(b4c_place_find(p, &m->settings, path, err));
     B4C_TRY(b4c_store_open(&m->store, p->weights, err));
-    int rc = read_config(m, p, o->as, &spec, &config, report, &length, err);
+    int rc = b4c_place_config(p, &m->store, o->as, &spec, &config, report, &length, err);
     if (rc == 0) rc = load_weights(m, &spec, o, report, err);
     if (rc == 0) rc = fit_tokenizer(m, p->is_folder ? p->folder : path, o, report, err);
     if (rc == 0)
@@ -231,10 +144,10 @@ b4c_model *b4c_model_open(const char *path, const b4c_model_options *options, b4
     if (b4c_kernels_check(err) < 0) return NULL;
     b4c_model *m = calloc(1, sizeof *m);
     json_t *report = json_object();
-    place p = { 0 };
+    b4c_place p = { 0 };
     int rc = m && report ? open_parts(m, &p, path, &o, report, err)
                          : b4c_fail(err, B4C_E_MEMORY, "%s: no memory to open it", path);
-    free(p.folder);
+    b4c_place_done(&p);
     json_decref(report);
     if (rc == 0) return m;
     b4c_model_free(m);

@@ -228,6 +228,10 @@ void b4c_packed_fill(b4c_packed *, int row, int rows, const b4c_real *w, size_t 
 /* The weight's values again, dequantised: y [k]. For tests, reports and embedding look-ups of a
  * tied table. */
 void b4c_packed_row(const b4c_packed *, int row, b4c_real *y);
+/* I8: the codes of one output, [k], and its scale; and the scale that a file states for it, which
+ * counts where rounding alone parts it from the one that was found (else it was another's). */
+float b4c_packed_codes(const b4c_packed *, int row, int8_t *codes);
+void b4c_packed_rescale(b4c_packed *, int row, float scale);
 
 /* Bytes of data for an operand of this form, and its ld. TILE_*: rows rounded up to 16 (the rows
  * of padding are written by the kernels that need them finite). */

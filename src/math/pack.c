@@ -13,6 +13,7 @@
 #include "base/memory.h"
 #include "math/internal.h"
 #include <assert.h>
+#include <float.h>
 #include <math.h>
 #include <string.h>
 
@@ -173,6 +174,20 @@ void b4c_packed_row(const b4c_packed *p, int row, b4c_real *y)
         else
             y[k] = ((const b4c_real *)p->panels)[i];
     }
+}
+
+float b4c_packed_codes(const b4c_packed *p, int row, int8_t *codes)
+{
+    assert(p->dtype == B4C_I8 && row >= 0 && row < p->n);
+    const int8_t *from = (const int8_t *)p->panels + column(p, row);
+    for (int k = 0; k < p->k; k++) codes[k] = from[(size_t)(k / 4) * PANEL * 4 + (size_t)k % 4];
+    return p->scale[row];
+}
+
+void b4c_packed_rescale(b4c_packed *p, int row, float scale)
+{
+    assert(p->dtype == B4C_I8 && row >= 0 && row < p->n);
+    if (fabsf(scale - p->scale[row]) <= 4 * FLT_EPSILON * p->scale[row]) p->scale[row] = scale;
 }
 
 size_t b4c_spaced(size_t bytes) { return bytes % 4096 == 0 ? bytes + 64 : bytes; }

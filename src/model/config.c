@@ -251,14 +251,16 @@ static void follow_bert4keras(b4c_spec *s, const b4c_store *store)
 int b4c_config_follow(b4c_spec *s, const char *as, const char *where, b4c_error *err)
 {
     const bool t5 = s->decoder_layers && s->positions == B4C_POSITION_BUCKETS;
-    if (strcmp(as, "t5-pegasus") != 0)
-        return b4c_fail(err, B4C_E_ARG, "%s: computing as '%s', known is t5-pegasus", where, as);
+    const bool pegasus = strcmp(as, "t5-pegasus") == 0;
+    if (!pegasus && strcmp(as, "bert4keras") != 0)
+        return b4c_fail(err, B4C_E_ARG,
+                        "%s: computing as '%s', known are t5-pegasus and bert4keras", where, as);
     if (!t5)
-        return b4c_fail(err, B4C_E_ARG, "%s: a '%s' cannot be computed as t5-pegasus, wanted mt5",
-                        where, s->architecture);
+        return b4c_fail(err, B4C_E_ARG, "%s: a '%s' cannot be computed as %s, wanted mt5", where,
+                        s->architecture, as);
     s->cross_bias = true;
     s->output_scale = 1 / sqrt(s->width);
-    s->act = s->head_act = B4C_ACT_GELU;
+    if (pegasus) s->act = s->head_act = B4C_ACT_GELU;
     return 0;
 }
 

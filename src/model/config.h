@@ -18,8 +18,14 @@ json_t *b4c_config_guess(const b4c_store *, const char *where, b4c_error *);
 json_t *b4c_config_from_gguf(const b4c_store *, b4c_error *);
 
 /* Switches of another family's reference: "t5-pegasus" (bias in cross-attention, scaled output,
- * gelu by erf) for a T5 that its hub folder calls mt5. B4C_E_ARG: unknown, or not for this spec. */
+ * gelu by erf) for a T5 that its hub folder calls mt5; "bert4keras": the same with the activation
+ * that the configuration says. B4C_E_ARG: unknown, or not for this spec. */
 int b4c_config_follow(b4c_spec *, const char *as, const char *where, b4c_error *);
+
+/* The config.json of a spec, in the names of the family's own library (config_write.c): reads back
+ * to the same spec, save for what `bert4c_as` in it says and b4c_config_follow does. head: the
+ * model has its language-model head. NULL: no memory; the caller owns it. */
+json_t *b4c_config_write(const b4c_spec *, bool head, b4c_error *);
 
 /* "bert, roformer, ..." */
 const char *b4c_architectures(void);

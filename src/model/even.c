@@ -22,10 +22,10 @@ enum { SEQUENCES = 4, LENGTH = 32 };
 static const size_t ARENA = (size_t)4 << 30;      /* address space */
 
 /* Norm before the product of query, key and value of block b; NULL: something else stands there. */
-static b4c_norm *before_attention(b4c_network *net, int b)
+static const b4c_norm *before_attention(const b4c_network *net, int b)
 {
     const b4c_spec *s = &net->spec;
-    b4c_stack *st = &net->encoder;
+    const b4c_stack *st = &net->encoder;
     if (s->shared_layers) return NULL;            /* reads the embedding's result and its own */
     if (b > 0) return &st->block[b - 1].norm;
     return s->embedding_norm && s->embedding_width == s->width ? &st->embedding_norm : NULL;
@@ -35,7 +35,7 @@ static void list(b4c_evenings *e, b4c_network *net)
 {
     for (int b = 0; b < net->encoder.blocks; b++) {
         b4c_block *block = &net->encoder.block[b];
-        b4c_norm *norm = before_attention(net, b);
+        b4c_norm *norm = (b4c_norm *)(uintptr_t)before_attention(net, b);
         if (norm) e->item[e->n++] = (b4c_evening){ .norm = norm, .weight = { &block->self.qkv } };
         e->item[e->n++] = (b4c_evening){ .norm = &block->self.norm,
                                          .weight = { &block->up,
@@ -101,26 +101,63 @@ static bool choose(b4c_evening *it, b4c_real *even, int width)
     return any;
 }
 
-int b4c_evenings_measure(b4c_evenings *e, b4c_network *net, b4c_pool *pool, b4c_error *err)
+/* The list with memory for its numbers. Returns the network's [n, width], or NULL: none. */
+static b4c_real *begin(b4c_evenings *e, b4c_network *net)
 {
-    const int width = net->spec.width, most = 2 * net->encoder.blocks;
-    const size_t w = (size_t)width;
-    b4c_tape t = { 0 };
-    *e = (b4c_evenings){ .item = calloc((size_t)most, sizeof *e->item) };
+    const size_t w = (size_t)net->spec.width;
+    *e = (b4c_evenings){ .item = calloc(2 * (size_t)net->encoder.blocks, sizeof *e->item) };
     assert(!net->spec.pre_norm);
-    if (e->item) list(e, net);
+    if (!e->item) return NULL;
+    list(e, net);
     const size_t rows = (size_t)e->n;
     e->memory = calloc(rows + 1, w * (sizeof(float) + sizeof(b4c_real)));
-    b4c_real *even = b4c_network_take(net, (rows + 1) * w * sizeof *even);
-    bool ok = e->item && e->memory && even &&
-              b4c_tape_init(&t, b4c_kernels_get(), pool, net->dtype, ARENA, false) == 0;
-    if (ok) {
-        b4c_real *largest = (b4c_real *)(void *)e->memory;
-        float *factor = (float *)(void *)(largest + rows * w);
-        for (size_t i = 0; i < rows; i++) {
-            e->item[i].largest = largest + i * w;
-            e->item[i].factor = factor + i * w;
+    if (!e->memory) return NULL;
+    b4c_real *largest = (b4c_real *)(void *)e->memory;
+    float *factor = (float *)(void *)(largest + rows * w);
+    for (size_t i = 0; i < rows; i++) {
+        e->item[i].largest = largest + i * w;
+        e->item[i].factor = factor + i * w;
+    }
+    return b4c_network_take(net, (rows + 1) * w * sizeof(b4c_real));
+}
+
+static int no_memory(b4c_evenings *e, b4c_error *err)
+{
+    b4c_evenings_done(e);
+    return b4c_fail(err, B4C_E_MEMORY, "no memory to even out the weights");
+}
+
+int b4c_evenings_given(b4c_evenings *e, b4c_network *net,
+                       const float *(*columns)(const void *arg, const b4c_weight *),
+                       const void *arg, b4c_error *err)
+{
+    const int width = net->spec.width;
+    b4c_real *even = begin(e, net);
+    if (!even) return no_memory(e, err);
+    int kept = 0;
+    for (int i = 0; i < e->n; i++, even += width) {
+        const float *given = columns(arg, e->item[i].weight[0]);
+        if (!given) continue;
+        for (int c = 0; c < width; c++) {
+            e->item[i].factor[c] = given[c];
+            even[c] = (b4c_real)(1 / given[c]);
         }
+        e->item[i].norm->even = even;
+        e->item[kept++] = e->item[i];
+    }
+    e->n = kept;
+    return 0;
+}
+
+int b4c_evenings_measure(b4c_evenings *e, b4c_network *net, b4c_pool *pool, b4c_error *err)
+{
+    const int width = net->spec.width;
+    const size_t w = (size_t)width;
+    b4c_tape t = { 0 };
+    b4c_real *even = begin(e, net);
+    const size_t rows = (size_t)e->n;
+    bool ok = even && b4c_tape_init(&t, b4c_kernels_get(), pool, net->dtype, ARENA, false) == 0;
+    if (ok) {
         watch eye = { e, net };
         t.look = measure;
         t.look_arg = &eye;
@@ -131,9 +168,7 @@ int b4c_evenings_measure(b4c_evenings *e, b4c_network *net, b4c_pool *pool, b4c_
         if (choose(&e->item[i], even + i * w, width)) e->item[kept++] = e->item[i];
     e->n = kept;
     b4c_tape_done(&t);
-    if (ok) return 0;
-    b4c_evenings_done(e);
-    return b4c_fail(err, B4C_E_MEMORY, "no memory to even out the weights");
+    return ok ? 0 : no_memory(e, err);
 }
 
 void b4c_evenings_done(b4c_evenings *e)
@@ -147,5 +182,20 @@ const float *b4c_evenings_of(const b4c_evenings *e, const b4c_weight *w)
 {
     for (int i = 0; i < e->n; i++)
         if (e->item[i].weight[0] == w || e->item[i].weight[1] == w) return e->item[i].factor;
+    return NULL;
+}
+
+const b4c_real *b4c_evened(const b4c_network *net, const b4c_weight *w)
+{
+    const b4c_spec *s = &net->spec;
+    const b4c_stack *st = &net->encoder;
+    if (s->pre_norm) return NULL;
+    for (int b = 0; b < st->blocks; b++) {
+        const b4c_block *block = &st->block[b];
+        if (w == &block->up || (s->gated && w == &block->gate)) return block->self.norm.even;
+        if (w != &block->self.qkv) continue;
+        const b4c_norm *norm = before_attention(net, b);
+        return norm ? norm->even : NULL;
+    }
     return NULL;
 }

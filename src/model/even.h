@@ -23,7 +23,14 @@ typedef struct b4c_evenings { b4c_evening *item; int n; float *memory; } b4c_eve
  * tokens. Listed are those with outlying columns: norm->even is set, and the weights must now be
  * written again with their columns times `factor`. 0 or B4C_E_MEMORY. */
 int  b4c_evenings_measure(b4c_evenings *, b4c_network *, b4c_pool *, b4c_error *);
+/* The same with factors that are known already: columns(arg, weight) [width], or NULL. */
+int  b4c_evenings_given(b4c_evenings *, b4c_network *,
+                        const float *(*columns)(const void *arg, const b4c_weight *),
+                        const void *arg, b4c_error *);
 void b4c_evenings_done(b4c_evenings *);
 /* Factors of the columns of a weight, or NULL. */
 const float *b4c_evenings_of(const b4c_evenings *, const b4c_weight *);
+/* What the columns that a loaded weight reads were divided by, inverted: norm->even [width], or
+ * NULL. */
+const b4c_real *b4c_evened(const b4c_network *, const b4c_weight *);
 #endif

@@ -182,7 +182,7 @@ static int match(loader *l, b4c_error *err)
         b4c_stored *t = &l->store->tensor[it->tensor];
         if (b4c_mapping_paired(&l->map, p))
             B4C_TRY(b4c_store_unpair(l->store, it->tensor, l->net->spec.head_size, err));
-        if (b4c_mapping_turned(&l->map, p) && t->rank == 2 && !seen_before(l, i))
+        if (b4c_mapping_turned(&l->map, p) && t->rank == 2 && !t->coded && !seen_before(l, i))
             b4c_stored_turn(t);
         if (p->kind == B4C_KIND_BIAS) flatten(t);
         B4C_TRY(check_shape(l, p, t, &it->at, err));
@@ -295,6 +295,9 @@ static int read_block(const loader *l, load_item *it, int block, void *memory, b
                                        : widened(memory, (size_t)n);
     if (it->factor) reals = multiplied(reals, it->factor, rows, p->cols, memory);
     b4c_parameter_write(p, first, rows, reals);
+    if (t->coded && p->weight && l->net->dtype == B4C_I8)
+        for (int r = first; r < first + rows; r++)
+            b4c_packed_rescale(&p->weight->packed, p->at + r, t->quant_scale[it->at + r]);
     forget(l, it, block);
     return 0;
 }
@@ -363,11 +366,31 @@ static int read_all(loader *l, b4c_pool *pool, bool factors, b4c_error *err)
     return 0;
 }
 
-/* int8 rows of a post-norm network: the weights once more, evened. */
+/* The tensor of a weight's first part that is coded, or NULL. */
+static const b4c_stored *coded(const loader *l, const b4c_weight *w)
+{
+    for (int i = 0; i < l->list.n; i++)
+        if (l->list.item[i].weight == w && l->item[i].tensor >= 0 &&
+            l->store->tensor[l->item[i].tensor].coded)
+            return &l->store->tensor[l->item[i].tensor];
+    return NULL;
+}
+
+static const float *stored_columns(const void *arg, const b4c_weight *w)
+{
+    const b4c_stored *t = coded(arg, w);
+    return t ? t->columns : NULL;
+}
+
+/* int8 rows of a post-norm network: the weights once more, evened; as the
+ * file says, if it is int8 too. */
 static int even_out(loader *l, b4c_pool *pool, json_t *report, b4c_error *err)
 {
     b4c_evenings e;
-    B4C_TRY(b4c_evenings_measure(&e, l->net, pool, err));
+    if (l->net->dtype == B4C_I8 && coded(l, &l->net->encoder.block[0].up))
+        B4C_TRY(b4c_evenings_given(&e, l->net, stored_columns, l, err));
+    else
+        B4C_TRY(b4c_evenings_measure(&e, l->net, pool, err));
     for (int i = 0; i < l->list.n; i++)
         if (l->list.item[i].kind == B4C_KIND_MATRIX)
             l->item[i].factor = b4c_evenings_of(&e, l->list.item[i].weight);
@@ -472,6 +495,16 @@ static bool has_head(const b4c_mapping *m, const b4c_store *store, const b4c_spe
     return s->tied || b4c_mapping_has(m, store, B4C_ROLE_HEAD_OUT, B4C_KIND_MATRIX);
 }
 
+int b4c_store_has_head(const b4c_store *store, const b4c_spec *spec, bool *has, b4c_error *err)
+{
+    b4c_mapping m;
+    const int rc = b4c_mapping_find(&m, spec, store, err);
+    if (rc < 0) return err && store->n_files ? b4c_fail_in(err, "%s", store->file_name[0]) : rc;
+    *has = has_head(&m, store, spec);
+    b4c_mapping_done(&m);
+    return 0;
+}
+
 /* The widths that a spec may have and products of int8 rows may not. */
 static int check_int8(const b4c_spec *s, b4c_error *err)
 {
@@ -483,6 +516,40 @@ static int check_int8(const b4c_spec *s, b4c_error *err)
                     "f32 or bf16",
                     widest == s->inner ? "inner size" : "width of all heads", widest,
                     B4C_I8_COLS);
+}
+
+/* An int8 file has a tied head's codes beside its token table, which is bf16: they were made from
+ * what the table was rounded from. Then the head is a parameter of its own. */
+static int part_coded_head(loader *l, b4c_error *err)
+{
+    b4c_network *net = l->net;
+    const b4c_parameter head = { .role = B4C_ROLE_HEAD_OUT, .kind = B4C_KIND_MATRIX,
+                                 .rows = net->head_out.packed.n, .cols = net->head_out.packed.k,
+                                 .weight = &net->head_out };
+    if (net->dtype != B4C_I8 || !net->has_head || !net->spec.tied) return 0;
+    const int tensor = b4c_mapping_tensor(&l->map, l->store, &head);
+    if (tensor < 0 || !l->store->tensor[tensor].coded) return 0;
+    b4c_parameters *list = &l->list;
+    b4c_parameter *grown = realloc(list->item, ((size_t)list->n + 1) * sizeof *grown);
+    if (!grown) return b4c_fail(err, B4C_E_MEMORY, "no memory to match tensors");
+    list->item = grown;
+    list->room = list->n + 1;
+    list->item[0].weight = NULL;
+    list->item[list->n++] = head;
+    return 0;
+}
+
+/* What was matched, to the caller. */
+static int hand_over(loader *l, b4c_matching *m, b4c_error *err)
+{
+    *m = (b4c_matching){ .item = calloc((size_t)l->list.n, sizeof *m->item) };
+    if (!m->item) return b4c_fail(err, B4C_E_MEMORY, "no memory to match tensors");
+    for (int i = 0; i < l->list.n; i++)
+        m->item[i] = (b4c_matched){ l->item[i].tensor, l->item[i].at };
+    m->list = l->list;
+    m->map = l->map;
+    l->map = (b4c_mapping){ 0 };
+    return 0;
 }
 
 int b4c_network_load(b4c_network *net, b4c_store *store, const b4c_spec *spec,
@@ -507,6 +574,7 @@ int b4c_network_load(b4c_network *net, b4c_store *store, const b4c_spec *spec,
     net->dtype = o.dtype;
     o.tables_apart = o.dtype == B4C_F32 && !o.trained && in_place(table) != NULL;
     rc = b4c_network_init(net, spec, &o, &l.list, err);
+    if (rc == 0) rc = part_coded_head(&l, err);
     if (rc < 0) goto done;
     l.item = calloc((size_t)l.list.n, sizeof *l.item);
     rc = l.item ? match(&l, err) : b4c_fail(err, B4C_E_MEMORY, "no memory to match tensors");
@@ -516,13 +584,15 @@ int b4c_network_load(b4c_network *net, b4c_store *store, const b4c_spec *spec,
         net->token.real.x = (b4c_real *)(uintptr_t)l.item[0].mapped;
         loaded->keeps_store = true;
     }
-    rc = read_weights(&l, report, err);
+    if (!options->unread) rc = read_weights(&l, report, err);
     if (rc < 0) goto done;
     write_report(&l, report);
+    if (options->matching) rc = hand_over(&l, options->matching, err);
+    else if (options->list) *options->list = l.list;
+    if (rc == 0 && (options->matching || options->list)) l.list = (b4c_parameters){ 0 };
 done:
     free(l.item);
-    if (rc == 0 && options->list) *options->list = l.list;
-    else b4c_parameters_done(&l.list);
+    b4c_parameters_done(&l.list);
     b4c_mapping_done(&l.map);
     if (rc < 0) b4c_network_done(net);
     return rc;

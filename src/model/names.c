@@ -321,6 +321,8 @@ bool b4c_name_is_known_extra(const char *name)
                                          "beta1_power",
                                          "beta2_power",
                                          "predictions.decoder.weight",
+                                         ".weight_scale",
+                                         ".weight_columns",
                                          "_CHECKPOINTABLE_OBJECT_GRAPH",
                                          ".OPTIMIZER_SLOT/",
                                          "optimizer/",

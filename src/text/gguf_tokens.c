@@ -9,18 +9,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "text/settings.h"
 #include "text/utf8.h"
 
-/* tokenizer.ggml.token_type; the same numbers as SentencePiece's kinds */
-typedef struct reader {
-    const b4c_gguf *g;
-    b4c_settings s;
-    b4c_source none[B4C_SOURCES];
-    uint8_t *kind;           /* [n] of each token */
-    char *spelt;             /* spellings that are not the file's own */
-    bool bert;
-} reader;
+typedef b4c_gguf_tokens reader;
 
 static int no_memory(const reader *r, b4c_error *err)
 {
@@ -306,17 +297,28 @@ static int read_model(reader *r, b4c_error *err)
     return add_special(r, err);
 }
 
+int b4c_gguf_tokens_read(b4c_gguf_tokens *r, const b4c_gguf *g, b4c_error *err)
+{
+    *r = (b4c_gguf_tokens){ .g = g };
+    b4c_settings_init(&r->s, r->none);
+    r->s.name = g->where;
+    return read_model(r, err);
+}
+
+void b4c_gguf_tokens_done(b4c_gguf_tokens *r)
+{
+    b4c_settings_done(&r->s);
+    free(r->kind);
+    free(r->spelt);
+}
+
 b4c_tokenizer *b4c_tokenizer_from_gguf(const b4c_gguf *g, const b4c_tokenizer_options *o,
                                        b4c_error *err)
 {
     const b4c_tokenizer_options options = o ? *o : B4C_TOKENIZER_DEFAULT;
-    reader r = { .g = g };
+    b4c_gguf_tokens r;
     b4c_tokenizer *t = NULL;
-    b4c_settings_init(&r.s, r.none);
-    r.s.name = g->where;
-    if (read_model(&r, err) == 0) t = b4c_tokenizer_from(&r.s, &options, err);
-    b4c_settings_done(&r.s);
-    free(r.kind);
-    free(r.spelt);
+    if (b4c_gguf_tokens_read(&r, g, err) == 0) t = b4c_tokenizer_from(&r.s, &options, err);
+    b4c_gguf_tokens_done(&r);
     return t;
 }

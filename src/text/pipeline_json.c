@@ -189,6 +189,13 @@ static const struct { const char *regex; b4c_split split; } known_pattern[] = {
       B4C_SPLIT_QWEN2 },
 };
 
+const char *b4c_split_pattern(b4c_split split)
+{
+    for (size_t i = 0; i < sizeof known_pattern / sizeof *known_pattern; i++)
+        if (known_pattern[i].split == split) return known_pattern[i].regex;
+    return NULL;
+}
+
 /* Does an earlier step leave no blank in the text? */
 static bool blanks_are_replaced(const b4c_settings *s)
 {

@@ -69,6 +69,8 @@ void b4c_settings_done(b4c_settings *);
 int b4c_settings_tokenizer_json(b4c_settings *, b4c_error *);
 /* pipeline_json.c: its normalizer, pre_tokenizer and decoder, where the model is no WordPiece. */
 int b4c_settings_pipeline(b4c_settings *, const json_t *root, b4c_error *);
+/* The regular expression that a tokenizer.json writes for LLAMA3 and QWEN2; else NULL. */
+const char *b4c_split_pattern(b4c_split);
 /* tokenizer_config.c: tokenizer_config.json, special_tokens_map.json, added_tokens.json. */
 int b4c_settings_config(b4c_settings *, b4c_error *);
 /* tokenizer_class.c: what follows from tokenizer_class, or the model's type, for vocabularies whose

@@ -251,6 +251,9 @@ int b4c_settings_config(b4c_settings *s, b4c_error *err)
 bool b4c_settings_is_hub_model(const b4c_settings *s)
 {
     const json_t *config = s->root[B4C_SOURCE_MODEL];
+    /* what convert says of a model whose tokenizer was not the hub's */
+    const char *dialect = json_string_value(json_object_get(config, "bert4c_dialect"));
+    if (dialect && strcmp(dialect, "bert4keras") == 0) return false;
     return json_object_get(config, "model_type") || json_object_get(config, "architectures") ||
            json_object_get(config, "transformers_version");
 }

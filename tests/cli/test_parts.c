@@ -145,28 +145,28 @@ static void utf8_is_checked_to_the_byte(void **state)
 static void conversion_gives_utf8_or_the_bad_byte(void **state)
 {
     (void)state;
-    cli_convert c = { 0 };
+    cli_recode c = { 0 };
     const char *out;
     size_t n, bad;
     b4c_error err;
-    assert_int_equal(cli_convert_open(&c, CLI_GB18030, &err), 0);
+    assert_int_equal(cli_recode_open(&c, CLI_GB18030, &err), 0);
     assert_int_equal(
-        cli_convert_text(&c, "\xbd\xf1\xcc\xec\x95\x32\x82\x36", 8, &out, &n, &bad, &err), 0);
+        cli_recode_text(&c, "\xbd\xf1\xcc\xec\x95\x32\x82\x36", 8, &out, &n, &bad, &err), 0);
     assert_int_equal(n, 10);
     assert_memory_equal(out, "今天\xf0\xa0\x80\x80", 10); /* four bytes: U+20000 */
-    assert_int_equal(cli_convert_text(&c, "ab\xff", 3, &out, &n, &bad, &err), B4C_E_TEXT);
+    assert_int_equal(cli_recode_text(&c, "ab\xff", 3, &out, &n, &bad, &err), B4C_E_TEXT);
     assert_int_equal(bad, 2);
-    assert_int_equal(cli_convert_text(&c, "ab\xbd", 3, &out, &n, &bad, &err), B4C_E_TEXT);
-    assert_int_equal(cli_convert_text(&c, "", 0, &out, &n, &bad, &err), 0);
+    assert_int_equal(cli_recode_text(&c, "ab\xbd", 3, &out, &n, &bad, &err), B4C_E_TEXT);
+    assert_int_equal(cli_recode_text(&c, "", 0, &out, &n, &bad, &err), 0);
     assert_int_equal(n, 0);
-    cli_convert_close(&c);
-    assert_int_equal(cli_convert_open(&c, CLI_BIG5, &err), 0);
-    assert_int_equal(cli_convert_text(&c, "\xa4\xb5\xa4\xd1", 4, &out, &n, &bad, &err), 0);
+    cli_recode_close(&c);
+    assert_int_equal(cli_recode_open(&c, CLI_BIG5, &err), 0);
+    assert_int_equal(cli_recode_text(&c, "\xa4\xb5\xa4\xd1", 4, &out, &n, &bad, &err), 0);
     assert_memory_equal(out, "今天", 6);
     /* A letter that a following mark may change is not lost at the end. */
-    assert_int_equal(cli_convert_text(&c, "\x88\x66", 2, &out, &n, &bad, &err), 0);
+    assert_int_equal(cli_recode_text(&c, "\x88\x66", 2, &out, &n, &bad, &err), 0);
     assert_int_equal(n, 2);
-    cli_convert_close(&c);
+    cli_recode_close(&c);
 }
 
 static void advice_knows_what_bytes_look_like(void **state)

@@ -219,7 +219,7 @@ static void as_t5_pegasus_turns_its_switches_on(void **state)
     assert_error(&err, B4C_E_ARG, "wanted mt5");
     o.as = "gpt5";
     assert_null(b4c_model_open("tests/golden/models/mt5", &o, &err));
-    assert_error(&err, B4C_E_ARG, "known is t5-pegasus");
+    assert_error(&err, B4C_E_ARG, "known are t5-pegasus");
 }
 
 static void what_a_model_cannot_do_is_refused(void **state)

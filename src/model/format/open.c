@@ -170,6 +170,7 @@ static int open_index(b4c_store *s, const char *path, b4c_error *err)
         if (rc < 0) goto done;
     }
     rc = b4c_store_finish(s, err);
+    if (rc == 0) rc = b4c_store_codes(s, err);
     if (rc == 0) rc = check_map(s, path, folder, map, err);
     if (rc == 0) rc = check_total(s, path, root, err);
 done:
@@ -187,7 +188,8 @@ static int open_file(b4c_store *s, const char *path, b4c_error *err)
         return open_index(s, path, err);
     }
     B4C_TRY(read_mapped(s, file, err));
-    return b4c_store_finish(s, err);
+    B4C_TRY(b4c_store_finish(s, err));
+    return strcmp(s->layout, "safetensors") ? 0 : b4c_store_codes(s, err);
 }
 
 /* ---- folders and prefixes ------------------------------------------------------------------- */

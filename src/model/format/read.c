@@ -221,6 +221,7 @@ int b4c_store_read(const b4c_store *s, int tensor, int64_t first, int64_t rows, 
         const int64_t q = t->n_quant == 1 ? 0 : first + r;
         const float scale = t->quant_scale[q], zero = (float)t->quant_zero[q];
         for (int64_t i = 0; i < row; i++) out[i] = (out[i] - zero) * scale;
+        for (int64_t i = 0; t->columns && i < row; i++) out[i] /= t->columns[i];
     }
     return 0;
 }

@@ -68,6 +68,8 @@ int b4c_tf1_read(b4c_store *, int file, b4c_error *);
 /* Not a reader but what follows one: where the tensors from index `from` on, in their keys' order,
  * are a Keras model's, their names become those of TF1. */
 int b4c_keras_graph(b4c_store *, int from, b4c_error *);
+/* The same of safetensors, once all names are known: int8 matrices with their scales (codes.c). */
+int b4c_store_codes(b4c_store *, b4c_error *);
 /* b4c_hdf5_is (hdf5.h) looks. */
 int b4c_keras_hdf5_read(b4c_store *, int file, b4c_error *);
 /* b4c_gguf_is (base/gguf.h) looks. Each of split files says what the whole is. */

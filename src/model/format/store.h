@@ -37,6 +37,11 @@ typedef struct b4c_stored {
     const float *quant_scale;         /* [n_quant] */
     const int32_t *quant_zero;        /* [n_quant] */
     int n_quant;                      /* 0: plain */
+    /* Codes of a file that `convert` wrote (codes.c): int8 with one scale a row in quant_scale, in
+     * the order [out, in] whatever the layout's is; and what each column was multiplied by before
+     * it was rounded, [cols] powers of two, which reading divides by, or NULL. */
+    bool coded;
+    const float *columns;
     int paired;                       /* b4c_store_unpair's head, or 0 */
     const char *foreign;              /* OTHER: what the file calls its type, or NULL */
     bool has_checksum;                /* TF1: CRC-32C of data[0 .. bytes) */

@@ -1,0 +1,245 @@
+/* convert.c - b4c_convert: a model of any layout as a folder in the hub's.
+ *
+ * The idea: the folder is made beside its place under another name, whole, and then takes the name;
+ * until then nothing that was there is touched. Weights are convert.h's; what stands beside them is
+ * copied where it is the hub's already, and else written from what was read.
+ */
+#include "api/place.h"
+#include "base/error.h"
+#include "base/file.h"
+#include "model/config.h"
+#include "model/convert.h"
+#include "model/folder.h"
+#include "text/gguf_tokens.h"
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { PATH = 4096 };
+
+typedef struct source {
+    const char *path;
+    b4c_place place;
+    b4c_embed_settings settings;
+    b4c_store store;
+    b4c_spec spec;
+    json_t *config;          /* as it was read, or made */
+    bool head;
+} source;
+
+static const char *stored_name(b4c_dtype dtype)
+{
+    return dtype == B4C_F32 ? "float32" : "bfloat16";
+}
+
+/* ---- config.json ---------------------------------------------------------------------------- */
+
+/* What the spec does not hold and a configuration of any family may say. */
+static void keep_the_rest(json_t *config, const json_t *from)
+{
+    static const char *const keys[] = {
+        "bos_token_id",      "eos_token_id",        "pad_token_id",
+        "sep_token_id",      "cls_token_id",        "decoder_start_token_id",
+        "is_decoder",        "initializer_range",   "hidden_dropout_prob",
+        "attention_probs_dropout_prob",
+    };
+    for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
+        json_t *value = json_object_get(from, keys[i]);
+        if (value) json_object_set(config, keys[i], value);
+    }
+}
+
+/* The tokenizer's rules would be taken for the hub's, now that the folder looks like one of its. */
+static int keep_dialect(const source *s, json_t *config)
+{
+    b4c_tokenizer_info info;
+    b4c_tokenizer *t = b4c_tokenizer_open(s->path, B4C_DIALECT_AUTO, NULL);
+    if (!t) return 0;
+    b4c_tokenizer_describe(t, &info);
+    b4c_tokenizer_free(t);
+    if (info.dialect == B4C_DIALECT_BERT4KERAS)
+        json_object_set_new(config, "bert4c_dialect", json_string("bert4keras"));
+    return 0;
+}
+
+static int put_config(const source *s, const b4c_convert_options *o, b4c_dtype dtype,
+                      const char *folder, b4c_error *err)
+{
+    const bool hub = json_object_get(s->config, "model_type") && !b4c_store_gguf(&s->store);
+    json_t *config = hub ? json_deep_copy(s->config) : b4c_config_write(&s->spec, s->head, err);
+    if (!config) return b4c_fail(err, B4C_E_MEMORY, "no memory for the configuration");
+    if (!hub) keep_the_rest(config, s->config);
+    json_object_del(config, "dtype");
+    json_object_del(config, "quantization_config");
+    json_object_set_new(config, "torch_dtype", json_string(stored_name(dtype)));
+    if (dtype == B4C_I8)
+        json_object_set_new(config, "quantization_config",
+                            json_pack("{s:s,s:s}", "quant_method", "bert4c", "dtype", "int8"));
+    if (o->as) json_object_set_new(config, "bert4c_as", json_string(o->as));
+    keep_dialect(s, config);
+    const int rc = b4c_folder_put_json(folder, "config.json", config, err);
+    json_decref(config);
+    return rc;
+}
+
+/* ---- what stands beside --------------------------------------------------------------------- */
+
+/* A model that begins in a folder of its own below modules.json begins beside it now. */
+static int put_modules(const source *s, const char *folder, b4c_error *err)
+{
+    char path[PATH];
+    if (!s->place.is_folder || strcmp(s->settings.folder, s->path) == 0) return 0;
+    snprintf(path, sizeof path, "%s/modules.json", s->path);
+    json_t *modules = b4c_json_file(path, err), *one;
+    if (!modules) return err && err->code < 0 ? err->code : B4C_E_FORMAT;
+    size_t i;
+    json_array_foreach(modules, i, one) {
+        const char *type = json_string_value(json_object_get(one, "type"));
+        const char *dot = type ? strrchr(type, '.') : NULL;
+        if (dot && strcmp(dot, ".Transformer") == 0)
+            json_object_set_new(one, "path", json_string(""));
+    }
+    const int rc = b4c_folder_put_json(folder, "modules.json", modules, err);
+    json_decref(modules);
+    return rc;
+}
+
+/* Which tokens begin and end, as generation_config.json says it. */
+static int put_generation(const source *s, const char *folder, b4c_error *err)
+{
+    static const char *const keys[] = { "bos_token_id", "eos_token_id", "pad_token_id" };
+    json_t *o = json_object();
+    for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
+        json_t *id = json_object_get(s->config, keys[i]);
+        if (id) json_object_set(o, keys[i], id);
+    }
+    const int rc = json_object_size(o) == 0
+                       ? 0
+                       : b4c_folder_put_json(folder, "generation_config.json", o, err);
+    json_decref(o);
+    return rc;
+}
+
+/* FILE-tokenizer.json beside FILE.onnx. */
+static int copy_named_after(const source *s, const char *folder, b4c_error *err)
+{
+    char path[PATH];
+    const char *dot = strrchr(s->path, '.');
+    const int stem = dot && !strchr(dot, '/') ? (int)(dot - s->path) : (int)strlen(s->path);
+    if (snprintf(path, sizeof path, "%.*s-tokenizer.json", stem, s->path) >= PATH ||
+        !b4c_file_exists(path))
+        return 0;
+    return b4c_copy_tokenizer(path, folder, err);
+}
+
+static int put_tokenizer(const source *s, const char *folder, json_t *report, b4c_error *err)
+{
+    const b4c_gguf *g = b4c_store_gguf(&s->store);
+    if (g && b4c_gguf_find(g, "tokenizer.ggml.model")) return b4c_gguf_tokens_write(g, folder, err);
+    int copied = b4c_copy_tokenizer(s->place.folder, folder, err);
+    if (copied == 0) copied = copy_named_after(s, folder, err);
+    B4C_TRY(copied);
+    if (copied == 0)
+        json_object_set_new(report, "tokenizer_note",
+                            json_string("the model came without a tokenizer"));
+    return 0;
+}
+
+static int put_beside(const source *s, const b4c_convert_options *o, b4c_dtype dtype,
+                      const char *folder, json_t *report, b4c_error *err)
+{
+    B4C_TRY(put_config(s, o, dtype, folder, err));
+    B4C_TRY(put_tokenizer(s, folder, report, err));
+    if (b4c_store_gguf(&s->store)) return put_generation(s, folder, err);
+    B4C_TRY(b4c_copy_settings(s->place.folder, folder, err));
+    if (!s->place.is_folder) return 0;
+    B4C_TRY(b4c_copy_settings(s->path, folder, err));
+    return put_modules(s, folder, err);
+}
+
+/* ---- the whole ------------------------------------------------------------------------------ */
+
+static int open_source(source *s, const char *as, json_t *report, b4c_error *err)
+{
+    int length = 0;
+    B4C_TRY(b4c_place_find(&s->place, &s->settings, s->path, err));
+    B4C_TRY(b4c_store_open(&s->store, s->place.weights, err));
+    B4C_TRY(b4c_place_config(&s->place, &s->store, as, &s->spec, &s->config, report, &length, err));
+    json_object_set_new(report, "architecture", json_string(s->spec.architecture));
+    json_object_set_new(report, "layout", json_string(s->store.layout));
+    return 0;
+}
+
+static void close_source(source *s)
+{
+    b4c_store_close(&s->store);
+    b4c_place_done(&s->place);
+    b4c_embed_settings_done(&s->settings);
+    json_decref(s->config);
+}
+
+static int fill(source *s, const b4c_convert_options *o, b4c_dtype dtype, const char *folder,
+                json_t *report, b4c_error *err)
+{
+    char path[PATH];
+    const b4c_conversion how = { .dtype = dtype, .threads = b4c_load_threads(),
+                                 .progress = o->progress, .arg = o->progress_arg };
+    if (snprintf(path, sizeof path, "%s/model.safetensors", folder) >= PATH)
+        return b4c_fail(err, B4C_E_ARG, "%.100s: the name of the folder is too long", folder);
+    B4C_TRY(b4c_convert_weights(path, &s->store, &s->spec, &how, &s->head, report, err));
+    json_object_set_new(report, "dtype", json_string(b4c_dtype_name(dtype)));
+    return put_beside(s, o, dtype, folder, report, err);
+}
+
+static int check(const char *folder, const b4c_convert_options *o, b4c_error *err)
+{
+    if (!folder || !*folder || strlen(folder) > PATH / 2)
+        return b4c_fail(err, B4C_E_ARG, "the folder's name is %s",
+                        folder && *folder ? "too long" : "empty");
+    if (o->dtype < B4C_AUTO || o->dtype > B4C_I8)
+        return b4c_fail(err, B4C_E_ARG, "dtype is %s, written are f32, bf16 and int8",
+                        o->dtype == B4C_I4 ? "int4" : "none that is known");
+    if (b4c_file_exists(folder))
+        return b4c_fail(err, B4C_E_ARG, "%s: found a file, wanted the name of a folder", folder);
+    if (b4c_folder_exists(folder) && !o->force)
+        return b4c_fail(err, B4C_E_ARG,
+                        "%s: found a folder of that name; another name, or force, which replaces "
+                        "it",
+                        folder);
+    return 0;
+}
+
+int b4c_convert(const char *path, const char *folder, const b4c_convert_options *options,
+                char **report, b4c_error *err)
+{
+    const b4c_convert_options o = options ? *options : B4C_CONVERT_DEFAULT;
+    const b4c_dtype dtype = o.dtype == B4C_AUTO ? B4C_F32 : o.dtype;
+    source s = { .path = path };
+    char part[PATH];
+    if (report) *report = NULL;
+    if (!path || !*path || strlen(path) > PATH / 2)
+        return b4c_fail(err, B4C_E_ARG, "the model's path is %s", path && *path ? "too long"
+                                                                                : "empty");
+    B4C_TRY(check(folder, &o, err));
+    B4C_TRY(b4c_kernels_check(err));
+    size_t n = strlen(folder);
+    while (n > 1 && folder[n - 1] == '/') n--;
+    snprintf(part, sizeof part, "%.*s.part", (int)n, folder);
+    json_t *said = json_object();
+    int rc = open_source(&s, o.as, said, err);
+    if (rc == 0) rc = b4c_folder_remove(part, err);
+    if (rc == 0) rc = b4c_folder_make(part, err);
+    const bool made = rc == 0;
+    if (rc == 0) rc = fill(&s, &o, dtype, part, said, err);
+    part[n] = '\0';
+    char target[PATH];
+    snprintf(target, sizeof target, "%s", part);
+    part[n] = '.';
+    if (rc == 0) rc = b4c_folder_replace(part, target, err);
+    if (rc < 0 && made) (void)b4c_folder_remove(part, NULL);
+    if (rc == 0 && report && !(*report = json_dumps(said, JSON_COMPACT)))
+        rc = b4c_fail(err, B4C_E_MEMORY, "no memory for the report");
+    json_decref(said);
+    close_source(&s);
+    return rc;
+}
