@@ -17,7 +17,8 @@
 #define INPUTS    (TEXTS | CLI_EVAL)
 #define VECTORS   (CLI_EMBED | CLI_SIMILAR | CLI_EVAL)
 #define MODELS    (INPUTS | CLI_INSPECT | CLI_BENCH)
-#define EVERY     (MODELS | CLI_CONVERT | CLI_PULL | CLI_VERSION | CLI_HELP)
+#define FOLDERS   (MODELS | CLI_CONVERT | CLI_VERIFY)
+#define EVERY     (FOLDERS | CLI_PULL | CLI_VERSION | CLI_HELP)
 #define FORMATS   "text|tsv|jsonl|json|npy"
 #define AT(field) offsetof(cli_settings, field)
 
@@ -138,6 +139,10 @@ const cli_option cli_options[] = {
       "add no [CLS] and [SEP]; with --decode, leave them out" },
     { "plain", 0, CLI_IS_FLAG, CLI_OWN, CLI_TOKENIZE, true, NULL, AT(plain), 0, 0,
       "a [MASK] inside the text is text, not the special token" },
+    { "write", 0, CLI_IS_FLAG, CLI_OWN, CLI_VERIFY, false, NULL, AT(write), 0, 0,
+      "write the reference that later runs compare with" },
+    { "reference", 0, CLI_IS_TEXT, CLI_OWN, CLI_VERIFY, false, "FILE", AT(reference), 0, 0,
+      "where it is (verify.json in the model's folder; MODEL.verify.json beside a file)" },
     { "force", 0, CLI_IS_FLAG, CLI_OWN, CLI_CONVERT, false, NULL, AT(force), 0, 0,
       "replace a folder of that name" },
     { "tensors", 0, CLI_IS_FLAG, CLI_OWN, CLI_INSPECT | CLI_CONVERT, false, NULL, AT(tensors), 0, 0,
@@ -149,18 +154,19 @@ const cli_option cli_options[] = {
     { "markdown", 0, CLI_IS_FLAG, CLI_OWN, CLI_HELP, false, NULL, AT(markdown), 0, 0,
       "write the reference, in Markdown" },
 
-    { "model", 'm', CLI_IS_TEXT, CLI_MODEL, MODELS | CLI_CONVERT, false, "MODEL", AT(model), 0, 0,
+    { "model", 'm', CLI_IS_TEXT, CLI_MODEL, FOLDERS, false, "MODEL", AT(model), 0, 0,
       "a folder, a file (.safetensors, .bin, .onnx, a TF1 checkpoint's prefix; for tokenize also "
       "vocab.txt or tokenizer.json) or a name on the hub, NAME@REVISION too" },
-    { "pull", 0, CLI_IS_FLAG, CLI_MODEL, MODELS | CLI_CONVERT, false, NULL, AT(pull), 0, 0,
+    { "pull", 0, CLI_IS_FLAG, CLI_MODEL, FOLDERS, false, NULL, AT(pull), 0, 0,
       "download the model from the hub when it is not there yet" },
-    { "dtype", 0, CLI_IS_CHOICE, CLI_MODEL, MODELS | CLI_CONVERT, true,
+    { "dtype", 0, CLI_IS_CHOICE, CLI_MODEL, FOLDERS, true,
       "auto|f32|bf16|int8|int4", AT(dtype), 0, 0,
       "how weights are kept and multiplied; auto: bf16 where this machine is faster with it, else "
       "f32" },
     { "dialect", 0, CLI_IS_CHOICE, CLI_MODEL, MODELS, true, "auto|hub|bert4keras", AT(dialect), 0,
       0, "rules of the tokenizer; auto: by the model's files" },
-    { "as", 0, CLI_IS_TEXT, CLI_MODEL, ANSWERS | CLI_SCORE | CLI_CONVERT | CLI_EVAL, true,
+    { "as", 0, CLI_IS_TEXT, CLI_MODEL,
+      ANSWERS | CLI_SCORE | CLI_CONVERT | CLI_VERIFY | CLI_EVAL, true,
       "t5-pegasus", AT(as), 0, 0,
       "compute as T5 PEGASUS was trained (bias in cross-attention, scaled output, exact gelu) "
       "where its folder in the hub's layout calls it mt5" },
@@ -168,7 +174,7 @@ const cli_option cli_options[] = {
       "tokens a text may have, special ones included (the model's limit)" },
     { "truncate", 0, CLI_IS_CHOICE, CLI_MODEL, MODELS, true, "right|left|middle|error",
       AT(truncate), 0, 0, "where a longer text is cut (right), or that it is an error" },
-    { "threads", 0, CLI_IS_COUNT, CLI_MODEL, MODELS, false, "N", AT(threads), 1, 1024,
+    { "threads", 0, CLI_IS_COUNT, CLI_MODEL, MODELS | CLI_VERIFY, false, "N", AT(threads), 1, 1024,
       "threads (the cores this process may use)" },
     { "batch-tokens", 0, CLI_IS_COUNT, CLI_MODEL, MODELS, false, "N", AT(batch_tokens), 1, 1 << 20,
       "tokens a thread takes through the layers at once (chosen); changes speed, never results" },

@@ -26,7 +26,8 @@ enum {
     CLI_PARAPHRASE = 1 << 11,
     CLI_SCORE = 1 << 12,
     CLI_EVAL = 1 << 20,
-    CLI_CONVERT = 1 << 21
+    CLI_CONVERT = 1 << 21,
+    CLI_VERIFY = 1 << 22
 };
 
 /* Formats of input and output; a set of them is a mask of 1 << format. */
@@ -54,14 +55,14 @@ typedef struct cli_settings {
     bool header, resume, progress, quiet, help;
     /* one command's own */
     bool normalize, no_normalize, summary, pair, decode, no_special, plain, tensors, man, markdown,
-        force;
+        force, write;
     const char *prompt, *prompt_name;
     long long dim, top;
     double seconds;
     /* writing; what was not typed stays as the model or the command has it */
     bool sample, whole_sentences, bert4keras_beam, allow_unknown, logprobs, stream;
     int early_stopping, reading; /* b4c_early_stopping, b4c_reading */
-    const char *as, *source, *mask, *system;
+    const char *as, *reference, *source, *mask, *system;
     bool chat;
     long long max_new_tokens, min_new_tokens, n, beams, beam_groups, min_ends, top_k,
         no_repeat_ngram, alternatives, keep;

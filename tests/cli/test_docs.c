@@ -33,7 +33,7 @@ static void no_option_is_left_out(void **state)
 {
     (void)state;
     static const char *const commands[] = {
-        "embed",     "similar",    "fill",  "tokenize", "inspect", "convert",
+        "embed",     "similar",    "fill",  "tokenize", "inspect", "convert", "verify",
         "complete",  "summarize",  "paraphrase", "score",
         "pull",      "bench",      "version", "help"
     };
