@@ -471,6 +471,45 @@ static void unknown_tokens_are_counted(void **state)
     json_decref(data);
 }
 
+/* Open the damaged file for a task and take a few batches. */
+static int read_damaged(const char *path, void *arg, b4c_error *err)
+{
+    b4c_feed_wish w = wish_of(*(b4c_task_kind *)arg, NULL);
+    b4c_feed *f;
+    b4c_batch b;
+    json_t *data = json_pack("{s:[s]}", "files", path);
+    w.data = data;
+    b4c_batch_init(&b);
+    int rc = b4c_feed_open(&f, &w, err);
+    for (int i = 0; i < 3 && rc >= 0; i++) {
+        const int got = f->next(f, &b, err);
+        if (got < 0) rc = got;
+        if (got > 0 && b4c_batch_check(&b, VOCABULARY, 16, err) < 0) rc = err->code;
+        if (i == 2 || rc < 0) f->free(f);
+    }
+    b4c_batch_done(&b);
+    json_decref(data);
+    return rc < 0 ? rc : 0;
+}
+
+static void damaged_files_are_read_or_refused(void **state)
+{
+    (void)state;
+    static const struct damaged {
+        b4c_task_kind task;
+        const char *name, *text;
+    } files[] = {
+        { B4C_TASK_LM, "feed/damaged.txt", "\xef\xbb\xbf今天\r\n\n  \n北京好\n" },
+        { B4C_TASK_COSENT, "feed/damaged.tsv", "今天\t北京\t1\n好\t很好\tneutral\n好\t错\t-\n" },
+        { B4C_TASK_SIMBERT, "feed/damaged.jsonl",
+          "{\"text\":\"今\",\"synonyms\":[\"天\",\"\\u6c14\"]}\n[\"a\",\"b\"]\n" },
+    };
+    for (size_t i = 0; i < COUNT(files); i++) {
+        b4c_task_kind task = files[i].task;
+        cut_file(temp_text(files[i].name, files[i].text), 1, read_damaged, &task);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -486,6 +525,7 @@ int main(void)
         cmocka_unit_test(a_budget_below_one_example_is_refused),
         cmocka_unit_test(data_that_give_no_example_are_an_error_not_a_loop),
         cmocka_unit_test(unknown_tokens_are_counted),
+        cmocka_unit_test(damaged_files_are_read_or_refused),
     };
     return cmocka_run_group_tests(tests, open_tokenizer, close_tokenizer);
 }
