@@ -18,7 +18,7 @@
 #define VECTORS   (CLI_EMBED | CLI_SIMILAR | CLI_EVAL)
 #define MODELS    (INPUTS | CLI_INSPECT | CLI_BENCH)
 #define FOLDERS   (MODELS | CLI_CONVERT | CLI_VERIFY)
-#define EVERY     (FOLDERS | CLI_PULL | CLI_VERSION | CLI_HELP)
+#define EVERY     (FOLDERS | CLI_PULL | CLI_VERSION | CLI_HELP | CLI_TRAIN)
 #define FORMATS   "text|tsv|jsonl|json|npy"
 #define AT(field) offsetof(cli_settings, field)
 
@@ -147,6 +147,8 @@ const cli_option cli_options[] = {
       "replace a folder of that name" },
     { "tensors", 0, CLI_IS_FLAG, CLI_OWN, CLI_INSPECT | CLI_CONVERT, false, NULL, AT(tensors), 0, 0,
       "list every tensor with type and shape" },
+    { "set", 0, CLI_IS_LIST, CLI_OWN, CLI_TRAIN, false, "KEY=VALUE", AT(set), 0, 0,
+      "change the recipe: optimiser.rate=1e-4; again for more" },
     { "seconds", 0, CLI_IS_REAL, CLI_OWN, CLI_BENCH, false, "S", AT(seconds), 0.01, 3600,
       "how long each measurement takes (1)" },
     { "man", 0, CLI_IS_FLAG, CLI_OWN, CLI_HELP, false, NULL, AT(man), 0, 0,
@@ -154,7 +156,7 @@ const cli_option cli_options[] = {
     { "markdown", 0, CLI_IS_FLAG, CLI_OWN, CLI_HELP, false, NULL, AT(markdown), 0, 0,
       "write the reference, in Markdown" },
 
-    { "model", 'm', CLI_IS_TEXT, CLI_MODEL, FOLDERS, false, "MODEL", AT(model), 0, 0,
+    { "model", 'm', CLI_IS_TEXT, CLI_MODEL, FOLDERS | CLI_TRAIN, false, "MODEL", AT(model), 0, 0,
       "a folder, a file (.safetensors, .bin, .onnx, a TF1 checkpoint's prefix; for tokenize also "
       "vocab.txt or tokenizer.json) or a name on the hub, NAME@REVISION too" },
     { "pull", 0, CLI_IS_FLAG, CLI_MODEL, FOLDERS, false, NULL, AT(pull), 0, 0,
@@ -174,7 +176,8 @@ const cli_option cli_options[] = {
       "tokens a text may have, special ones included (the model's limit)" },
     { "truncate", 0, CLI_IS_CHOICE, CLI_MODEL, MODELS, true, "right|left|middle|error",
       AT(truncate), 0, 0, "where a longer text is cut (right), or that it is an error" },
-    { "threads", 0, CLI_IS_COUNT, CLI_MODEL, MODELS | CLI_VERIFY, false, "N", AT(threads), 1, 1024,
+    { "threads", 0, CLI_IS_COUNT, CLI_MODEL, MODELS | CLI_VERIFY | CLI_TRAIN, false, "N",
+      AT(threads), 1, 1024,
       "threads (the cores this process may use)" },
     { "batch-tokens", 0, CLI_IS_COUNT, CLI_MODEL, MODELS, false, "N", AT(batch_tokens), 1, 1 << 20,
       "tokens a thread takes through the layers at once (chosen); changes speed, never results" },
@@ -201,11 +204,11 @@ const cli_option cli_options[] = {
     { "to", 0, CLI_IS_CHOICE, CLI_OUTPUT, MODELS | CLI_VERSION | CLI_CONVERT, false, FORMATS,
       AT(to), 0, 0,
       "format of the output (by extension of -o)" },
-    { "resume", 0, CLI_IS_FLAG, CLI_OUTPUT, TEXTS, false, NULL, AT(resume), 0, 0,
-      "go on with FILE.part of a run that was stopped" },
+    { "resume", 0, CLI_IS_FLAG, CLI_OUTPUT, TEXTS | CLI_TRAIN, false, NULL, AT(resume), 0, 0,
+      "go on with FILE.part of a run that was stopped; train: with the output's checkpoint" },
 
-    { "progress", 0, CLI_IS_FLAG, CLI_GENERAL, MODELS | CLI_PULL | CLI_CONVERT, false, NULL,
-      AT(progress), 0, 0,
+    { "progress", 0, CLI_IS_FLAG, CLI_GENERAL, MODELS | CLI_PULL | CLI_CONVERT | CLI_TRAIN, false,
+      NULL, AT(progress), 0, 0,
       "show progress although standard error is no terminal" },
     { "quiet", 'q', CLI_IS_FLAG, CLI_GENERAL, EVERY, false, NULL, AT(quiet), 0, 0,
       "no messages but errors" },
@@ -269,6 +272,11 @@ bool cli_given(const cli_settings *s, const char *name)
     return s->typed[option_index(name, strlen(name))] != NULL;
 }
 
+static bool takes(const cli_command *c, const char *option)
+{
+    return (cli_options[option_index(option, strlen(option))].commands & c->bit) != 0;
+}
+
 static int check_together(const cli_command *c, const cli_settings *s, b4c_error *err)
 {
     for (size_t i = 0; i < sizeof contradictions / sizeof *contradictions; i++)
@@ -277,7 +285,8 @@ static int check_together(const cli_command *c, const cli_settings *s, b4c_error
                             "contradicting options: %s: found --%s and --%s, wanted one of them",
                             c->name, contradictions[i].a, contradictions[i].b);
     for (size_t i = 0; i < sizeof needs / sizeof *needs; i++)
-        if (cli_given(s, needs[i].option) && !cli_given(s, needs[i].needs))
+        if (takes(c, needs[i].needs) && cli_given(s, needs[i].option) &&
+            !cli_given(s, needs[i].needs))
             return cli_fail(err, B4C_E_ARG,
                             "missing option: %s: found --%s, wanted --%s with it; %s", c->name,
                             needs[i].option, needs[i].needs, needs[i].why);

@@ -27,7 +27,8 @@ enum {
     CLI_SCORE = 1 << 12,
     CLI_EVAL = 1 << 20,
     CLI_CONVERT = 1 << 21,
-    CLI_VERIFY = 1 << 22
+    CLI_VERIFY = 1 << 22,
+    CLI_TRAIN = 1 << 23
 };
 
 /* Formats of input and output; a set of them is a mask of 1 << format. */
@@ -68,6 +69,7 @@ typedef struct cli_settings {
         no_repeat_ngram, alternatives, keep;
     double diversity, length_penalty, temperature, top_p, min_p, typical, repetition_penalty,
         presence_penalty, frequency_penalty, floor;
+    cli_list set;
     cli_list logit_bias, bad_words, force_words, stop, stop_token;
     /* typed [option]: the value as it was typed, "" for a flag, NULL when it was not given */
     const char *typed[CLI_MAX_OPTIONS];

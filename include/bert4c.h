@@ -637,14 +637,36 @@ B4C_API int b4c_overlap_measure(const char *found, size_t found_size, const char
 
 /* ---- training ----------------------------------------------------------------------------- */
 
-/* A training after a recipe: it reads data, learns step by step, and writes a model's folder. */
+/* A training after a recipe (docs/training.md): it reads data, learns step by step, and writes a
+ * model's folder.
+ *
+ *     b4c_trainer *t = b4c_trainer_open("recipe.json", NULL, &err);
+ *     b4c_train_report r;
+ *     int rc;
+ *     while ((rc = b4c_trainer_step(t, &r, &err)) > 0) printf("%g\n", r.loss);
+ *     b4c_trainer_free(t);
+ */
 typedef struct b4c_trainer b4c_trainer;
+
+typedef struct b4c_trainer_options {
+    int threads;             /* 0: b4c_cpu_count(). Results are the same with any number */
+    bool resume;             /* go on from the checkpoint in the recipe's output folder */
+    const char *const *set;  /* [n_set] changes to the recipe: "optimiser.rate=1e-4" */
+    int n_set;
+} b4c_trainer_options;
+
+/* NULL: the recipe, its data or its model are wrong, or there is no memory. Without `resume` an
+ * output folder that holds a checkpoint is refused. options NULL: the defaults. */
+B4C_API b4c_trainer *b4c_trainer_open(const char *recipe, const b4c_trainer_options *, b4c_error *);
+B4C_API void b4c_trainer_free(b4c_trainer *);
 
 typedef struct b4c_trainer_info {
     const char *task, *output, *architecture, *optimiser, *metric;
     int64_t steps, step;     /* in all; taken so far */
     int64_t parameters, trained;
     int64_t records;         /* in one round of the data; 0: not known */
+    int64_t left_out;        /* records beside these that the task can make nothing of */
+    double unknown;          /* share of unknown tokens in a sample of the data */
     int added;               /* tensors that the model's files lacked: new and random */
     int threads;
     b4c_dtype dtype;
@@ -652,6 +674,7 @@ typedef struct b4c_trainer_info {
      * step's activations take */
     size_t weights, gradients, state, activations;
 } b4c_trainer_info;
+B4C_API void b4c_trainer_describe(const b4c_trainer *, b4c_trainer_info *);
 
 typedef struct b4c_train_report {
     int64_t step;
@@ -665,6 +688,13 @@ typedef struct b4c_train_report {
     double measure;          /* by the recipe's metric; NaN where it is not defined */
     bool saved;              /* a checkpoint was written */
 } b4c_train_report;
+
+/* One step. 1: taken; 0: all steps were taken before, the output folder is complete. After
+ * B4C_E_NUMBER (a loss or gradient that is no number: the batch is in the output folder) or any
+ * other error the weights are those of the last checkpoint or before. */
+B4C_API int b4c_trainer_step(b4c_trainer *, b4c_train_report *, b4c_error *);
+/* Write a checkpoint now: what `resume` goes on from. */
+B4C_API int b4c_trainer_save(b4c_trainer *, b4c_error *);
 
 #ifdef __cplusplus
 }

@@ -20,15 +20,20 @@ int b4c_output_json(const char *folder, const char *name, const json_t *o, b4c_e
     return b4c_folder_put_json(folder, name, o, err);
 }
 
-/* sentence-transformers' files, where it knows the pooling. */
+/* sentence-transformers' files, where it knows the pooling; losses of vectors see unit ones. */
 static int write_pooling(const char *folder, const b4c_task *k, int width, b4c_error *err)
 {
     const bool mean = k->pooling == B4C_TASK_MEAN, first = k->pooling == B4C_TASK_FIRST;
     if ((!k->by_pair && k->vectors == B4C_VECTORS_FREE) || (!mean && !first)) return 0;
-    json_t *modules = json_pack("[{s:i,s:s,s:s,s:s},{s:i,s:s,s:s,s:s}]", "idx", 0, "name", "0",
-                                "path", "", "type", "sentence_transformers.models.Transformer",
-                                "idx", 1, "name", "1", "path", "1_Pooling", "type",
-                                "sentence_transformers.models.Pooling");
+    static const char *const steps[][2] = { { "", "Transformer" },
+                                            { "1_Pooling", "Pooling" },
+                                            { "2_Normalize", "Normalize" } };
+    json_t *modules = json_array();
+    for (int i = 0; i < 3; i++)
+        json_array_append_new(
+            modules, json_pack("{s:i,s:o,s:s,s:o}", "idx", i, "name", json_sprintf("%d", i), "path",
+                               steps[i][0], "type",
+                               json_sprintf("sentence_transformers.models.%s", steps[i][1])));
     json_t *pooling = json_pack("{s:i,s:b,s:b,s:b}", "word_embedding_dimension", width,
                                 "pooling_mode_cls_token", first, "pooling_mode_mean_tokens", mean,
                                 "pooling_mode_max_tokens", 0);

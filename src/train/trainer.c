@@ -244,6 +244,7 @@ static void describe(b4c_trainer *t)
         .metric = r->evaluate ? b4c_metric_name(t->metric) : NULL,
         .steps = r->steps, .step = t->standing.step,
         .parameters = l->net.parameters, .trained = trained, .records = t->feed->records,
+        .left_out = t->feed->left_out, .unknown = t->feed->unknown,
         .added = t->parts.source ? t->added : 0, .threads = b4c_pool_lanes(t->pool),
         .dtype = l->net.dtype,
         .weights = l->net.bytes > masters ? l->net.bytes : masters,
