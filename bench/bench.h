@@ -36,6 +36,7 @@ double bench_flops(const bench_shape *, int sequences, int length);
  * environment's BENCH_COMMIT says. */
 void bench_print_machine(int threads);
 
-/* A text as a search engine is asked: 3 to 30 Chinese characters, 10 on average. room: 100 bytes. */
+/* A text as a search engine is asked: 3 to 30 Chinese characters, 10 on average. room: 100 bytes.
+ */
 void bench_make_text(uint64_t *random, char *room);
 #endif
