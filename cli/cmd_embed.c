@@ -6,13 +6,16 @@
 typedef struct embedder {
     const cli_settings *settings;
     cli_encoder encoder;
+    b4c_whitening *fitted; /* --fit-whitening */
 } embedder;
 
 static int embed_chunk(void *self, const cli_chunk *c, cli_output *out, b4c_error *err)
 {
     cli_encoder *e = &((embedder *)self)->encoder;
+    b4c_whitening *fitted = ((embedder *)self)->fitted;
     int rc = cli_encoder_load(e, c, 1, err);
     if (rc == 0) rc = cli_encoder_run(e, err);
+    if (rc == 0 && fitted) return b4c_whitening_add(fitted, e->vector, (size_t)c->n, err);
     for (int i = 0; i < c->n && rc == 0; i++) {
         if (out->format == CLI_JSONL) {
             cli_put_text(out, "{\"text\":");
@@ -33,16 +36,35 @@ static void say_what(const cli_encoder *e)
     b4c_model_describe(e->model.model, &info);
     const b4c_pooling pooling = e->options.pooling == B4C_POOL_AUTO ? info.pooling
                                                                     : e->options.pooling;
-    const bool unit = e->options.normalize < 0 ? info.normalize : e->options.normalize == 1;
-    cli_say("vectors of %d: %s pooling, %s", e->width, b4c_pooling_name(pooling),
-            unit ? "length 1" : "not normalised");
+    const bool unit = e->whitening             ? e->unit
+                    : e->options.normalize < 0 ? info.normalize
+                                               : e->options.normalize == 1;
+    cli_say("vectors of %d: %s pooling, %s%s", e->width, b4c_pooling_name(pooling),
+            e->whitening ? "whitened, " : "", unit ? "length 1" : "not normalised");
 }
 
 static int prepare(void *self, b4c_error *err)
 {
     embedder *e = self;
     if (cli_encoder_open(&e->encoder, e->settings, err) < 0) return err->code;
+    if (e->settings->fit_whitening) {
+        e->fitted = b4c_whitening_new(e->encoder.width, err);
+        return e->fitted ? 0 : err->code;
+    }
     say_what(&e->encoder);
+    return 0;
+}
+
+static int save_fitted(void *self, cli_output *out, b4c_error *err)
+{
+    const embedder *e = self;
+    (void)out;
+    if (!e->fitted) return 0;
+    if (b4c_whitening_solve(e->fitted, err) < 0 ||
+        b4c_whitening_save(e->fitted, e->settings->fit_whitening, err) < 0)
+        return err->code;
+    cli_say("%s: a whitening of vectors of %d, which vary in %d directions",
+            e->settings->fit_whitening, e->encoder.width, b4c_whitening_rank(e->fitted));
     return 0;
 }
 
@@ -64,8 +86,10 @@ static int run(const cli_command *self, const cli_settings *s)
                           .self = &e,
                           .prepare = prepare,
                           .chunk = embed_chunk,
+                          .end = save_fitted,
                           .say = say };
     const int code = cli_job_run(&job);
+    b4c_whitening_free(e.fitted);
     cli_encoder_close(&e.encoder);
     return code;
 }
@@ -87,6 +111,7 @@ const cli_command cli_embed = {
     .examples =
         "bert4c embed 今天天气很好\n"
         "bert4c embed -f sentences.txt -o sentences.npy\n"
+        "bert4c embed -f sentences.txt --fit-whitening white.safetensors\n"
         "bert4c embed -m BAAI/bge-small-zh-v1.5 -f big.tsv --column 2 -o big.jsonl --resume\n",
     .formats = 1 << CLI_JSONL | 1 << CLI_TSV | 1 << CLI_TEXT | 1 << CLI_NPY,
     .format = CLI_JSONL,

@@ -11,6 +11,10 @@ typedef struct cli_encoder {
     cli_texts texts; /* of the last chunk */
     float *vector;  /* [texts, width] */
     int room;       /* of vector, in texts */
+    b4c_whitening *whitening; /* --whiten, or NULL; then */
+    float *raw;     /* [texts, raw_width] vectors before it */
+    int raw_width;
+    bool unit;      /* they get length 1 after it */
     cli_counts counts;
 } cli_encoder;
 

@@ -63,7 +63,7 @@ typedef struct cli_settings {
     /* writing; what was not typed stays as the model or the command has it */
     bool sample, whole_sentences, bert4keras_beam, allow_unknown, logprobs, stream;
     int early_stopping, reading; /* b4c_early_stopping, b4c_reading */
-    const char *as, *reference, *source, *mask, *system;
+    const char *as, *reference, *source, *mask, *system, *whiten, *fit_whitening;
     bool chat;
     long long max_new_tokens, min_new_tokens, n, beams, beam_groups, min_ends, top_k,
         no_repeat_ngram, alternatives, keep;

@@ -343,6 +343,26 @@ B4C_API int b4c_encode_ids(b4c_session *, const int32_t *ids, const int32_t *seg
                            const int *lengths, int n, const b4c_encode_options *, float *out,
                            b4c_error *);
 
+/* Whitening: vectors whose covariance is 1, of which the first components keep what varies most (Su
+ * et al. 2021). Made of vectors that were added, in any number of calls; then applied to others. It
+ * helps models whose vectors crowd in one corner (BERT as it is), and hurts those that were trained
+ * to compare. */
+typedef struct b4c_whitening b4c_whitening;
+B4C_API b4c_whitening *b4c_whitening_new(int width, b4c_error *);
+/* vectors [n, width]. O(n width^2). */
+B4C_API int b4c_whitening_add(b4c_whitening *, const float *vectors, size_t n, b4c_error *);
+/* After the last vector, 2 at least. O(width^3). */
+B4C_API int b4c_whitening_solve(b4c_whitening *, b4c_error *);
+B4C_API int b4c_whitening_save(const b4c_whitening *, const char *path, b4c_error *);
+B4C_API b4c_whitening *b4c_whitening_open(const char *path, b4c_error *);
+B4C_API void b4c_whitening_free(b4c_whitening *);
+/* Of the vectors that go in; how many components can come out (0: not solved). */
+B4C_API int b4c_whitening_width(const b4c_whitening *);
+B4C_API int b4c_whitening_rank(const b4c_whitening *);
+/* x [n, width] to y [n, keep], not normalised. 1 <= keep <= rank. */
+B4C_API int b4c_whitening_apply(const b4c_whitening *, const float *x, size_t n, int keep,
+                                float *y, b4c_error *);
+
 /* The best `top` tokens for every mask token in one text; a text without one has 0 masks, and is
  * no error. */
 typedef struct b4c_fill_options {

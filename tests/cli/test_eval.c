@@ -108,6 +108,41 @@ static void ppl_is_that_of_scores_together(void **state)
     json_decref(json);
 }
 
+/* Vectors of many texts, whitened, are uncorrelated; similar and eval take the same file. */
+static void a_whitening_is_learnt_and_used(void **state)
+{
+    (void)state;
+    const char *white = temp_path("white.safetensors"), *file = "examples/sentences.txt";
+    temp_folder();
+    run r = bert4c(NULL, "embed", "-m", tiny_model(), "-f", file, "--fit-whitening", white, NULL);
+    assert_int_equal(r.code, 0);
+    assert_int_equal(r.out_size, 0);
+    assert_non_null(strstr(r.err, "which vary in"));
+    r = bert4c(NULL, "embed", "-m", tiny_model(), "-f", file, "--whiten", white, "--dim", "3",
+               "--to", "tsv", "--no-normalize", "-q", NULL);
+    assert_int_equal(r.code, 0);
+    double sum[3] = { 0 }, square[3] = { 0 };
+    int rows = 0;
+    for (const char *at = r.out, *end; (end = strchr(at, '\n')); at = end + 1, rows++) {
+        double x[3];
+        assert_int_equal(sscanf(at, "%lf\t%lf\t%lf", &x[0], &x[1], &x[2]), 3);
+        for (int k = 0; k < 3; k++) {
+            sum[k] += x[k];
+            square[k] += x[k] * x[k];
+        }
+    }
+    for (int k = 0; k < 3; k++) {
+        assert_true(fabs(sum[k] / rows) < 1e-4);
+        assert_true(fabs(square[k] / (rows - 1) - 1) < 1e-4);
+    }
+    r = bert4c(NULL, "eval", "sts", "-m", tiny_model(), "-f", "examples/pairs.tsv", "--label", "3",
+               "--whiten", white, "-q", NULL);
+    assert_int_equal(r.code, 0);
+    r = bert4c(NULL, "embed", "-m", tiny_model(), "--whiten", white, "--dim", "41", "x", NULL);
+    assert_int_equal(r.code, 2);
+    assert_non_null(strstr(r.err, "wanted at most"));
+}
+
 static void what_cannot_be_measured_is_refused(void **state)
 {
     (void)state;
@@ -140,6 +175,7 @@ int main(void)
         cmocka_unit_test(each_file_is_a_set_and_the_last_row_their_mean),
         cmocka_unit_test(sts_is_what_similar_says),
         cmocka_unit_test(ppl_is_that_of_scores_together),
+        cmocka_unit_test(a_whitening_is_learnt_and_used),
         cmocka_unit_test(what_cannot_be_measured_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
