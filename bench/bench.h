@@ -30,6 +30,10 @@ extern const bench_shape bench_shapes[]; /* ends with name NULL */
 /* All of them as folders in `folder` (made if absent), each with config.json, vocab.txt and
  * model.safetensors, unless they are there. 0, or -1 with errno. */
 int bench_make_models(const char *folder);
+/* The same of models that write: RoFormer as a language model with a pooler, and mT5, whose heads
+ * have 64 columns and whose stacks have `layers` layers each. */
+extern const bench_shape bench_roformer, bench_t5;
+int bench_make_generators(const char *folder);
 /* Multiply-adds count two: linears and attention of `sequences` of `length` tokens. */
 double bench_flops(const bench_shape *, int sequences, int length);
 /* "AMD EPYC, 2 threads, kernels avx512, bert4c 0.1.0 commit 1a2b3c"; the commit is what the

@@ -1,6 +1,6 @@
 /* random_model.c - encoders of random weights, written as users' files are, so that every engine
  * can open the same one. */
-#include "bench.h"
+#include "random_model.h"
 #include <errno.h>
 #include <math.h>
 #include <stdio.h>
@@ -32,17 +32,11 @@ static float normal(uint64_t *state)
     return (float)(sqrt(-2 * log(u[0])) * cos(6.283185307179586 * u[1]));
 }
 
-typedef struct {
-    FILE *out;
-    bool header;
-    long long at;
-    int count;
-    uint64_t random;
-} maker;
+typedef bench_maker maker;
 
 /* One tensor: its header entry in the first pass, its numbers (mean, spread) in the second. */
-static void tensor(maker *m, const char *name, long long rows, long long cols, float mean,
-                   float spread)
+void bench_tensor(maker *m, const char *name, long long rows, long long cols, float mean,
+                  float spread)
 {
     long long n = rows * (cols ? cols : 1);
     if (m->header) {
@@ -63,41 +57,46 @@ static void tensor(maker *m, const char *name, long long rows, long long cols, f
     }
 }
 
-static void dense(maker *m, const char *prefix, const char *name, int out, int in)
+void bench_dense(maker *m, const char *prefix, const char *name, int out, int in)
 {
     char path[200];
     snprintf(path, sizeof path, "%s%s.weight", prefix, name);
-    tensor(m, path, out, in, 0, 0.03f);
+    bench_tensor(m, path, out, in, 0, 0.03f);
     snprintf(path, sizeof path, "%s%s.bias", prefix, name);
-    tensor(m, path, out, 0, 0, 0.02f);
+    bench_tensor(m, path, out, 0, 0, 0.02f);
 }
 
-static void norm(maker *m, const char *prefix, const char *name, int width)
+void bench_norm(maker *m, const char *prefix, const char *name, int width)
 {
     char path[200];
     snprintf(path, sizeof path, "%s%s.weight", prefix, name);
-    tensor(m, path, width, 0, 1, 0.1f);
+    bench_tensor(m, path, width, 0, 1, 0.1f);
     snprintf(path, sizeof path, "%s%s.bias", prefix, name);
-    tensor(m, path, width, 0, 0, 0.1f);
+    bench_tensor(m, path, width, 0, 0, 0.1f);
 }
 
-static void all(maker *m, const bench_shape *s)
+void bench_bert_layer(maker *m, const char *p, const bench_shape *s)
 {
-    tensor(m, "embeddings.word_embeddings.weight", s->vocabulary, s->width, 0, 0.05f);
-    tensor(m, "embeddings.position_embeddings.weight", 512, s->width, 0, 0.05f);
-    tensor(m, "embeddings.token_type_embeddings.weight", 2, s->width, 0, 0.05f);
-    norm(m, "embeddings.", "LayerNorm", s->width);
+    bench_dense(m, p, "attention.self.query", s->width, s->width);
+    bench_dense(m, p, "attention.self.key", s->width, s->width);
+    bench_dense(m, p, "attention.self.value", s->width, s->width);
+    bench_dense(m, p, "attention.output.dense", s->width, s->width);
+    bench_norm(m, p, "attention.output.LayerNorm", s->width);
+    bench_dense(m, p, "intermediate.dense", s->inner, s->width);
+    bench_dense(m, p, "output.dense", s->width, s->inner);
+    bench_norm(m, p, "output.LayerNorm", s->width);
+}
+
+static void bert(maker *m, const bench_shape *s)
+{
+    bench_tensor(m, "embeddings.word_embeddings.weight", s->vocabulary, s->width, 0, 0.05f);
+    bench_tensor(m, "embeddings.position_embeddings.weight", 512, s->width, 0, 0.05f);
+    bench_tensor(m, "embeddings.token_type_embeddings.weight", 2, s->width, 0, 0.05f);
+    bench_norm(m, "embeddings.", "LayerNorm", s->width);
     for (int l = 0; l < s->layers; l++) {
         char p[64];
         snprintf(p, sizeof p, "encoder.layer.%d.", l);
-        dense(m, p, "attention.self.query", s->width, s->width);
-        dense(m, p, "attention.self.key", s->width, s->width);
-        dense(m, p, "attention.self.value", s->width, s->width);
-        dense(m, p, "attention.output.dense", s->width, s->width);
-        norm(m, p, "attention.output.LayerNorm", s->width);
-        dense(m, p, "intermediate.dense", s->inner, s->width);
-        dense(m, p, "output.dense", s->width, s->inner);
-        norm(m, p, "output.LayerNorm", s->width);
+        bench_bert_layer(m, p, s);
     }
 }
 
@@ -119,20 +118,15 @@ static int write_vocabulary(const bench_shape *s, const char *folder)
     return fclose(f) ? -1 : 0;
 }
 
-static int write_model(const bench_shape *s, const char *folder)
+int bench_write_model(const char *config, bench_tensors_fn tensors, const bench_shape *s,
+                      const char *folder)
 {
     char path[1100];
     if (mkdir(folder, 0777) < 0 && errno != EEXIST) return -1;
     snprintf(path, sizeof path, "%s/config.json", folder);
     FILE *f = fopen(path, "w");
     if (!f) return -1;
-    fprintf(f,
-            "{\"model_type\":\"bert\",\"architectures\":[\"BertModel\"],\"hidden_size\":%d,\"num_"
-            "hidden_layers\":%d,\"num_attention_heads\":%d,"
-            "\"intermediate_size\":%d,\"vocab_size\":%d,\"max_position_embeddings\":512,\"type_"
-            "vocab_size\":2,\"hidden_act\":\"gelu\","
-            "\"layer_norm_eps\":1e-12,\"pad_token_id\":0}\n",
-            s->width, s->layers, s->heads, s->inner, s->vocabulary);
+    fprintf(f, config, s->width, s->layers, s->heads, s->inner, s->vocabulary);
     if (fclose(f)) return -1;
 
     char *header = NULL;
@@ -141,7 +135,7 @@ static int write_model(const bench_shape *s, const char *folder)
     m.out = open_memstream(&header, &size);
     if (!m.out) return -1;
     fputc('{', m.out);
-    all(&m, s);
+    tensors(&m, s);
     fputc('}', m.out);
     while (ftell(m.out) % 8) fputc(' ', m.out);
     fclose(m.out);
@@ -152,9 +146,24 @@ static int write_model(const bench_shape *s, const char *folder)
     uint64_t length = size;
     fwrite(&length, 8, 1, m.out);
     fwrite(header, 1, size, m.out);
-    all(&m, s);
+    tensors(&m, s);
     free(header);
     return fclose(m.out) ? -1 : write_vocabulary(s, folder);
+}
+
+static const char config[] =
+    "{\"model_type\":\"bert\",\"architectures\":[\"BertModel\"],\"hidden_size\":%d,"
+    "\"num_hidden_layers\":%d,\"num_attention_heads\":%d,\"intermediate_size\":%d,"
+    "\"vocab_size\":%d,\"max_position_embeddings\":512,\"type_vocab_size\":2,"
+    "\"hidden_act\":\"gelu\",\"layer_norm_eps\":1e-12,\"pad_token_id\":0}\n";
+
+bool bench_model_there(const char *folder, const char *name)
+{
+    char path[1100];
+    snprintf(path, sizeof path, "%s/%s/vocab.txt", folder, name);
+    FILE *f = fopen(path, "rb"); /* written last */
+    if (f) fclose(f);
+    return f != NULL;
 }
 
 int bench_make_models(const char *folder)
@@ -162,11 +171,9 @@ int bench_make_models(const char *folder)
     char path[1000];
     if (mkdir(folder, 0777) < 0 && errno != EEXIST) return -1;
     for (const bench_shape *s = bench_shapes; s->name; s++) {
-        snprintf(path, sizeof path, "%s/%s/vocab.txt", folder, s->name);
-        FILE *f = fopen(path, "rb"); /* written last */
-        if (f) fclose(f);
         snprintf(path, sizeof path, "%s/%s", folder, s->name);
-        if (!f && write_model(s, path) < 0) return -1;
+        if (!bench_model_there(folder, s->name) && bench_write_model(config, bert, s, path) < 0)
+            return -1;
     }
     return 0;
 }

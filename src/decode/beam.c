@@ -74,7 +74,9 @@ static void log_probabilities(b4c_request *r, const b4c_hypothesis *h, const flo
                               float *row)
 {
     const int v = r->facts.vocabulary;
-    const float z = (float)b4c_log_sum_exp(logits, v);
+    const double exact = b4c_log_sum_exp(logits, v);
+    const float z = (float)exact;
+    r->z[h - r->live] = exact;
     for (int i = 0; i < v; i++) row[i] = logits[i] - z;
     b4c_request_rules(r, h, row);
     if (!r->o.sample) return;
@@ -175,7 +177,7 @@ static void extend(b4c_request *r, b4c_hypothesis *to, const candidate *c, const
 {
     const int v = r->facts.vocabulary;
     const float *given = logits + (size_t)c->parent * (size_t)v;
-    const double z = b4c_log_sum_exp(given, v);
+    const double z = r->z[c->parent];
     for (int i = 0; i < v && r->o.alternatives; i++) r->row[i] = given[i] - (float)z;
     b4c_hypothesis_extend(r, to, &r->live[c->parent], c->token, (double)given[c->token] - z,
                           r->row);
@@ -310,7 +312,7 @@ int b4c_bert4keras_step(b4c_request *r, float *logits, b4c_move *moves, b4c_erro
     int n = 0;
     for (int i = 0; i < r->n_live; i++) {
         const float *given = logits + (size_t)i * (size_t)v;
-        const double z = b4c_log_sum_exp(given, v);
+        const double z = r->z[i] = b4c_log_sum_exp(given, v);
         for (int k = 0; k < v; k++) r->row[k] = (float)log(exp((double)given[k] - z) + 1e-12);
         b4c_request_rules(r, &r->live[i], r->row);
         offer_row(r, i, r->row, NULL, best, &n, width);

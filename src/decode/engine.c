@@ -13,7 +13,10 @@ typedef struct active {
     int source_pages;
     bool fresh;      /* its prompt has not been read */
     int live;
-    int *slot; /* [most] */
+    int *slot;       /* [most] */
+    b4c_move *moves; /* [most] of its last step */
+    float *logits;   /* [live, vocabulary] of this step */
+    int next;        /* hypotheses that live after it, or an error's code */
 } active;
 
 typedef struct engine {
@@ -28,8 +31,9 @@ typedef struct engine {
     int left, left_sources; /* pages that nobody has been promised */
     active *active;
     int n_active, room_active;
-    b4c_move *moves;
-    int *spare;     /* [most] */
+    b4c_error *error; /* [room_active] of a job's last step */
+    b4c_pool *pool;   /* NULL: one lane */
+    int *spare;       /* [most] */
     int vocabulary; /* logits a row */
 } engine;
 
@@ -120,13 +124,15 @@ static int make_room(engine *e, b4c_error *err)
     e->free_slot = malloc((size_t)slots * sizeof *e->free_slot);
     e->free_source = malloc(((size_t)sources + 1) * sizeof *e->free_source);
     e->active = calloc((size_t)e->room_active, sizeof *e->active);
-    e->moves = malloc((size_t)most * sizeof *e->moves);
+    e->error = calloc((size_t)e->room_active, sizeof *e->error);
     e->spare = malloc((size_t)most * sizeof *e->spare);
-    bool ok = e->free_slot && e->free_source && e->active && e->moves && e->spare;
+    bool ok = e->free_slot && e->free_source && e->active && e->error && e->spare;
     for (int i = 0; ok && i < slots; i++) e->free_slot[e->n_free++] = slots - 1 - i;
     for (int i = 0; ok && i < e->room_active; i++) {
-        e->active[i].slot = malloc((size_t)most * sizeof *e->active[i].slot);
-        ok = e->active[i].slot != NULL;
+        active *a = &e->active[i];
+        a->slot = malloc((size_t)most * sizeof *a->slot);
+        a->moves = malloc((size_t)most * sizeof *a->moves);
+        ok = a->slot && a->moves;
     }
     for (int i = 0; ok && i < sources; i++) e->free_source[e->n_free_source++] = sources - 1 - i;
     return ok ? 0 : b4c_fail(err, B4C_E_MEMORY, "generation: no memory for %d sequences", slots);
@@ -134,11 +140,14 @@ static int make_room(engine *e, b4c_error *err)
 
 static void done(engine *e)
 {
-    for (int i = 0; e->active && i < e->room_active; i++) free(e->active[i].slot);
+    for (int i = 0; e->active && i < e->room_active; i++) {
+        free(e->active[i].slot);
+        free(e->active[i].moves);
+    }
     free(e->free_slot);
     free(e->free_source);
     free(e->active);
-    free(e->moves);
+    free(e->error);
     free(e->spare);
     b4c_cache_done(&e->cache);
     b4c_cache_done(&e->sources);
@@ -249,15 +258,17 @@ static int first_child(const b4c_move *moves, int n, int parent)
 
 /* Slots follow the moves: a parent's first child goes on in its slot, others fork from it; slots
  * without children are freed first, so that the others find room. */
-static void follow(engine *e, active *a, int live)
+static void follow(engine *e, active *a)
 {
+    const int live = a->next;
+    const b4c_move *moves = a->moves;
     for (int p = 0; p < a->live; p++) {
         e->spare[p] = a->slot[p];
-        if (first_child(e->moves, live, p) < 0) free_slot(e, a->slot[p]);
+        if (first_child(moves, live, p) < 0) free_slot(e, a->slot[p]);
     }
     for (int i = 0; i < live; i++) {
-        const int parent = e->spare[e->moves[i].parent];
-        if (first_child(e->moves, live, e->moves[i].parent) == i) {
+        const int parent = e->spare[moves[i].parent];
+        if (first_child(moves, live, moves[i].parent) == i) {
             a->slot[i] = parent;
         } else {
             a->slot[i] = take_slot(e);
@@ -353,6 +364,41 @@ static bool has_room(const engine *e, const active *a)
     return true;
 }
 
+/* Job i's step on its rows of logits, side by side. */
+static void choose(engine *e, int i, b4c_pool *pool)
+{
+    active *a = &e->active[i];
+    b4c_request *r = e->job[a->job].request;
+    e->error[i] = (b4c_error){ 0 };
+    b4c_request_share(r, pool);
+    a->next = b4c_request_step(r, a->logits, a->moves, &e->error[i]);
+}
+
+static void choose_some(void *arg, int lane, int lanes)
+{
+    engine *e = arg;
+    for (int i = lane; i < e->n_active; i += lanes) choose(e, i, NULL);
+}
+
+/* Jobs do not know of one another: many choose side by side; of few, each divides its samples. */
+static void choose_all(engine *e, b4c_tensor logits)
+{
+    const size_t v = (size_t)e->vocabulary;
+    float *row = (float *)(void *)logits.x;
+    for (int i = 0; i < e->n_active; i++) {
+        active *a = &e->active[i];
+        a->logits = row;
+        for (int h = 1; h < a->live && (size_t)logits.ld != v; h++)
+            memmove(row + (size_t)h * v, row + (size_t)h * (size_t)logits.ld, v * sizeof *row);
+        row += (size_t)a->live * (size_t)logits.ld;
+    }
+    if (e->n_active >= 2 * b4c_pool_lanes(e->pool)) {
+        b4c_pool_run(e->pool, choose_some, e);
+        return;
+    }
+    for (int i = 0; i < e->n_active; i++) choose(e, i, e->pool);
+}
+
 static int step(engine *e, b4c_watch_fn watch, void *arg, b4c_error *err)
 {
     batch b;
@@ -361,22 +407,20 @@ static int step(engine *e, b4c_watch_fn watch, void *arg, b4c_error *err)
     if (e->tape->failed)
         return b4c_fail(err, B4C_E_MEMORY, "generation: no memory for a step of %d rows", b.rows);
     b4c_cache_grow(&e->cache, b.slot, b.length, b.n_seq);
-    float *row = (float *)(void *)logits.x;
+    choose_all(e, logits);
+    for (int i = 0; i < e->n_active; i++)
+        if (e->active[i].next < 0) {
+            if (err) *err = e->error[i];
+            return b4c_fail_in(err, "text %d", e->active[i].job + 1);
+        }
     for (int i = 0; i < e->n_active;) {
         active *a = &e->active[i];
         b4c_request *r = e->job[a->job].request;
-        for (int h = 1; h < a->live; h++) /* rows of tokens that exist, side by side */
-            memmove(row + (size_t)h * (size_t)e->vocabulary, row + (size_t)h * (size_t)logits.ld,
-                    (size_t)e->vocabulary * sizeof *row);
-        float *mine = row;
-        row += (size_t)a->live * (size_t)logits.ld;
-        const int live = b4c_request_step(r, mine, e->moves, err);
-        if (live < 0) return b4c_fail_in(err, "text %d", a->job + 1);
         a->fresh = false;
-        follow(e, a, live);
-        if (live && !has_room(e, a))
+        follow(e, a);
+        if (a->live && !has_room(e, a))
             b4c_request_finish(r, B4C_FINISH_LENGTH);
-        else if (live && watch && watch(arg, a->job))
+        else if (a->live && watch && watch(arg, a->job))
             b4c_request_finish(r, B4C_FINISH_STOPPED);
         if (b4c_request_live(r))
             i++;
@@ -397,6 +441,7 @@ int b4c_engine_run(const b4c_network *net, b4c_crew *crew, const b4c_engine_opti
     B4C_TRY(check_jobs(&e, err));
     e.vocabulary = b4c_request_vocabulary(jobs[0].request);
     e.tape = b4c_crew_joint(crew);
+    e.pool = crew->pool;
     int rc = make_room(&e, err);
     while (rc == 0) {
         rc = admit(&e, err);

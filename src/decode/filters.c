@@ -2,20 +2,51 @@
  *
  * Idea of the selections: no sorting of a whole vocabulary. What may stay is put side by side and
  * divided by a pivot again and again, as quickselect does, with the probability mass of the upper
- * part in place of its count: O(v) on average.
+ * part in place of its count: O(v) on average. Nucleus sampling, which is asked for at every token
+ * of every sample, first sorts the mass into buckets, so that only one of them is divided. And
+ * exponentials come from the softmax kernel, a block that fits the nearest cache at a time.
  */
 #include "decode/filters.h"
+
+#include "math/kernels.h"
 
 #include <math.h>
 #include <stdbool.h>
 #include <string.h>
 
+enum { BLOCK = 1024 };
+
 static float highest(const float *x, int v)
 {
     float best = -INFINITY;
-    for (int i = 0; i < v; i++)
-        if (x[i] > best) best = x[i];
+    for (int i = 0; i < v; i++) best = x[i] > best ? x[i] : best;
     return best;
+}
+
+/* Softmax of block `at` of x / temperature into w [BLOCK]; returns the log of its sum of exp. */
+static double block_softmax(const float *x, int v, int at, float temperature, float *w, int *n)
+{
+    *n = v - at < BLOCK ? v - at : BLOCK;
+    memcpy(w, x + at, (size_t)*n * sizeof *w);
+    if (temperature < 1 || temperature > 1)
+        for (int i = 0; i < *n; i++) w[i] /= temperature;
+    return (double)b4c_kernels_get()->softmax(w, (size_t)*n);
+}
+
+static double log_sum(const float *x, int v, float temperature)
+{
+    float w[BLOCK];
+    double most = -INFINITY, sum = 0;
+    for (int at = 0, n; at < v; at += n) {
+        const double l = block_softmax(x, v, at, temperature, w, &n);
+        if (l > most) {
+            sum = sum * exp(most - l) + 1;
+            most = l;
+        } else if (l > -INFINITY) {
+            sum += exp(l - most);
+        }
+    }
+    return most + log(sum);
 }
 
 /* Middle of three, as pivot. */
@@ -81,10 +112,8 @@ static int drop_below(float *logits, int v, float least)
 {
     int kept = 0;
     for (int i = 0; i < v; i++) {
-        if (logits[i] < least)
-            logits[i] = -INFINITY;
-        else
-            kept += logits[i] > -INFINITY;
+        logits[i] = logits[i] < least ? -INFINITY : logits[i];
+        kept += logits[i] > -INFINITY;
     }
     return kept;
 }
@@ -98,21 +127,45 @@ int b4c_keep_top_k(float *logits, int v, int k, b4c_filter_scratch *s)
     return n <= k ? n : drop_below(logits, v, threshold(key, one, n, k));
 }
 
+/* Buckets of equal width in the distance to the best logit; what is farther than all of them shares
+ * the last one. */
+enum { BUCKETS = 2048, BUCKETS_A_UNIT = 64 };
+
+static inline int bucket_of(float best, float x)
+{
+    const float far = (best - x) * BUCKETS_A_UNIT;
+    return far < BUCKETS - 1 ? (int)far : BUCKETS - 1;
+}
+
 int b4c_keep_top_p(float *logits, int v, float p, b4c_filter_scratch *s)
 {
     const float best = highest(logits, v);
-    float *key = s->value, *weight = key + v;
-    double sum = 0;
+    const double z = log_sum(logits, v, 1);
+    float *weight = s->value, *key = weight + v;
+    double mass[BUCKETS] = { 0 }, sum = 0, have = 0;
+    if (!(best > -INFINITY)) return 0;
+    for (int at = 0, n; at < v; at += n) {
+        float w[BLOCK];
+        const double l = block_softmax(logits, v, at, 1, w, &n);
+        const float share = l > -INFINITY ? (float)exp(l - z) : 0;
+        for (int i = 0; i < n; i++) {
+            weight[at + i] = w[i] * share;
+            mass[bucket_of(best, logits[at + i])] += (double)weight[at + i];
+        }
+    }
+    for (int b = 0; b < BUCKETS; b++) sum += mass[b];
+    /* p is a float and so are the parts: what reaches p but for their rounding has reached it */
+    const double wanted = p < 1 ? (double)p * sum * (1 - 1e-6) : INFINITY;
+    int bucket = 0;
+    while (bucket < BUCKETS && have + mass[bucket] < wanted) have += mass[bucket++];
+    if (bucket == BUCKETS) return drop_below(logits, v, -INFINITY);
     int n = 0;
     for (int i = 0; i < v; i++) {
-        if (!(logits[i] > -INFINITY)) continue;
+        if (bucket_of(best, logits[i]) != bucket || !(logits[i] > -INFINITY)) continue;
         key[n] = logits[i];
-        weight[n] = expf(logits[i] - best);
-        sum += (double)weight[n++];
+        weight[n++] = weight[i]; /* n is at most i */
     }
-    /* p is a float and so are the parts: what reaches p but for their rounding has reached it */
-    if (!n || p >= 1) return n;
-    return drop_below(logits, v, threshold(key, weight, n, (double)p * sum * (1 - 1e-6)));
+    return drop_below(logits, v, threshold(key, weight, n, wanted - have));
 }
 
 int b4c_keep_min_p(float *logits, int v, float p)
@@ -200,15 +253,7 @@ void b4c_ban_phrase(float *logits, int v, const int32_t *history, int n_history,
 
 /* ---- numbers --------------------------------------------------------------------------------- */
 
-double b4c_log_sum_exp(const float *logits, int v)
-{
-    const float best = highest(logits, v);
-    if (!(best > -INFINITY)) return -INFINITY;
-    double sum = 0;
-    for (int i = 0; i < v; i++)
-        if (logits[i] > -INFINITY) sum += (double)expf(logits[i] - best);
-    return (double)best + log(sum);
-}
+double b4c_log_sum_exp(const float *logits, int v) { return log_sum(logits, v, 1); }
 
 int b4c_best_token(const float *logits, int v)
 {
@@ -220,17 +265,23 @@ int b4c_best_token(const float *logits, int v)
 
 int b4c_draw_token(const float *logits, int v, float temperature, float u)
 {
-    const float best = highest(logits, v);
-    if (!(best > -INFINITY)) return -1;
-    double sum = 0, reached = 0;
-    for (int i = 0; i < v; i++)
-        if (logits[i] > -INFINITY) sum += (double)expf((logits[i] - best) / temperature);
+    const double z = log_sum(logits, v, temperature);
+    double reached = 0;
     int last = -1;
-    for (int i = 0; i < v; i++) {
-        if (!(logits[i] > -INFINITY)) continue;
-        reached += (double)expf((logits[i] - best) / temperature);
-        last = i;
-        if (reached > (double)u * sum) return i;
+    for (int at = 0, n; at < v && z > -INFINITY; at += n) {
+        float w[BLOCK];
+        const double l = block_softmax(logits, v, at, temperature, w, &n);
+        if (!(l > -INFINITY)) continue;
+        const double share = exp(l - z);
+        double inside = 0;
+        const bool here = reached + share > (double)u;
+        for (int i = 0; i < n; i++) {
+            if (!(logits[at + i] > -INFINITY)) continue;
+            last = at + i;
+            inside += (double)w[i] * share;
+            if (here && reached + inside > (double)u) return last;
+        }
+        reached += share;
     }
     return last; /* u so near 1 that rounding passed it by */
 }

@@ -174,8 +174,9 @@ b4c_request *b4c_request_new(const b4c_generate_options *o, const b4c_vocabulary
     r->scratch_value = malloc(2 * v * sizeof *r->scratch_value);
     r->seen = calloc(v, 1);
     r->rng = calloc(most, sizeof *r->rng);
+    r->z = calloc(most, sizeof *r->z);
     bool ok = r->o.bias && r->o.bad && r->o.forced && r->o.stop && r->end && r->history &&
-              r->live && r->next && r->row && r->scratch_value && r->seen && r->rng;
+              r->live && r->next && r->row && r->scratch_value && r->seen && r->rng && r->z;
     if (ok && (o->beams > 1 || o->bert4keras_beam)) ok = b4c_beam_init(r) == 0;
     if (!ok) {
         b4c_request_free(r);
@@ -214,9 +215,13 @@ void b4c_request_free(b4c_request *r)
     free(r->row);
     free(r->scratch_value);
     free(r->seen);
+    free(r->beside);
+    free(r->z);
     free(r->rng);
     free(r);
 }
+
+void b4c_request_share(b4c_request *r, b4c_pool *pool) { r->pool = pool; }
 
 int b4c_request_live(const b4c_request *r) { return r->n_live; }
 int b4c_request_most(const b4c_request *r) { return r->most; }

@@ -14,6 +14,7 @@
 #ifndef B4C_DECODE_REQUEST_H
 #define B4C_DECODE_REQUEST_H
 #include "base/error.h"
+#include "base/pool.h"
 #include "base/rng.h"
 
 /* What a request must know about the model. */
@@ -51,6 +52,9 @@ int b4c_request_vocabulary(const b4c_request *);
 /* logits [live, vocabulary], changed in place. moves has room for b4c_request_most. Returns how
  * many are live now (0: done), or a negative code (B4C_E_NUMBER: NaN in logits; B4C_E_MEMORY). */
 int b4c_request_step(b4c_request *, float *logits, b4c_move *moves, b4c_error *);
+/* Samples of the next steps are chosen by the pool's lanes side by side, to the same result; NULL:
+ * by the caller alone. */
+void b4c_request_share(b4c_request *, b4c_pool *);
 /* Tokens of live hypothesis i, without the prompt. */
 const int32_t *b4c_request_tokens(const b4c_request *, int i, int *n);
 /* End now with what there is: the model's longest sequence is reached ("length"), or the caller

@@ -33,9 +33,13 @@ struct b4c_request {
     int n_live, n_next, n_done, done_room, most;
     int steps;
     bool failed;          /* sticky: no memory */
+    b4c_pool *pool;       /* not its own, or NULL */
+    double *z;            /* [most] of the live rows: log of the sum of exp, where a step made it */
     float *row;           /* [vocabulary] a row's copy */
     float *scratch_value; /* [2 * vocabulary] */
     uint8_t *seen;        /* [vocabulary] zeros */
+    char *beside;         /* [lanes - 1] rows, scratch, history, seen of other lanes; NULL */
+    int beside_lanes;
     b4c_rng *rng;         /* [n] a stream for each result; one for beams */
     struct b4c_beam_group *group;
     b4c_result *result;

@@ -1,8 +1,11 @@
 /* sample.c - one token after another: greedy, or drawn; n results part ways in their first step. */
-#include <math.h>
-#include <string.h>
-
 #include "decode/request_own.h"
+
+#include "base/memory.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
 
 /* The token that follows, or -1 when rules have banned all. */
 static int choose(b4c_request *r, const b4c_hypothesis *h, float *row, int lane)
@@ -17,25 +20,94 @@ static int choose(b4c_request *r, const b4c_hypothesis *h, float *row, int lane)
     return b4c_draw_token(row, v, 1, b4c_rng_uniform(&r->rng[lane]));
 }
 
+/* ---- side by side ---------------------------------------------------------------------------- */
+
+typedef struct chosen { int token; double z; } chosen;
+
+typedef struct choosing {
+    b4c_request *r;
+    const float *logits;
+    chosen *to;              /* [n] */
+    int n;
+} choosing;
+
+/* Bytes of what a lane writes on while it chooses: a row, scratch of filters, history, seen. */
+static size_t lane_bytes(const b4c_request *r)
+{
+    const size_t v = (size_t)r->facts.vocabulary;
+    const size_t bytes = 3 * v * sizeof(float) + (size_t)r->history_room * sizeof(int32_t) + v;
+    return (bytes + B4C_ALIGN - 1) / B4C_ALIGN * B4C_ALIGN;
+}
+
+/* The request as lane `lane` sees it: all of it, but paper of its own. */
+static b4c_request seen_by(const b4c_request *r, int lane)
+{
+    b4c_request mine = *r;
+    if (lane == 0) return mine;
+    const size_t v = (size_t)r->facts.vocabulary;
+    char *at = r->beside + (size_t)(lane - 1) * lane_bytes(r);
+    mine.row = (float *)(void *)at;
+    mine.scratch_value = mine.row + v;
+    mine.history = (int32_t *)(void *)(mine.scratch_value + 2 * v);
+    mine.seen = (uint8_t *)(mine.history + r->history_room);
+    if (r->n_prompt) memcpy(mine.history, r->history, (size_t)r->n_prompt * sizeof *mine.history);
+    return mine;
+}
+
+/* Lanes take samples in turn; each is chosen by its own random stream. */
+static void choose_some(void *arg, int lane, int lanes)
+{
+    const choosing *c = arg;
+    b4c_request r = seen_by(c->r, lane);
+    const int v = r.facts.vocabulary;
+    for (int i = lane; i < c->n; i += lanes) {
+        const int parent = r.steps ? i : 0;
+        const b4c_hypothesis *h = &r.live[parent];
+        const float *given = c->logits + (size_t)parent * (size_t)v;
+        memcpy(r.row, given, (size_t)v * sizeof *r.row);
+        c->to[i] = (chosen){ .z = b4c_log_sum_exp(given, v) };
+        c->to[i].token = choose(&r, h, r.row, r.steps ? h->lane : i);
+    }
+}
+
+/* Paper for the other lanes; without it the caller chooses alone. */
+static b4c_pool *pool_of(b4c_request *r, int n)
+{
+    const int lanes = b4c_pool_lanes(r->pool);
+    if (n < 2 || lanes == 1) return NULL;
+    if (r->beside_lanes < lanes) {
+        free(r->beside);
+        r->beside = calloc((size_t)(lanes - 1), lane_bytes(r));
+        r->beside_lanes = r->beside ? lanes : 0;
+    }
+    return r->beside ? r->pool : NULL;
+}
+
+/* ---- a step ---------------------------------------------------------------------------------- */
+
 int b4c_sample_step(b4c_request *r, float *logits, b4c_move *moves, b4c_error *err)
 {
     const int v = r->facts.vocabulary, n = r->steps ? r->n_live : r->o.n;
     int kept = 0;
+    choosing c = { r, logits, malloc((size_t)n * sizeof *c.to), n };
+    if (!c.to) return r->failed = true, B4C_E_MEMORY;
+    b4c_pool_run(pool_of(r, n), choose_some, &c);
     for (int i = 0; i < n && !r->failed; i++) {
         const int parent = r->steps ? i : 0;
         const b4c_hypothesis *h = &r->live[parent];
-        const int lane = r->steps ? h->lane : i;
         const float *given = logits + (size_t)parent * (size_t)v;
-        const double z = b4c_log_sum_exp(given, v);
-        memcpy(r->row, given, (size_t)v * sizeof *r->row);
-        const int token = choose(r, h, r->row, lane);
-        if (token < 0)
+        const double z = c.to[i].z;
+        const int token = c.to[i].token;
+        if (token < 0) {
+            free(c.to);
             return b4c_fail(err, B4C_E_ARG,
                             "generation: step %d: every token is banned; loosen the rules",
                             r->steps);
+        }
         if (r->o.alternatives)
             for (int k = 0; k < v; k++) r->row[k] = given[k] - (float)z;
         b4c_hypothesis *to = &r->next[kept];
+        const int lane = r->steps ? h->lane : i;
         b4c_hypothesis_extend(r, to, h, token, (double)given[token] - z, r->row);
         if (r->failed) break;
         to->lane = lane;
@@ -45,6 +117,7 @@ int b4c_sample_step(b4c_request *r, float *logits, b4c_move *moves, b4c_error *e
         else
             moves[kept++] = (b4c_move){ parent, token };
     }
+    free(c.to);
     r->n_next = kept;
     b4c_request_turn(r);
     return kept;

@@ -1,0 +1,98 @@
+"""Peers that write: prompt and single-stream speed of a decoder, beams of an encoder-decoder.
+
+    python bench/peers/generate.py llama FILE.gguf [--prompt 512] [--generate 128]
+    python bench/peers/generate.py transformers FILE.gguf [--dtype bf16]
+    python bench/peers/generate.py ct2 FOLDER          # FOLDER: bench_generate --write made it (t5)
+
+llama: llama.cpp by llama-cpp-python, with and without flash attention. ct2: CTranslate2 int8, 64 sources of 400 tokens, beam 3, 30 tokens,
+in batches and with replicas as given.
+"""
+import argparse
+import os
+import time
+
+import numpy as np
+
+
+def median(xs):
+    return float(np.median(xs))
+
+
+def llama(a):
+    import llama_cpp
+    for flash in (True, False):
+        m = llama_cpp.Llama(a.path, n_ctx=a.prompt + a.generate + 8, n_threads=a.threads, n_threads_batch=a.threads,
+                            n_batch=512, n_ubatch=512, flash_attn=flash, logits_all=False, verbose=False)
+        ids = [1000 + i * 7 % 20000 for i in range(a.prompt)]
+        prompt, step = [], []
+        for _ in range(a.rounds):
+            m.reset()
+            t = time.perf_counter()
+            m.eval(ids)
+            prompt.append(time.perf_counter() - t)
+            m.reset()
+            m.eval(ids[:16])
+            for i in range(a.generate):
+                t = time.perf_counter()
+                m.eval([ids[i % a.prompt]])
+                step.append(time.perf_counter() - t)
+        print(f"llama.cpp {os.path.basename(a.path)} flash {flash}: prompt {a.prompt}: {a.prompt / median(prompt):.0f} tokens/s, "
+              f"next {1 / median(step):.1f} tokens/s ({median(step) * 1e3:.3f} ms)", flush=True)
+        m.close()
+
+
+def transformers(a):
+    import torch
+    from transformers import LlamaConfig, LlamaForCausalLM
+    torch.set_num_threads(a.threads)
+    # SmolLM2-135M's shape; speed does not hang on the weights.
+    c = LlamaConfig(vocab_size=49152, hidden_size=576, intermediate_size=1536, num_hidden_layers=30, num_attention_heads=9,
+                    num_key_value_heads=3, tie_word_embeddings=True, max_position_embeddings=8192)
+    m = LlamaForCausalLM(c).eval().to(torch.bfloat16 if a.dtype == "bf16" else torch.float32)
+    ids = torch.arange(a.prompt)[None] * 7 % 20000 + 1000
+    with torch.inference_mode():
+        prompt, step = [], []
+        for _ in range(a.rounds + 1):
+            t = time.perf_counter()
+            m(ids, use_cache=True, logits_to_keep=1)
+            prompt.append(time.perf_counter() - t)
+            out = m(ids[:, :16], use_cache=True, logits_to_keep=1)
+            for i in range(16):
+                t = time.perf_counter()
+                out = m(ids[:, i:i + 1], past_key_values=out.past_key_values, use_cache=True)
+                step.append(time.perf_counter() - t)
+    print(f"transformers {a.dtype}: prompt {a.prompt}: {a.prompt / median(prompt[1:]):.0f} tokens/s, next {1 / median(step):.1f} tokens/s", flush=True)
+
+
+def ct2(a):
+    import ctranslate2
+    out = os.path.join(a.path, "peer.ct2")
+    if not os.path.exists(out):
+        from ctranslate2.converters import TransformersConverter
+        TransformersConverter(a.path, copy_files=[]).convert(out, quantization="int8")
+    sources = [[f"<{(i * 7919 + s * 31) % 49000 + 300}>" for i in range(400)] for s in range(64)]
+    for replicas, batch in ((a.threads, 8), (1, 32)):
+        t = ctranslate2.Translator(out, device="cpu", compute_type="int8", inter_threads=replicas, intra_threads=a.threads // replicas)
+        took = []
+        for _ in range(a.rounds):
+            start = time.perf_counter()
+            t.translate_batch(sources, beam_size=3, max_batch_size=batch, max_decoding_length=30, min_decoding_length=30)
+            took.append(time.perf_counter() - start)
+        print(f"CTranslate2 int8, {replicas} replicas, batch {batch}: {64 / median(took):.2f} sources/s", flush=True)
+
+
+def main():
+    p = argparse.ArgumentParser()
+    p.add_argument("peer", choices=["llama", "transformers", "ct2"])
+    p.add_argument("path", nargs="?")
+    p.add_argument("--threads", type=int, default=2)
+    p.add_argument("--prompt", type=int, default=512)
+    p.add_argument("--generate", type=int, default=128)
+    p.add_argument("--rounds", type=int, default=3)
+    p.add_argument("--dtype", default="bf16")
+    a = p.parse_args()
+    {"llama": llama, "transformers": transformers, "ct2": ct2}[a.peer](a)
+
+
+if __name__ == "__main__":
+    main()
