@@ -10,7 +10,8 @@
  *   t5          a PEGASUS-small shape (mT5, 8 + 8 layers of 512) of random weights, int8: 64 sources
  *               of 400 tokens, 3 beams, 30 tokens
  *
- * Random models are written once to DIR (--write: do only that), where the peers' script finds them.
+ * Random models are written once to DIR (--write: do only that), where the peers' script finds
+ * them.
  */
 #include "bench.h"
 #include <stdio.h>
