@@ -7,7 +7,7 @@
  *               gives, measured before and after
  *   paraphrase  a RoFormer-base of random weights, int8: 100 samples of 20 tokens for one sentence,
  *               ranked by cosine
- *   t5          a PEGASUS-small shape (mT5, 8 + 8 layers of 512) of random weights, int8: 64 sources
+ *   t5          a PEGASUS-small shape (mT5, 8 + 8 layers of 512), random weights, int8: 64 sources
  *               of 400 tokens, 3 beams, 30 tokens
  *
  * Random models are written once to DIR (--write: do only that), where the peers' script finds
