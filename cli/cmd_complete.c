@@ -22,7 +22,8 @@ const cli_command cli_complete = {
              "\n"
              "text: the results of a text in one line, parted by tabs, on a terminal as they come; "
              "tsv: the text before them; jsonl: {\"text\", \"outputs\": [{\"text\", \"ids\", "
-             "\"logprob\", \"finish\"}]}, finish being end, length, stop or stopped.\n"
+             "\"logprob\", \"finish\"}]}, finish being end, length, stop, stopped or cycle; a "
+             "result that ends in a cycle has \"cycle\": {\"tokens\", \"rounds\"} too.\n"
              "\n"
              "A result depends on its text, the options and the seed alone: not on the texts "
              "around it, their order or the number of threads.",

@@ -95,6 +95,7 @@ static void put_jsonl(const splitter *t, cli_output *out, const cli_chunk *c, co
     put_spans(out, e->char_begin, e->char_end, e->n, json_span);
     cli_put_text(out, "]");
     put_dropped(out, e, pair);
+    if (e->unknown) cli_print(out, ",\"unknown\":%d", e->unknown);
     if (e->cut) cli_print(out, ",\"cut\":%d", e->cut);
     cli_put_text(out, "}\n");
 }
@@ -322,8 +323,9 @@ const cli_command cli_tokenize = {
              "{\"text\", \"tokens\", \"ids\", \"offsets\", \"char_offsets\", \"dropped\"}. Offsets "
              "are [begin, end) in "
              "the text as it was given, first in bytes, then in code points; dropped lists the "
-             "bytes at which "
-             "characters stand that the tokenizer's rules throw away.\n"
+             "bytes at which characters stand that the tokenizer's rules throw away; where there "
+             "are any, \"unknown\" counts the tokens that the vocabulary does not know, and "
+             "\"cut\" those that truncation took.\n"
              "\n"
              "--decode reads ids, and prints their text; in jsonl the key is \"ids\", so the "
              "command reads what it wrote.",

@@ -109,7 +109,7 @@ const cli_option cli_options[] = {
     { "typical", 0, CLI_IS_REAL, CLI_DECODING, WRITES, true, "P", AT(typical), 1e-9, 1,
       "draw from the most typical that make up P of the probability" },
     { "repetition-penalty", 0, CLI_IS_REAL, CLI_DECODING, WRITES, true, "X", AT(repetition_penalty),
-      0.01, 10, "above 1, tokens that are there already become less likely" },
+      0.01, 10, "above 1, tokens that are there already become less likely; above 2, 2 is used" },
     { "presence-penalty", 0, CLI_IS_REAL, CLI_DECODING, WRITES, true, "X", AT(presence_penalty),
       -100, 100, "taken off the logit of tokens that are there already" },
     { "frequency-penalty", 0, CLI_IS_REAL, CLI_DECODING, WRITES, true, "X", AT(frequency_penalty),
@@ -126,6 +126,8 @@ const cli_option cli_options[] = {
       "a result ends before STR; again for more" },
     { "stop-token", 0, CLI_IS_LIST, CLI_DECODING, WRITES, true, "TOKEN", AT(stop_token), 0, 0,
       "a token that ends a result, besides the model's own; again for more" },
+    { "stop-cycle", 0, CLI_IS_COUNT, CLI_DECODING, ANSWERS, true, "N", AT(stop_cycle), 2, 1 << 20,
+      "a result ends when it says the same N times on end (12 tokens in all at least)" },
     { "whole-sentences", 0, CLI_IS_FLAG, CLI_DECODING, ANSWERS, true, NULL, AT(whole_sentences), 0,
       0, "a result that a limit ends loses what stands behind its last whole sentence" },
     { "allow-unknown", 0, CLI_IS_FLAG, CLI_DECODING, WRITES, true, NULL, AT(allow_unknown), 0, 0,
@@ -254,6 +256,7 @@ static const struct {
     { "bert4keras-beam", "sample" },
     { "bert4keras-beam", "length-penalty" },
     { "bert4keras-beam", "early-stopping" },
+    { "bert4keras-beam", "stop-cycle" },
     { "beam-groups", "sample" },
 };
 static const struct {

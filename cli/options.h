@@ -66,7 +66,7 @@ typedef struct cli_settings {
     const char *as, *reference, *source, *mask, *system, *whiten, *fit_whitening;
     bool chat;
     long long max_new_tokens, min_new_tokens, n, beams, beam_groups, min_ends, top_k,
-        no_repeat_ngram, alternatives, keep;
+        no_repeat_ngram, alternatives, keep, stop_cycle;
     double diversity, length_penalty, temperature, top_p, min_p, typical, repetition_penalty,
         presence_penalty, frequency_penalty, floor;
     cli_list set;

@@ -176,6 +176,7 @@ int cli_writing_read(cli_writing *w, const cli_model *m, const cli_settings *s,
     if (cli_given(s, "reading")) o->reading = (b4c_reading)s->reading;
     if (cli_given(s, "truncate")) o->truncate = (b4c_truncate)s->truncate;
     o->allow_unknown = s->allow_unknown;
+    set_count(s, "stop-cycle", s->stop_cycle, &o->stop_cycle);
     o->whole_sentences = s->whole_sentences;
     o->logprobs = s->logprobs;
     o->max_source = (int)s->max_length;
@@ -246,15 +247,17 @@ void cli_writing_say(const cli_writing *w, long long records, double seconds)
                 results(w->at_limit, d));
     if (w->cycles)
         cli_say("%s ended in a cycle, '%s' again and again: --no-repeat-ngram 4, "
-                "--repetition-penalty 1.2 or sampling (--top-p 0.9) breaks it",
+                "--repetition-penalty 1.2 or sampling (--top-p 0.9) breaks it, --stop-cycle 3 "
+                "ends it",
                 results(w->cycles, d), w->cycle);
     if (w->unknown)
         cli_say("%s of %s tokens read are unknown to the vocabulary (%.2f %%)",
                 cli_count_text(w->unknown, a), cli_count_text(w->read, b),
                 100.0 * (double)w->unknown / (double)w->read);
-    if (w->options.repetition_penalty > 2)
-        cli_say("a repetition penalty of %g drives a model to tokens that mean nothing; 1.1 to 1.3 "
-                "is usual", (double)w->options.repetition_penalty);
+    if (w->options.repetition_penalty > B4C_REPETITION_PENALTY_MOST)
+        cli_say("a repetition penalty of %g drives a model to tokens that mean nothing: %g was "
+                "used; 1.1 to 1.3 is usual",
+                (double)w->options.repetition_penalty, (double)B4C_REPETITION_PENALTY_MOST);
     if (w->shortened)
         cli_say("%s texts leave fewer positions than --max-new-tokens asks for",
                 cli_count_text(w->shortened, a));

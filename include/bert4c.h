@@ -396,10 +396,11 @@ typedef enum b4c_finish {
     B4C_FINISH_END,          /* end token */
     B4C_FINISH_LENGTH,       /* limit reached */
     B4C_FINISH_STOP,         /* stop string or token */
-    B4C_FINISH_STOPPED       /* by the caller */
+    B4C_FINISH_STOPPED,      /* by the caller */
+    B4C_FINISH_CYCLE         /* it ended in a cycle as long as option stop_cycle says */
 } b4c_finish;
 
-/* "end", "length", "stop", "stopped", "none" */
+/* "end", "length", "stop", "stopped", "cycle", "none" */
 B4C_API const char *b4c_finish_name(b4c_finish);
 
 typedef struct b4c_bias { int32_t token; float bias; } b4c_bias;
@@ -427,7 +428,9 @@ typedef struct b4c_generate_options {
     int top_k;                            /* 0: off */
     float top_p, min_p, typical;          /* 1, 0, 1: off */
     uint64_t seed;
-    /* repetition: over prompt and result in decoder-only models, the result alone elsewhere */
+    /* repetition: over prompt and result in decoder-only models, the result alone elsewhere.
+     * repetition_penalty: above B4C_REPETITION_PENALTY_MOST that is used: beyond it what was said
+     * is as good as forbidden, and models write rows of brackets */
     float repetition_penalty, presence_penalty, frequency_penalty;
     int no_repeat_ngram;
     /* tokens */
@@ -441,6 +444,9 @@ typedef struct b4c_generate_options {
     int n_stop_tokens;
     const char *const *stop;              /* strings; a result is cut before the first */
     int n_stop;
+    /* a result ends when it ends in the same tokens this many times, at least 12 tokens in all (of
+     * its last 2048); 0: never */
+    int stop_cycle;
     /* log-probability of every token, before temperature and filters */
     bool logprobs;
     /* a result that a length limit ends loses what stands behind its last whole sentence, if it has
@@ -463,6 +469,7 @@ typedef struct b4c_generate_options {
     int (*interrupt)(void *arg);
     void *interrupt_arg;
 } b4c_generate_options;
+#define B4C_REPETITION_PENALTY_MOST 2.0f
 #define B4C_GENERATE_DEFAULT                                                           \
     ((b4c_generate_options){ .max_new_tokens = 128, .n = 1, .beams = 1,                \
                              .beam_groups = 1, .length_penalty = 1, .min_ends = 1,     \

@@ -69,6 +69,7 @@ const char *b4c_finish_name(b4c_finish finish)
     case B4C_FINISH_LENGTH: return "length";
     case B4C_FINISH_STOP: return "stop";
     case B4C_FINISH_STOPPED: return "stopped";
+    case B4C_FINISH_CYCLE: return "cycle";
     }
     return "?";
 }

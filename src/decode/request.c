@@ -6,6 +6,7 @@
  */
 #include "decode/request_own.h"
 
+#include "decode/cycle.h"
 #include "text/spell.h"
 
 #include <math.h>
@@ -39,6 +40,7 @@ static int check(const b4c_generate_options *o, const b4c_vocabulary_facts *f, b
         { "presence_penalty", (double)o->presence_penalty, -100, 100 },
         { "frequency_penalty", (double)o->frequency_penalty, -100, 100 },
         { "no_repeat_ngram", o->no_repeat_ngram, 0, 1 << 20 },
+        { "stop_cycle", o->stop_cycle, 0, 1 << 20 },
         { "alternatives", o->alternatives, 0, f->vocabulary },
     };
     for (size_t i = 0; i < sizeof ranges / sizeof *ranges; i++)
@@ -58,6 +60,8 @@ static int check(const b4c_generate_options *o, const b4c_vocabulary_facts *f, b
                                  o->length_penalty < 1 || o->length_penalty > 1),
           "bert4keras_beam knows no sampling, groups, several results, forced phrases or length "
           "penalty" },
+        { o->bert4keras_beam && o->stop_cycle, "bert4keras_beam knows no stop_cycle" },
+        { o->stop_cycle == 1, "stop_cycle is 0 or at least 2" },
         { !o->bert4keras_beam && o->min_ends > 1, "min_ends needs bert4keras_beam" },
         { o->n_stop > 0 && !f->tokenizer, "stop strings need a tokenizer" },
         { o->sample && o->temperature <= 0, "sampling needs a temperature above 0" },
@@ -153,6 +157,8 @@ b4c_request *b4c_request_new(const b4c_generate_options *o, const b4c_vocabulary
     b4c_request *r = calloc(1, sizeof *r);
     if (!r) return b4c_fail(err, B4C_E_MEMORY, "generation: no memory"), NULL;
     r->o = *o;
+    if (o->repetition_penalty > B4C_REPETITION_PENALTY_MOST)
+        r->o.repetition_penalty = B4C_REPETITION_PENALTY_MOST;
     r->facts = *f;
     r->number = number;
     r->n_prompt = n_prompt;
@@ -173,10 +179,12 @@ b4c_request *b4c_request_new(const b4c_generate_options *o, const b4c_vocabulary
     r->row = malloc(v * sizeof *r->row);
     r->scratch_value = malloc(2 * v * sizeof *r->scratch_value);
     r->seen = calloc(v, 1);
+    r->border = malloc(((size_t)o->max_new_tokens + 2) * sizeof *r->border);
     r->rng = calloc(most, sizeof *r->rng);
     r->z = calloc(most, sizeof *r->z);
     bool ok = r->o.bias && r->o.bad && r->o.forced && r->o.stop && r->end && r->history &&
-              r->live && r->next && r->row && r->scratch_value && r->seen && r->rng && r->z;
+              r->live && r->next && r->row && r->scratch_value && r->seen && r->rng && r->z &&
+              r->border;
     if (ok && (o->beams > 1 || o->bert4keras_beam)) ok = b4c_beam_init(r) == 0;
     if (!ok) {
         b4c_request_free(r);
@@ -217,6 +225,7 @@ void b4c_request_free(b4c_request *r)
     free(r->seen);
     free(r->beside);
     free(r->z);
+    free(r->border);
     free(r->rng);
     free(r);
 }
@@ -409,6 +418,19 @@ static size_t find_stop(b4c_request *r, const b4c_hypothesis *h, int from)
     return first;
 }
 
+/* Does h end in a cycle, with all it must say said? */
+static bool goes_round(const b4c_request *r, const b4c_hypothesis *h)
+{
+    enum { WINDOW = 2048 };  /* what a step costs has a bound */
+    const int window = h->n < WINDOW ? h->n : WINDOW;
+    int missing;
+    int32_t next;
+    if (!b4c_cycle_find(h->ids + h->n - window, window, r->o.stop_cycle, r->border).tokens)
+        return false;
+    b4c_request_forced(r, h, &missing, &next);
+    return missing == 0;
+}
+
 b4c_finish b4c_request_why(b4c_request *r, b4c_hypothesis *h)
 {
     const int32_t last = h->ids[h->n - 1];
@@ -425,6 +447,8 @@ b4c_finish b4c_request_why(b4c_request *r, b4c_hypothesis *h)
             if (h->cut != SIZE_MAX) return B4C_FINISH_STOP;
         }
     }
+    if (r->o.stop_cycle && h->n >= r->o.min_new_tokens && goes_round(r, h))
+        return B4C_FINISH_CYCLE;
     return h->n >= r->o.max_new_tokens ? B4C_FINISH_LENGTH : B4C_FINISH_NONE;
 }
 

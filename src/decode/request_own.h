@@ -40,6 +40,7 @@ struct b4c_request {
     uint8_t *seen;        /* [vocabulary] zeros */
     char *beside;         /* [lanes - 1] rows, scratch, history, seen of other lanes; NULL */
     int beside_lanes;
+    int *border;          /* [max_new_tokens + 2], for b4c_cycle_find */
     b4c_rng *rng;         /* [n] a stream for each result; one for beams */
     struct b4c_beam_group *group;
     b4c_result *result;

@@ -4,9 +4,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "decode/cycle.h"
 #include "decode/request_own.h"
 #include "text/spell.h"
 #include "text/utf8.h"
+
+enum { LEAST_ROUNDS = 3 };
 
 static int by_lane(const void *a, const void *b)
 {
@@ -19,24 +22,6 @@ static int by_score(const void *a, const void *b)
     const b4c_hypothesis *x = a, *y = b;
     if (x->score < y->score || x->score > y->score) return x->score > y->score ? -1 : 1;
     return by_lane(a, b);
-}
-
-/* ---- cycles ---------------------------------------------------------------------------------- */
-
-enum { LEAST_ROUNDS = 3, LEAST_TOKENS = 12, LONGEST_CYCLE = 512 };
-
-/* Tokens of the shortest cycle that the sequence ends in, 0: none; *rounds: how often it stands
- * there. */
-static int find_cycle(const int32_t *ids, int n, int *rounds)
-{
-    for (int k = 1; k <= LONGEST_CYCLE && k * LEAST_ROUNDS <= n; k++) {
-        int same = 0;
-        while (same < n - k && ids[n - 1 - same] == ids[n - 1 - same - k]) same++;
-        *rounds = same / k + 1;
-        if (*rounds >= LEAST_ROUNDS && *rounds * k >= LEAST_TOKENS) return k;
-    }
-    *rounds = 0;
-    return 0;
 }
 
 /* ---- texts ----------------------------------------------------------------------------------- */
@@ -97,6 +82,7 @@ int b4c_request_results(const b4c_request *request, const b4c_result **results)
                    (n == h->n || r->o.bert4keras_beam))
                 n--;
             char *text = r->facts.tokenizer ? text_of(r, h, &n) : NULL;
+            const b4c_cycle cycle = b4c_cycle_find(h->ids, n, LEAST_ROUNDS, r->border);
             r->result[i] = (b4c_result){ .ids = h->ids,
                                          .n = n,
                                          .text = text,
@@ -104,8 +90,9 @@ int b4c_request_results(const b4c_request *request, const b4c_result **results)
                                          .score = beams ? h->score : h->logprob,
                                          .token_logprob = h->token_logprob,
                                          .alternative = h->alternative,
-                                         .finish = h->finish };
-            r->result[i].cycle = find_cycle(h->ids, n, &r->result[i].rounds);
+                                         .finish = h->finish,
+                                         .cycle = cycle.tokens,
+                                         .rounds = cycle.rounds };
         }
     }
     *results = r->result;

@@ -196,6 +196,40 @@ static void odd_results_are_told(void **state)
     assert_says(empty, "1 result without a token");
 }
 
+/* REPORTS G02, G09: what goes round in circles is named, with what helps. */
+static void circles_are_told_and_ended(void **state)
+{
+    (void)state;
+    const run whole = bert4c(NULL, "complete", "-m", LM, "--logit-bias", "国=100",
+                             "--max-new-tokens", "20", "--to", "jsonl", "中", NULL);
+    assert_code(whole, 0);
+    assert_non_null(strstr(whole.out, "\"finish\":\"length\",\"cycle\":{\"tokens\":1,"
+                                      "\"rounds\":20}"));
+    assert_says(whole, "1 result ended in a cycle, '国' again and again: --no-repeat-ngram 4, "
+                       "--repetition-penalty 1.2 or sampling (--top-p 0.9) breaks it, "
+                       "--stop-cycle 3 ends it");
+    const run ended = bert4c(NULL, "complete", "-m", LM, "--logit-bias", "国=100", "--stop-cycle",
+                             "3", "--to", "jsonl", "中", NULL);
+    assert_code(ended, 0);
+    assert_non_null(strstr(ended.out, "\"finish\":\"cycle\",\"cycle\":{\"tokens\":1,"
+                                      "\"rounds\":12}"));
+}
+
+/* REPORTS G20, T18, T23. */
+static void odd_options_and_texts_are_told(void **state)
+{
+    (void)state;
+    const run r = bert4c(NULL, "complete", "-m", LM, "--repetition-penalty", "9",
+                         "--max-new-tokens", "20", "中国", "龘", NULL);
+    assert_code(r, 0);
+    assert_says(r, "a repetition penalty of 9 drives a model to tokens that mean nothing: 2 was");
+    assert_says(r, "1 of 5 tokens read are unknown to the vocabulary (20.00 %)");
+    assert_null(strstr(r.out, "[UNK]"));
+    const run two = bert4c(NULL, "complete", "-q", "-m", LM, "--repetition-penalty", "2",
+                           "--max-new-tokens", "20", "中国", "龘", NULL);
+    assert_out(two, r.out);
+}
+
 static void inspect_says_how_a_model_writes(void **state)
 {
     (void)state;
@@ -332,6 +366,8 @@ int main(void)
         cmocka_unit_test(a_chat_is_its_templates_text),
         cmocka_unit_test(samples_are_the_librarys),
         cmocka_unit_test(odd_results_are_told),
+        cmocka_unit_test(circles_are_told_and_ended),
+        cmocka_unit_test(odd_options_and_texts_are_told),
         cmocka_unit_test(inspect_says_how_a_model_writes),
         cmocka_unit_test(candidates_come_with_cosines_in_order),
         cmocka_unit_test(a_score_is_three_numbers),

@@ -247,6 +247,7 @@ static void every_combination_of_options_keeps_its_promises(void **state)
         if (word() % 4 == 0 && !o.no_repeat_ngram) o.forced = forced, o.n_forced = 2;
         if (word() % 4 == 0) o.bias = bias, o.n_bias = 2;
         o.alternatives = word() % 4 == 0 ? 3 : 0;
+        if (word() % 4 == 0) o.stop_cycle = 2 + (int)(word() % 3);
         o.seed = word();
         if (o.beams == 1 && o.beam_groups > 1) continue;
 
@@ -261,6 +262,8 @@ static void every_combination_of_options_keeps_its_promises(void **state)
             assert_true(y->n <= o.max_new_tokens);
             if (y->finish == B4C_FINISH_END)
                 assert_true(y->n >= o.min_new_tokens);
+            else if (o.stop_cycle && y->finish == B4C_FINISH_CYCLE)
+                assert_true(y->n >= o.min_new_tokens && y->rounds + 1 >= o.stop_cycle);
             else
                 assert_int_equal(y->finish, B4C_FINISH_LENGTH);
             if (i && o.beams > 1) assert_true(x[i - 1].score >= y->score);
