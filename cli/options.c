@@ -202,8 +202,7 @@ const cli_option cli_options[] = {
     { "key", 0, CLI_IS_TEXT, CLI_INPUT, INPUTS, true, "NAME", AT(key), 0, 0,
       "jsonl: key of the text; A,B for pairs (text; a,b)" },
     { "encoding", 0, CLI_IS_CHOICE, CLI_INPUT, INPUTS, true, "utf-8|gb18030|big5",
-      AT(charset), 0, 0,
-      "of the files (utf-8)" },
+      AT(charset), 0, 0, "of the files (utf-8)" },
 
     { "output", 'o', CLI_IS_TEXT, CLI_OUTPUT, INPUTS | CLI_INSPECT | CLI_CONVERT, false, "FILE",
       AT(output), 0, 0,
@@ -256,7 +255,6 @@ static const struct {
     { "bert4keras-beam", "sample" },
     { "bert4keras-beam", "length-penalty" },
     { "bert4keras-beam", "early-stopping" },
-    { "bert4keras-beam", "stop-cycle" },
     { "beam-groups", "sample" },
 };
 static const struct {
