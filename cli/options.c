@@ -170,8 +170,7 @@ const cli_option cli_options[] = {
       "download the model from the hub when it is not there yet" },
     { "dtype", 0, CLI_IS_CHOICE, CLI_MODEL, FOLDERS, true,
       "auto|f32|bf16|int8|int4", AT(dtype), 0, 0,
-      "how weights are kept and multiplied; auto: bf16 where this machine is faster with it, else "
-      "f32" },
+      "how weights are kept and multiplied; auto: bf16 where this machine is faster so, else f32" },
     { "dialect", 0, CLI_IS_CHOICE, CLI_MODEL, MODELS, true, "auto|hub|bert4keras", AT(dialect), 0,
       0, "rules of the tokenizer; auto: by the model's files" },
     { "as", 0, CLI_IS_TEXT, CLI_MODEL,
