@@ -50,6 +50,9 @@ static void a_model_learns_to_count_and_complete_goes_on(void **state)
     assert_code(s, 0);
     assert_true(exists(temp_path("counter/log.jsonl")));
     assert_true(exists(temp_path("counter/recipe.json")));
+    char *curve = read_file(temp_path("counter/curve.svg"), NULL);
+    assert_true(strstr(curve, "<svg") && strstr(curve, "loss"));
+    free(curve);
 }
 
 static void one_that_was_stopped_goes_on_to_the_same_numbers(void **state)
