@@ -58,8 +58,8 @@ static void make_files(const options *o, const char *dtype, char recipe[600])
             "{\"model\":{\"config\":{\"model_type\":\"gpt2\",\"vocab_size\":%d,\"n_embd\":%d,"
             "\"n_layer\":%d,\"n_head\":6,\"n_positions\":%d},\"tokenizer\":\"%s\"},"
             "\"task\":\"lm\",\"data\":{\"files\":[\"%s\"]},\"batch\":{\"tokens\":%d},"
-            "\"max_length\":%d,\"steps\":%d,\"dtype\":\"%s\",\"optimiser\":{\"rate\":1e-4,\"clip\":1},"
-            "\"output\":\"%s/%s-%d\"}",
+            "\"max_length\":%d,\"steps\":%d,\"dtype\":\"%s\","
+            "\"optimiser\":{\"rate\":1e-4,\"clip\":1},\"output\":\"%s/%s-%d\"}",
             VOCABULARY, WIDTH, LAYERS, LENGTH, vocabulary, text, TOKENS, LENGTH, o->steps + 1,
             dtype, o->folder, dtype, (int)(bench_now() * 1000) % 1000000);
     fclose(f);
