@@ -169,8 +169,8 @@ static void choose(const char *const *piece, int n, char *source, char *target)
 {
     b4c_error err = { 0 };
     b4c_pseudo x = { 0 };
-    b4c_span span[16];
-    bool chosen[16];
+    b4c_span span[16] = { { NULL, 0 } };
+    bool chosen[16] = { false };
     source[0] = target[0] = 0;
     for (int i = 0; i < n; i++) span[i] = b4c_span_of(piece[i]);
     assert_ok(b4c_pseudo_choose(&x, span, n, chosen, &err), &err);
