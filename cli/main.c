@@ -4,7 +4,7 @@
 
 const cli_command *const cli_commands[] = {
     &cli_embed,    &cli_similar,   &cli_fill,       &cli_complete,
-    &cli_summarize, &cli_paraphrase, &cli_score,     &cli_eval,      &cli_train,
+    &cli_summarize, &cli_paraphrase, &cli_score,     &cli_eval, &cli_compare,      &cli_train,
     &cli_tokenize, &cli_inspect,   &cli_convert,    &cli_verify,    &cli_pull,
     &cli_bench,    &cli_version,
     &cli_help,     NULL,

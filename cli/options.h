@@ -28,7 +28,8 @@ enum {
     CLI_EVAL = 1 << 20,
     CLI_CONVERT = 1 << 21,
     CLI_VERIFY = 1 << 22,
-    CLI_TRAIN = 1 << 23
+    CLI_TRAIN = 1 << 23,
+    CLI_COMPARE = 1 << 24
 };
 
 /* Formats of input and output; a set of them is a mask of 1 << format. */

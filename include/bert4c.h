@@ -363,6 +363,11 @@ B4C_API int b4c_whitening_rank(const b4c_whitening *);
 B4C_API int b4c_whitening_apply(const b4c_whitening *, const float *x, size_t n, int keep,
                                 float *y, b4c_error *);
 
+/* What the tokens of one text become: out [layers + 1, n, width], after the embedding and after each
+ * layer, the last behind the final norm. Decoders read token by token; of an encoder-decoder it is
+ * the encoder. */
+B4C_API int b4c_hidden(b4c_session *, const int32_t *ids, int n, float *out, b4c_error *);
+
 /* The best `top` tokens for every mask token in one text; a text without one has 0 masks, and is
  * no error. */
 typedef struct b4c_fill_options {
