@@ -343,9 +343,9 @@ B4C_API int b4c_encode_ids(b4c_session *, const int32_t *ids, const int32_t *seg
                            const int *lengths, int n, const b4c_encode_options *, float *out,
                            b4c_error *);
 
-/* Whitening: vectors whose covariance is 1, of which the first components keep what varies most (Su
- * et al. 2021). Made of vectors that were added, in any number of calls; then applied to others. It
- * helps models whose vectors crowd in one corner (BERT as it is), and hurts those that were trained
+/* Whitening: vectors whose covariance is 1, of which the first components keep what varies most
+ * (Su et al. 2021). Made of vectors that were added, in any number of calls; then applied to
+ * others. It helps models whose vectors crowd in one corner (BERT as it is), and hurts those that were trained
  * to compare. */
 typedef struct b4c_whitening b4c_whitening;
 B4C_API b4c_whitening *b4c_whitening_new(int width, b4c_error *);
