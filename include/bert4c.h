@@ -345,8 +345,8 @@ B4C_API int b4c_encode_ids(b4c_session *, const int32_t *ids, const int32_t *seg
 
 /* Whitening: vectors whose covariance is 1, of which the first components keep what varies most
  * (Su et al. 2021). Made of vectors that were added, in any number of calls; then applied to
- * others. It helps models whose vectors crowd in one corner (BERT as it is), and hurts those that were trained
- * to compare. */
+ * others. It helps models whose vectors crowd in one corner (BERT as it is), and hurts those that
+ * were trained to compare. */
 typedef struct b4c_whitening b4c_whitening;
 B4C_API b4c_whitening *b4c_whitening_new(int width, b4c_error *);
 /* vectors [n, width]. O(n width^2). */
@@ -363,9 +363,9 @@ B4C_API int b4c_whitening_rank(const b4c_whitening *);
 B4C_API int b4c_whitening_apply(const b4c_whitening *, const float *x, size_t n, int keep,
                                 float *y, b4c_error *);
 
-/* What the tokens of one text become: out [layers + 1, n, width], after the embedding and after each
- * layer, the last behind the final norm. Decoders read token by token; of an encoder-decoder it is
- * the encoder. */
+/* What the tokens of one text become: out [layers + 1, n, width], after the embedding and after
+ * each layer, the last behind the final norm. Decoders read token by token; of an encoder-decoder
+ * it is the encoder. */
 B4C_API int b4c_hidden(b4c_session *, const int32_t *ids, int n, float *out, b4c_error *);
 
 /* The best `top` tokens for every mask token in one text; a text without one has 0 masks, and is
