@@ -248,6 +248,7 @@ static int add_tokens(b4c_bpe *m, const b4c_bpe_source *s, const alphabet *a, co
         if (text) key[keys++] = (b4c_key){ NULL, 0, id };
         else other[others++] = (b4c_key){ spelt, bytes, id };
     }
+    b4c_buffer_text(&all, ""); /* a place to point at, though all tokens be empty */
     m->text = all.data;
     if (rc == 0 && (all.failed || all.size >= UINT32_MAX)) rc = B4C_E_MEMORY;
     for (size_t i = 0; rc == 0 && i < keys; i++) {
