@@ -184,6 +184,7 @@ static void samples_are_the_librarys(void **state)
     b4c_model_free(m);
 }
 
+/* REPORTS G01. */
 static void odd_results_are_told(void **state)
 {
     (void)state;
@@ -230,6 +231,7 @@ static void odd_options_and_texts_are_told(void **state)
     assert_out(two, r.out);
 }
 
+/* REPORTS G18. */
 static void inspect_says_how_a_model_writes(void **state)
 {
     (void)state;
@@ -246,6 +248,7 @@ static void inspect_says_how_a_model_writes(void **state)
 
 /* ---- paraphrase --------------------------------------------------------------------------- */
 
+/* REPORTS G14. */
 static void candidates_come_with_cosines_in_order(void **state)
 {
     (void)state;

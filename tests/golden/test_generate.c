@@ -192,6 +192,7 @@ static void decoders_write_what_the_references_write(void **state)
     check_model("qwen2", B4C_READ_CAUSAL);
 }
 
+/* REPORTS G10, L10. */
 static void encoder_decoders_write_what_the_references_write(void **state)
 {
     (void)state;
@@ -253,6 +254,7 @@ static void check_neighbours(const char *name, b4c_reading reading, b4c_dtype dt
     close_run(&all);
 }
 
+/* REPORTS N05, N21. */
 static void a_request_does_not_feel_its_neighbours(void **state)
 {
     (void)state;

@@ -146,7 +146,7 @@ static void encoder_decoders_compute_what_the_references_do(void **state)
     check_all(r, COUNT(r));
 }
 
-/* The three readings of one set of weights: see docs/models.md. */
+/* The three readings of one set of weights: see docs/models.md. REPORTS L08. */
 static void t5_pegasus_is_each_of_its_readings(void **state)
 {
     (void)state;

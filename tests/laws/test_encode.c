@@ -97,6 +97,7 @@ static void check_model(const b4c_model *m, const b4c_kernels *k, b4c_pooling po
         }
 }
 
+/* REPORTS N09. */
 static void a_vector_depends_on_its_text_alone(void **state)
 {
     (void)state;

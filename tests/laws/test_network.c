@@ -68,6 +68,7 @@ static void alone_and_together(const golden_model *m, const b4c_kernels *k)
     }
 }
 
+/* REPORTS N08, N20. */
 static void a_sentence_does_not_feel_its_neighbours(void **state)
 {
     (void)state;
@@ -196,6 +197,7 @@ static void step_by_step(const golden_model *m, const b4c_kernels *k)
     golden_close(&g);
 }
 
+/* REPORTS G15. */
 static void step_by_step_is_all_at_once(void **state)
 {
     (void)state;

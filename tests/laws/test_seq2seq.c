@@ -131,6 +131,7 @@ static void alone_and_together(const golden_model *m, const b4c_kernels *k)
     free(together);
 }
 
+/* REPORTS N05. */
 static void a_pair_does_not_feel_its_neighbours(void **state)
 {
     (void)state;

@@ -19,6 +19,7 @@ static const float numbers[6] = { 1, -2, 3.5f, -4.25f, 5, 6 };
 #define BERT  .source = "bert/model.safetensors", .first = tf_bert
 #define GRAPH "_CHECKPOINTABLE_OBJECT_GRAPH", "save_counter/.ATTRIBUTES/VARIABLE_VALUE"
 
+/* REPORTS L01. */
 static void object_graphs_hold_what_was_saved(void **state)
 {
     (void)state;

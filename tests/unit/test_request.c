@@ -215,6 +215,7 @@ static uint32_t word(void)
     return (uint32_t)((random_state = mix(random_state + 0x9e3779b97f4a7c15u)) >> 32);
 }
 
+/* REPORTS G06. */
 static void every_combination_of_options_keeps_its_promises(void **state)
 {
     (void)state;
