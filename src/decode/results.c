@@ -1,6 +1,7 @@
 /* results.c - what a request has to show when it is done: results in order, their texts, and what
  * is odd about them: a cycle that would go on for ever, a sentence that the limit cut off.
  */
+#include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -38,6 +39,8 @@ static size_t last_sentence(const char *text)
         const uint32_t c = b4c_utf8_read(p, stop, &p);
         for (size_t i = 0; i < sizeof end / sizeof *end; i++) ends = ends || c == end[i];
         for (size_t i = 0; i < sizeof after / sizeof *after; i++) closes = closes || c == after[i];
+        /* a point within a number or a name ends nothing */
+        if (c == '.' && p < stop && (*p > 0x7f || isalnum(*p))) ends = false;
         ended = ends || (ended && closes);
         if (ended) last = (size_t)(p - (const uint8_t *)text);
     }
