@@ -2,10 +2,10 @@
 
     python bench/peers/generate.py llama FILE.gguf [--prompt 512] [--generate 128]
     python bench/peers/generate.py transformers FILE.gguf [--dtype bf16]
-    python bench/peers/generate.py ct2 FOLDER          # FOLDER: bench_generate --write made it (t5)
+    python bench/peers/generate.py ct2 FOLDER          # makes a random model there; needs transformers and torch
 
-llama: llama.cpp by llama-cpp-python, with and without flash attention. ct2: CTranslate2 int8, 64 sources of 400 tokens, beam 3, 30 tokens,
-in batches and with replicas as given.
+llama: llama.cpp by llama-cpp-python, with and without flash attention. ct2: CTranslate2 int8, a random mT5 of T5 PEGASUS
+small's shape, 64 sources of 400 tokens, beam 3, 30 tokens, in batches and with replicas as given.
 """
 import argparse
 import os
@@ -64,14 +64,27 @@ def transformers(a):
     print(f"transformers {a.dtype}: prompt {a.prompt}: {a.prompt / median(prompt[1:]):.0f} tokens/s, next {1 / median(step):.1f} tokens/s", flush=True)
 
 
+def make_mt5(folder):
+    """Random weights and a vocabulary of names: only the shape counts."""
+    from tokenizers import Tokenizer, models
+    from transformers import MT5Config, MT5ForConditionalGeneration, PreTrainedTokenizerFast
+    config = MT5Config(vocab_size=50000, d_model=512, d_kv=64, d_ff=1024, num_layers=8, num_decoder_layers=8,
+                       num_heads=6, decoder_start_token_id=0, pad_token_id=0, eos_token_id=1)
+    MT5ForConditionalGeneration(config).save_pretrained(folder)
+    words = {"<pad>": 0, "</s>": 1, "<unk>": 2, **{f"t{i}": i for i in range(3, 50000)}}
+    PreTrainedTokenizerFast(tokenizer_object=Tokenizer(models.WordLevel(words, unk_token="<unk>")), pad_token="<pad>",
+                            eos_token="</s>", unk_token="<unk>").save_pretrained(folder)
+
+
 def ct2(a):
     import ctranslate2
     out = os.path.join(a.path, "peer.ct2")
     if not os.path.exists(out):
         from ctranslate2.converters import TransformersConverter
-        TransformersConverter(a.path, copy_files=[]).convert(out, quantization="int8")
-    sources = [[f"<{(i * 7919 + s * 31) % 49000 + 300}>" for i in range(400)] for s in range(64)]
-    for replicas, batch in ((a.threads, 8), (1, 32)):
+        make_mt5(a.path)
+        TransformersConverter(a.path).convert(out)
+    sources = [[f"t{(i * 7919 + s * 31) % 49000 + 300}" for i in range(400)] for s in range(64)]
+    for replicas, batch in ((a.threads, 8), (a.threads, 16), (1, 32)):
         t = ctranslate2.Translator(out, device="cpu", compute_type="int8", inter_threads=replicas, intra_threads=a.threads // replicas)
         took = []
         for _ in range(a.rounds):
