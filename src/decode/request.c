@@ -60,7 +60,8 @@ static int check(const b4c_generate_options *o, const b4c_vocabulary_facts *f, b
                                  o->length_penalty < 1 || o->length_penalty > 1),
           "bert4keras_beam knows no sampling, groups, several results, forced phrases or length "
           "penalty" },
-        { o->bert4keras_beam && o->stop_cycle, "bert4keras_beam knows no stop_cycle" },
+        { o->bert4keras_beam && (o->stop_cycle || o->n_stop > 0),
+          "bert4keras_beam knows no stop strings and no stop_cycle" },
         { o->stop_cycle == 1, "stop_cycle is 0 or at least 2" },
         { !o->bert4keras_beam && o->min_ends > 1, "min_ends needs bert4keras_beam" },
         { o->n_stop > 0 && !f->tokenizer, "stop strings need a tokenizer" },

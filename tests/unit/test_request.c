@@ -330,6 +330,7 @@ static void what_contradicts_is_an_error_that_names_it(void **state)
 {
     (void)state;
     const b4c_vocabulary_facts f = facts();
+    static const char *const stop[] = { "a" };
     static const struct {
         b4c_generate_options o;
         const char *part;
@@ -356,6 +357,20 @@ static void what_contradicts_is_an_error_that_names_it(void **state)
             .typical = 1,
             .repetition_penalty = 1 },
           "multiple of beam_groups" },
+        { { .max_new_tokens = 5,
+            .n = 1,
+            .beams = 2,
+            .beam_groups = 1,
+            .bert4keras_beam = true,
+            .length_penalty = 1,
+            .min_ends = 1,
+            .temperature = 1,
+            .top_p = 1,
+            .typical = 1,
+            .repetition_penalty = 1,
+            .stop = stop,
+            .n_stop = 1 },
+          "knows no stop strings" },
         { { .max_new_tokens = 5,
             .n = 1,
             .beams = 1,
