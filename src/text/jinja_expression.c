@@ -48,6 +48,12 @@ node *b4c_jinja_make(parser *p, b4c_jinja_kind kind)
     return p->j->all = n;
 }
 
+bool b4c_jinja_enter(parser *p)
+{
+    if (++p->deep > B4C_JINJA_DEEPEST) b4c_jinja_fail(p, B4C_E_FORMAT, "nested too deeply");
+    return p->deep <= B4C_JINJA_DEEPEST;
+}
+
 const char *b4c_jinja_keep(parser *p, const char *text, size_t size)
 {
     b4c_jinja *j = p->j;
@@ -377,7 +383,7 @@ static node *tested(parser *p, node *x)
 static node *negative(parser *p)
 {
     if (!b4c_jinja_take(p, "-")) return postfix(p);
-    if (++p->deep > B4C_JINJA_DEEPEST) return b4c_jinja_fail(p, B4C_E_FORMAT, "nested too deeply");
+    if (!b4c_jinja_enter(p)) return NULL;
     node *n = b4c_jinja_make(p, B4C_JINJA_MINUS);
     if (n) n->a = negative(p);
     p->deep--;
@@ -386,7 +392,7 @@ static node *negative(parser *p)
 
 static node *unary(parser *p)
 {
-    if (++p->deep > B4C_JINJA_DEEPEST) return b4c_jinja_fail(p, B4C_E_FORMAT, "nested too deeply");
+    if (!b4c_jinja_enter(p)) return NULL;
     node *n = negative(p);
     while (n && !p->failed) {
         if (b4c_jinja_take(p, "|")) {
@@ -457,7 +463,7 @@ static node *binary(parser *p, int level)
 static node *negation(parser *p)
 {
     if (!b4c_jinja_take(p, "not")) return binary(p, COMPARISONS);
-    if (++p->deep > B4C_JINJA_DEEPEST) return b4c_jinja_fail(p, B4C_E_FORMAT, "nested too deeply");
+    if (!b4c_jinja_enter(p)) return NULL;
     node *n = b4c_jinja_make(p, B4C_JINJA_NOT);
     if (n) n->a = negation(p);
     p->deep--;
@@ -480,7 +486,7 @@ static node *logical(parser *p, bool either)
 node *b4c_jinja_expression(parser *p)
 {
     if (p->failed) return NULL;
-    if (++p->deep > B4C_JINJA_DEEPEST) return b4c_jinja_fail(p, B4C_E_FORMAT, "nested too deeply");
+    if (!b4c_jinja_enter(p)) return NULL;
     node *n = logical(p, true);
     while (n && b4c_jinja_take(p, "if")) {
         node *choice = b4c_jinja_make(p, B4C_JINJA_CHOICE);

@@ -13,6 +13,14 @@ typedef b4c_jinja_node node;
 
 static node *statements(parser *p, const char *const *ends);
 
+/* Behind a tag, whose newline goes with it where it `trims`. */
+static void go_behind(parser *p, const char *at, bool strip, bool trims)
+{
+    p->strip = strip;
+    p->line_begins = trims && at < p->end && *at == '\n';
+    p->at = at + p->line_begins;
+}
+
 /* Behind the last word of a tag. */
 static void close_tag(parser *p, char sign)
 {
@@ -21,13 +29,7 @@ static void close_tag(parser *p, char sign)
         b4c_jinja_fail(p, B4C_E_FORMAT, sign == '%' ? "wanted '%}'" : "wanted '}}'");
         return;
     }
-    p->strip = *p->word == '-';
-    p->at = p->word + p->size;
-    p->line_begins = false;
-    if (sign == '%' && p->size == 2 && p->at < p->end && *p->at == '\n') {
-        p->at++;
-        p->line_begins = true;
-    }
+    go_behind(p, p->word + p->size, *p->word == '-', sign == '%' && p->size == 2);
 }
 
 static const char *const after_for[] = { "else", "endfor", NULL },
@@ -64,7 +66,7 @@ static node *for_tag(parser *p)
 /* Behind "if" or "elif", up to and with "endif". */
 static node *if_tag(parser *p)
 {
-    if (++p->deep > B4C_JINJA_DEEPEST) return b4c_jinja_fail(p, B4C_E_FORMAT, "nested too deeply");
+    if (!b4c_jinja_enter(p)) return NULL;
     node *n = b4c_jinja_make(p, B4C_JINJA_IF);
     if (!n) return NULL;
     n->a = b4c_jinja_expression(p);
@@ -162,13 +164,8 @@ static void comment(parser *p)
         b4c_jinja_fail(p, B4C_E_FORMAT, "wanted the end of the comment, '#}'");
         return;
     }
-    p->strip = end > p->at && end[-1] == '-';
-    p->at = end + 2;
-    p->line_begins = false;
-    if (!p->strip && p->at < p->end && *p->at == '\n') {
-        p->at++;
-        p->line_begins = true;
-    }
+    const bool strip = end > p->at && end[-1] == '-';
+    go_behind(p, end + 2, strip, !strip);
 }
 
 static bool is_one_of(const parser *p, const char *const *words)
@@ -182,7 +179,7 @@ static bool is_one_of(const parser *p, const char *const *words)
 static node *statements(parser *p, const char *const *ends)
 {
     node *first = NULL, **last = &first;
-    if (++p->deep > B4C_JINJA_DEEPEST) return b4c_jinja_fail(p, B4C_E_FORMAT, "nested too deeply");
+    if (!b4c_jinja_enter(p)) return NULL;
     while (!p->failed) {
         node *text, *n = NULL;
         const char sign = read_text(p, &text);

@@ -33,6 +33,8 @@ typedef struct b4c_jinja_parser {
 
 /* NULL, so that it can be returned. what: "wanted ..." */
 b4c_jinja_node *b4c_jinja_fail(b4c_jinja_parser *, int code, const char *what);
+/* One level deeper; false, and failed, where that is too deep. Who entered takes 1 off `deep`. */
+bool b4c_jinja_enter(b4c_jinja_parser *);
 /* NULL: failed. */
 b4c_jinja_node *b4c_jinja_make(b4c_jinja_parser *, b4c_jinja_kind);
 /* A copy that lives with the template. */

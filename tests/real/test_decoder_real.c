@@ -4,7 +4,7 @@
  * environment variable B4C_REAL_MODELS names no folder with it.
  */
 #include "base/file.h"
-#include "base/json.h"
+#include "support/lines.h"
 #include "support/test.h"
 
 #include <math.h>
@@ -31,35 +31,36 @@ static double number_at(const json_t *list, int i)
     return json_number_value(json_array_get(list, (size_t)i));
 }
 
+typedef struct prompts {
+    prompt *p; /* [PROMPTS] */
+    int n;
+} prompts;
+
+static void read_prompt(const json_t *line, long number, void *arg)
+{
+    prompts *all = arg;
+    (void)number;
+    const json_t *ids = json_object_get(line, "ids"), *best = json_object_get(line, "top5");
+    if (!ids) return;
+    assert_true(all->n < PROMPTS && json_array_size(ids) <= MOST);
+    prompt *to = &all->p[all->n++];
+    to->n = (int)json_array_size(ids);
+    for (int i = 0; i < to->n; i++) to->ids[i] = (int32_t)number_at(ids, i);
+    for (int i = 0; i < BEST; i++) {
+        to->best[i] = (int32_t)number_at(json_array_get(best, (size_t)i), 0);
+        to->logit[i] = number_at(json_array_get(best, (size_t)i), 1);
+    }
+    for (int i = 0; i < STEPS; i++) {
+        to->greedy[i] = (int32_t)number_at(json_object_get(line, "greedy"), i);
+        to->gap[i] = number_at(json_object_get(line, "gaps"), i);
+    }
+}
+
 static void read_prompts(prompt p[PROMPTS])
 {
-    const char *const golden = "tests/golden/real/SmolLM2-135M-Instruct.Q4_1.jsonl";
-    b4c_error err = { 0 };
-    size_t bytes;
-    char *data = read_file(golden, &bytes);
-    int n = 0;
-    for (char *at = data, *end; (end = strchr(at, '\n')); at = end + 1) {
-        json_t *line = b4c_json_parse(at, (size_t)(end - at), golden, &err);
-        if (!line) fail_msg("%s", err.message);
-        const json_t *ids = json_object_get(line, "ids"), *best = json_object_get(line, "top5");
-        if (ids) {
-            assert_true(n < PROMPTS && json_array_size(ids) <= MOST);
-            prompt *to = &p[n++];
-            to->n = (int)json_array_size(ids);
-            for (int i = 0; i < to->n; i++) to->ids[i] = (int32_t)number_at(ids, i);
-            for (int i = 0; i < BEST; i++) {
-                to->best[i] = (int32_t)number_at(json_array_get(best, (size_t)i), 0);
-                to->logit[i] = number_at(json_array_get(best, (size_t)i), 1);
-            }
-            for (int i = 0; i < STEPS; i++) {
-                to->greedy[i] = (int32_t)number_at(json_object_get(line, "greedy"), i);
-                to->gap[i] = number_at(json_object_get(line, "gaps"), i);
-            }
-        }
-        json_decref(line);
-    }
-    assert_int_equal(n, PROMPTS);
-    free(data);
+    prompts all = { p, 0 };
+    each_line("tests/golden/real/SmolLM2-135M-Instruct.Q4_1.jsonl", read_prompt, &all);
+    assert_int_equal(all.n, PROMPTS);
 }
 
 /* Tokens of the reference's best that are not among ours; *off: the largest difference of their

@@ -5,6 +5,7 @@
  */
 #include "base/json.h"
 #include "cli/command.h"
+#include "support/lines.h"
 #include "support/test.h"
 
 enum { WRITTEN = 32 };
@@ -36,33 +37,34 @@ typedef struct expected {
     int32_t greedy[WRITTEN];
 } expected;
 
+typedef struct walk {
+    void (*body)(void *, const expected *);
+    void *arg;
+    int prompts;
+} walk;
+
+static void read_line(const json_t *line, long number, void *arg)
+{
+    walk *w = arg;
+    (void)number;
+    const json_t *prompt = json_object_get(line, "prompt"),
+                 *greedy = json_object_get(line, "greedy");
+    if (!prompt) return;
+    expected x = { json_string_value(prompt), json_string_value(json_object_get(line, "text")),
+                   json_object_get(line, "ids"), { 0 } };
+    assert_int_equal(json_array_size(greedy), WRITTEN);
+    for (size_t i = 0; i < WRITTEN; i++)
+        x.greedy[i] = (int32_t)json_integer_value(json_array_get(greedy, i));
+    w->body(w->arg, &x);
+    w->prompts++;
+}
+
 /* body on each of the six prompts. */
 static void each_prompt(void (*body)(void *, const expected *), void *arg)
 {
-    const char *const golden = "tests/golden/real/SmolLM2-135M-Instruct.Q4_1.jsonl";
-    b4c_error err = { 0 };
-    size_t bytes;
-    char *data = read_file(golden, &bytes);
-    int lines = 0;
-    for (char *at = data, *end; (end = strchr(at, '\n')); at = end + 1) {
-        json_t *line = b4c_json_parse(at, (size_t)(end - at), golden, &err);
-        if (!line) fail_msg("%s", err.message);
-        const json_t *prompt = json_object_get(line, "prompt"),
-                     *greedy = json_object_get(line, "greedy");
-        if (prompt) {
-            expected x = { json_string_value(prompt),
-                           json_string_value(json_object_get(line, "text")),
-                           json_object_get(line, "ids"), { 0 } };
-            assert_int_equal(json_array_size(greedy), WRITTEN);
-            for (size_t i = 0; i < WRITTEN; i++)
-                x.greedy[i] = (int32_t)json_integer_value(json_array_get(greedy, i));
-            body(arg, &x);
-            lines++;
-        }
-        json_decref(line);
-    }
-    assert_int_equal(lines, 6);
-    free(data);
+    walk w = { body, arg, 0 };
+    each_line("tests/golden/real/SmolLM2-135M-Instruct.Q4_1.jsonl", read_line, &w);
+    assert_int_equal(w.prompts, 6);
 }
 
 /* ---- the tokenizer --------------------------------------------------------------------------- */

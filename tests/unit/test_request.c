@@ -5,10 +5,10 @@
  * enough to search all sequences.
  */
 #include "support/test.h"
+#include "unit/text_case.h"
 
 #include <math.h>
 
-#include "base/memory.h"
 #include "decode/request.h"
 
 enum { V = 7, END = 1, MOST = 64 };
@@ -459,15 +459,8 @@ static void a_cycle_at_the_end_is_found(void **state)
 static void whole_sentences_are_kept_where_the_limit_ends(void **state)
 {
     (void)state;
-    static const char *const words[] = { "[SEP]", "今", "天", "好", "。",    "他",    "说",   "”",
-                                         ".",     "a",  "！", "？", "[UNK]", "[CLS]", "[PAD]" };
-    b4c_buffer list = { 0 };
-    for (int i = 0; i < WORDS; i++) b4c_buffer_print(&list, "%s\n", words[i]);
-    b4c_error err = { 0 };
-    b4c_tokenizer *t = b4c_tokenizer_open(temp_text("sentences/vocab.txt", list.data),
-                                          B4C_DIALECT_BERT4KERAS, &err);
-    if (!t) fail_msg("%s", err.message);
-    b4c_buffer_done(&list);
+    b4c_tokenizer *t = make_small("[SEP] 今 天 好 。 他 说 ” . a ！ ？ [UNK] [CLS] [PAD]",
+                                  B4C_DIALECT_BERT4KERAS, -1);
     static const struct {
         int32_t ids[10];
         int n;
