@@ -97,6 +97,9 @@ b4c_tensor b4c_cross_entropy(b4c_tape *, b4c_tensor logits, const int32_t *targe
 /* The same where row i may only choose among classes with allowed[i*classes + c] != 0: SPEC 2.2 */
 b4c_tensor b4c_masked_cross_entropy(b4c_tape *, b4c_tensor logits, const int32_t *target,
                                     const uint8_t *allowed);
+/* R-Drop (Liang et al. 2021): rows i and i + m of the logits [2m, v] are two readings of one thing;
+ * weight times the mean of KL(p|q) + KL(q|p) over pairs with target[i] >= 0; no such pair: 0. */
+b4c_tensor b4c_agreement(b4c_tape *, b4c_tensor logits, const int32_t *target, b4c_real weight);
 
 /* op_similarity.c: */
 /* In-batch softmax (SimBERT, SimCSE, InfoNCE): rows of u [n, w] are unit vectors; s_ij = scale

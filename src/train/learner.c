@@ -17,6 +17,7 @@ int b4c_learner_init(b4c_learner *l, const b4c_learner_options *o, b4c_error *er
     l->adversarial = o->adversarial;
     l->seed = o->seed;
     l->pool = o->pool;
+    b4c_batch_init(&l->twice);
     int rc = b4c_leaves_make(&l->leaves, &l->net, &l->list, &o->leaf, err);
     if (rc == 0) rc = b4c_optimiser_init(&l->optimiser, &l->leaves, &o->optimiser, err);
     if (rc == 0 && (b4c_tape_init(&l->tape, k, l->pool, l->net.dtype, o->memory, true) < 0 ||
@@ -31,6 +32,7 @@ void b4c_learner_done(b4c_learner *l)
 {
     b4c_tape_done(&l->tape);
     b4c_tape_done(&l->plain);
+    b4c_batch_done(&l->twice);
     b4c_optimiser_done(&l->optimiser);
     b4c_leaves_done(&l->leaves);
     b4c_parameters_done(&l->list);
@@ -130,9 +132,22 @@ static void add_losses(b4c_losses *sum, const b4c_losses *one, double tokens, do
     sum->tokens += tokens * one->tokens;
     sum->vectors += rest * one->vectors;
     sum->classes += rest * one->classes;
+    sum->apart += (one->n_tokens ? tokens : rest) * one->apart;
     sum->n_tokens += one->n_tokens;
     sum->n_classes += one->n_classes;
     sum->right += one->right;
+}
+
+/* The batch as the loss shall see it: dropout makes two readings of what stands there twice. */
+static const b4c_batch *readings(b4c_learner *l, const b4c_batch *b, b4c_error *err)
+{
+    if (l->task.rdrop == 0) return b;
+    b4c_batch_clear(&l->twice);
+    b4c_batch_append(&l->twice, b);
+    b4c_batch_append(&l->twice, b);
+    if (!l->twice.failed) return &l->twice;
+    b4c_fail(err, B4C_E_MEMORY, "no memory for a batch read twice");
+    return NULL;
 }
 
 /* Adds the batch's gradients. */
@@ -140,26 +155,29 @@ static int learn(b4c_learner *l, const b4c_batch *b, const totals *of, int64_t s
                  b4c_losses *sum, b4c_error *err)
 {
     b4c_losses one;
+    const b4c_batch *seen = readings(l, b, err);
+    if (!seen) return B4C_E_MEMORY;
     b4c_task_call call = {
-        .batch = b,
+        .batch = seen,
+        .twice = seen != b,
         .token_share = of->tokens ? (double)b4c_batch_targets(b) / of->tokens : 1,
         .vector_share = 1.0 / of->batches,
         .drop = { l->task.dropout, l->seed, (uint64_t)step * (uint64_t)of->batches + (uint64_t)i },
     };
     b4c_real *teacher = NULL;
     if (l->task.vectors == B4C_VECTORS_FOLLOW) {
-        teacher = teach(l, b, err);
+        teacher = teach(l, seen, err);
         if (!teacher) return B4C_E_MEMORY;
         call.teacher = teacher;
     }
     b4c_tape_reset(&l->tape);
     const b4c_tensor loss = b4c_task_loss(&l->tape, &l->net, &l->task, &call, &one);
     int rc = 0;
-    if (l->tape.failed) rc = over_memory(&l->tape, b, err);
+    if (l->tape.failed) rc = over_memory(&l->tape, seen, err);
     else if (!isfinite(loss.x[0])) rc = not_a_number(l, &call, step, err);
     if (rc == 0) {
         b4c_backward(&l->tape, loss);
-        if (l->tape.failed) rc = over_memory(&l->tape, b, err);
+        if (l->tape.failed) rc = over_memory(&l->tape, seen, err);
     }
     if (rc == 0) add_losses(sum, &one, call.token_share, call.vector_share);
     free(teacher);
@@ -173,7 +191,7 @@ static int learn_all(b4c_learner *l, const b4c_batch *batches, int n, int64_t st
     for (int i = 0; i < n; i++) of.tokens += b4c_batch_targets(&batches[i]);
     *sum = (b4c_losses){ 0 };
     for (int i = 0; i < n; i++) B4C_TRY(learn(l, &batches[i], &of, step, i, sum, err));
-    sum->total = sum->tokens + sum->vectors + sum->classes;
+    sum->total = sum->tokens + sum->vectors + sum->classes + sum->apart;
     return 0;
 }
 

@@ -30,6 +30,7 @@ typedef struct b4c_learner {
     uint64_t seed;           /* of dropout */
     b4c_pool *pool;          /* NULL: one thread. Its owner is the caller */
     b4c_tape tape, plain;    /* recording; not */
+    b4c_batch twice;         /* R-Drop: a batch and itself again */
 } b4c_learner;
 
 typedef struct b4c_learner_options {

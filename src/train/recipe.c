@@ -115,7 +115,8 @@ static int read_model(b4c_recipe *r, const json_t *o, b4c_error *err)
 static int read_task(b4c_recipe *r, const json_t *o, b4c_error *err)
 {
     static const char *const keys[] = { "kind",    "scale",     "weight",  "pooling",    "classes",
-                                        "smoothing", "dropout", "mask",    "adversarial" };
+                                        "smoothing", "dropout", "mask",    "adversarial",
+                                        "rdrop" };
     const char *names[B4C_TASKS];
     char where[300];
     int kind = -1;
@@ -149,6 +150,11 @@ int b4c_recipe_task(const b4c_recipe *r, b4c_task *k, const b4c_spec *s, b4c_err
     B4C_TRY(real(o, "weight", 0, 1e9, &k->weight, where, err));
     B4C_TRY(real(o, "smoothing", 0, 0.999, &k->smoothing, where, err));
     B4C_TRY(real(o, "dropout", 0, 0.999, &k->dropout, where, err));
+    B4C_TRY(real(o, "rdrop", 0, 1000, &k->rdrop, where, err));
+    if (k->rdrop > 0 && (k->vectors != B4C_VECTORS_FREE || k->two_tasks || k->dropout == 0))
+        return b4c_fail(err, B4C_E_ARG, "%s: \"rdrop\" wants %s", where,
+                        k->dropout == 0 ? "\"dropout\", which makes two readings differ"
+                                        : "a task that asks for tokens or classes alone");
     B4C_TRY(word(o, "pooling", poolings, COUNT(poolings), &pooling, where, err));
     B4C_TRY(word(o, "mask", masks, COUNT(masks), &mask, where, err));
     if (s->causal && mask != B4C_MASK_CAUSAL)

@@ -3,7 +3,7 @@
  *
  *     { "model": {"from": FOLDER} or {"config": FILE or {...}, "tokenizer": PATH, "deviation": x},
  *       "task": NAME or {"kind": NAME, "scale", "weight", "pooling", "classes", "smoothing",
- *                        "dropout", "mask", "adversarial"},
+ *                        "dropout", "mask", "adversarial", "rdrop"},
  *       "teacher": FOLDER,
  *       "data": {...},                                                the feed's: feed.h
  *       "batch": {"tokens": n} or {"examples": n}, "accumulate": n,

@@ -262,15 +262,20 @@ static const b4c_real *labels_of(b4c_tape *t, const b4c_batch *b)
 }
 
 static b4c_tensor vector_loss(b4c_tape *t, const b4c_task *k, b4c_tensor vectors,
-                              const b4c_task_call *c)
+                              const b4c_task_call *c, double *note)
 {
     const b4c_tensor u = b4c_unit(t, vectors);
-    if (k->vectors == B4C_VECTORS_FOLLOW)
-        return b4c_similarity_mse(t, u, c->teacher, (b4c_real)k->weight);
-    if (k->vectors == B4C_VECTORS_COSENT)
-        return b4c_cosent(t, u, labels_of(t, c->batch), (b4c_real)k->scale);
-    const int *positive = positives(t, c->batch);
-    return t->failed ? nothing : b4c_contrastive(t, u, positive, (b4c_real)k->scale);
+    b4c_tensor loss = nothing;
+    if (k->vectors == B4C_VECTORS_FOLLOW) {
+        loss = b4c_similarity_mse(t, u, c->teacher, (b4c_real)k->weight);
+    } else if (k->vectors == B4C_VECTORS_COSENT) {
+        loss = b4c_cosent(t, u, labels_of(t, c->batch), (b4c_real)k->scale);
+    } else {
+        const int *positive = positives(t, c->batch);
+        if (!t->failed) loss = b4c_contrastive(t, u, positive, (b4c_real)k->scale);
+    }
+    if (!t->failed) *note = (double)loss.x[0];
+    return loss;
 }
 
 static int right_ones(b4c_tensor z, const int32_t *target, const uint8_t *allowed)
@@ -298,9 +303,27 @@ static uint8_t *allowed_classes(b4c_tape *t, const b4c_batch *b, int classes)
     return a;
 }
 
-static b4c_tensor class_loss(b4c_tape *t, const b4c_network *net, const b4c_task *k,
-                             b4c_tensor vectors, const b4c_batch *b, b4c_losses *out)
+/* A loss of what is asked, from logits z; with their agreement where everything was read twice. */
+static b4c_tensor asked_loss(b4c_tape *t, const b4c_task *k, const b4c_task_call *c, b4c_tensor z,
+                             const int32_t *target, const uint8_t *allowed, double *note,
+                             double *apart)
 {
+    const b4c_tensor loss =
+        allowed ? b4c_masked_cross_entropy(t, z, target, allowed)
+                : b4c_cross_entropy(t, z, target, (b4c_real)k->smoothing);
+    if (t->failed) return nothing;
+    *note = (double)loss.x[0];
+    if (!c->twice || z.rows % 2) return loss;            /* odd: rows_wanted's row that asks none */
+    const b4c_tensor a = b4c_agreement(t, z, target, (b4c_real)(k->rdrop / 4));
+    if (t->failed) return nothing;
+    *apart = (double)a.x[0];
+    return b4c_sum(t, loss, a);
+}
+
+static b4c_tensor class_loss(b4c_tape *t, const b4c_network *net, const b4c_task *k,
+                             b4c_tensor vectors, const b4c_task_call *c, b4c_losses *out)
+{
+    const b4c_batch *b = c->batch;
     const b4c_tensor features = k->by_pair ? b4c_pair_features(t, vectors) : vectors;
     const b4c_tensor z = b4c_linear(t, features, &net->classifier, B4C_ACT_NONE, B4C_ROWS);
     int32_t *target = b4c_take(t, (size_t)b->n_examples * sizeof *target);
@@ -309,32 +332,29 @@ static b4c_tensor class_loss(b4c_tape *t, const b4c_network *net, const b4c_task
     for (int e = 0; e < b->n_examples; e++) target[e] = (int32_t)b->label[e];
     out->n_classes = b->n_examples;
     out->right = right_ones(z, target, allowed);
-    return allowed ? b4c_masked_cross_entropy(t, z, target, allowed)
-                   : b4c_cross_entropy(t, z, target, (b4c_real)k->smoothing);
+    return asked_loss(t, k, c, z, target, allowed, &out->classes, &out->apart);
 }
 
 static b4c_tensor token_loss(b4c_tape *t, const b4c_network *net, const b4c_task *k, b4c_tensor x,
                              const wanted *w, const b4c_task_call *c, b4c_losses *out)
 {
     const b4c_batch *b = c->batch;
-    const b4c_real smoothing = (b4c_real)k->smoothing;
     out->n_tokens = b4c_batch_targets(b);
     if (net->decoder.layers) {
         const b4c_tensor z = b4c_logits(t, net, decode(t, net, b, x, c->drop));
         b4c_look(t, "logits", net->decoder.layers, z);
-        return b4c_cross_entropy(t, z, b->out_targets, smoothing);
+        return asked_loss(t, k, c, z, b->out_targets, NULL, &out->tokens, &out->apart);
     }
     const b4c_tensor asked = w->n_asked == x.rows ? x : b4c_gather(t, x, w->asked, w->n_asked);
     const b4c_tensor z = b4c_logits(t, net, asked);
     b4c_look(t, "logits", net->encoder.layers, z);
-    return b4c_cross_entropy(t, z, w->target, smoothing);
+    return asked_loss(t, k, c, z, w->target, NULL, &out->tokens, &out->apart);
 }
 
-/* sum + factor * part, noting what the part is. */
-static b4c_tensor joined(b4c_tape *t, b4c_tensor sum, b4c_tensor part, double factor, double *note)
+/* sum + factor * part. */
+static b4c_tensor joined(b4c_tape *t, b4c_tensor sum, b4c_tensor part, double factor)
 {
     if (t->failed) return nothing;
-    *note = (double)part.x[0];
     if (factor != 1) part = b4c_scaled(t, part, (b4c_real)factor);
     return sum.x ? b4c_sum(t, sum, part) : part;
 }
@@ -351,15 +371,15 @@ b4c_tensor b4c_task_loss(b4c_tape *t, const b4c_network *net, const b4c_task *k,
     const b4c_tensor x = t->failed ? nothing : encode(t, net, k->mask, b, &w, c->drop);
     if (t->failed) return nothing;
     if (k->tokens)
-        sum = joined(t, sum, token_loss(t, net, k, x, &w, c, out), c->token_share, &out->tokens);
+        sum = joined(t, sum, token_loss(t, net, k, x, &w, c, out), c->token_share);
     if (vectors) {
         const b4c_tensor v = pooled(t, net, k, x, b, &w);
         if (k->vectors != B4C_VECTORS_FREE)
-            sum = joined(t, sum, vector_loss(t, k, v, c), c->vector_share, &out->vectors);
+            sum = joined(t, sum, vector_loss(t, k, v, c, &out->vectors), c->vector_share);
         if (k->classes)
-            sum = joined(t, sum, class_loss(t, net, k, v, b, out), c->vector_share, &out->classes);
+            sum = joined(t, sum, class_loss(t, net, k, v, c, out), c->vector_share);
     }
-    out->total = out->tokens + out->vectors + out->classes;
+    out->total = out->tokens + out->vectors + out->classes + out->apart;
     return sum;
 }
 

@@ -5,7 +5,8 @@
  *
  *     loss = cross entropy of tokens + loss of vectors + cross entropy of classes
  *
- * of which a task has one or two. Sources: SPEC 1-4 and 8 (SimBERT, RoFormer-Sim, T5 PEGASUS,
+ * of which a task has one or two; with R-Drop also alpha / 4 times how far two readings of an
+ * example are apart, KL both ways (the paper's loss, halved as the cross entropy over both is). Sources: SPEC 1-4 and 8 (SimBERT, RoFormer-Sim, T5 PEGASUS,
  * CoSENT, SimCSE); van den Oord et al. 2018 (InfoNCE).
  */
 #ifndef B4C_TRAIN_TASK_H
@@ -52,6 +53,8 @@ typedef struct b4c_task {
     int classes;             /* 0: none are asked */
     double smoothing;        /* of the tokens' and the classes' targets */
     double dropout;
+    double rdrop;            /* R-Drop's alpha: every example is read twice, and readings that
+                              * dropout makes differ shall agree; 0: once */
 } b4c_task;
 
 /* The task as its source has it. classes: CLASSIFY, PAIRS. Fails (B4C_E_ARG) where the model's
@@ -69,7 +72,7 @@ int b4c_batch_targets(const b4c_batch *);
 
 /* What went into a loss, each a mean of its own; and the count behind it. */
 typedef struct b4c_losses {
-    double total, tokens, vectors, classes;
+    double total, tokens, vectors, classes, apart;
     int n_tokens, n_classes, right; /* right: classes that the largest logit hit */
 } b4c_losses;
 
@@ -79,6 +82,7 @@ typedef struct b4c_task_call {
     double token_share, vector_share; /* factors of the parts: 1, or this batch's share of a step
                                        * that several batches make */
     b4c_dropping drop;
+    bool twice;              /* the batch's second half is its first again: R-Drop */
 } b4c_task_call;
 /* The loss [1, 1] on the tape; its parts into *out when the tape has not failed. Batch and teacher
  * must live until the tape is reset. */

@@ -509,6 +509,7 @@ static void log_step(const b4c_trainer *t, const b4c_train_report *r, const b4c_
     if (l->n_tokens && l->tokens != r->loss) fprintf(t->log, ",\"token_loss\":%.9g", l->tokens);
     if (t->learner.task.vectors != B4C_VECTORS_FREE && l->vectors != r->loss)
         fprintf(t->log, ",\"vector_loss\":%.9g", l->vectors);
+    if (t->learner.task.rdrop > 0) fprintf(t->log, ",\"apart\":%.9g", l->apart);
     if (l->n_classes) fprintf(t->log, ",\"accuracy\":%.9g", r->accuracy);
     fprintf(t->log, ",\"norm\":%.9g,\"rate\":%.9g,\"tokens\":%d}\n", r->norm, r->rate, r->tokens);
 }

@@ -392,6 +392,14 @@ static b4c_tensor cross_entropy(world *w)
     return b4c_cross_entropy(w->t, rows_between(w, rows, v, -3, 3), target, w->kind == 1 ? 0.1 : 0);
 }
 
+static b4c_tensor agreement(world *w)
+{
+    const int m = draw(w, 1, 4), v = draw(w, 2, 7);
+    int32_t *target = b4c_take(w->t, (size_t)m * sizeof *target);
+    for (int i = 0; i < m; i++) target[i] = i && draw(w, 0, 2) == 0 ? -1 : 0;
+    return b4c_agreement(w->t, rows_between(w, 2 * m, v, -3, 3), target, 1.5);
+}
+
 static b4c_tensor masked_cross_entropy(world *w)
 {
     const int rows = draw(w, 2, 6), v = draw(w, 2, 9);
@@ -452,6 +460,7 @@ static const op_case cases[] = {
     { "gather", gather, 1 },
     { "unit", unit, 1 },
     { "cross_entropy", cross_entropy, 3 },
+    { "agreement", agreement, 1 },
     { "masked_cross_entropy", masked_cross_entropy, 1 },
     { "contrastive", contrastive, 3 },
     { "similarity_mse", similarity_mse, 1 },

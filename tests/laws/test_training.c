@@ -186,17 +186,20 @@ static void same_file(const char *a, const char *b, const char *name)
     free(y);
 }
 
-/* The last loss in the log. */
-static double last_loss(const char *folder)
+/* The last number of this name in the log. */
+static double last_in_log(const char *folder, const char *key)
 {
     size_t n;
-    char *log = content(folder, "log.jsonl", &n), *at = log, *last = NULL;
-    while ((at = strstr(at, "\"loss\":"))) last = at++;
+    char *log = content(folder, "log.jsonl", &n), *at = log, *last = NULL, quoted[32];
+    snprintf(quoted, sizeof quoted, "\"%s\":", key);
+    while ((at = strstr(at, quoted))) last = at++;
     assert_non_null(last);
-    const double loss = strtod(last + 7, NULL);
+    const double value = strtod(last + strlen(quoted), NULL);
     free(log);
-    return loss;
+    return value;
 }
+
+static double last_loss(const char *folder) { return last_in_log(folder, "loss"); }
 
 static const char whole[] = "\"task\":{\"kind\":\"lm\",\"dropout\":0.1},\"steps\":7,"
                             "\"accumulate\":2,\"optimiser\":{\"rate\":0.01,\"ema\":0.5,\"clip\":1},"
@@ -247,12 +250,14 @@ static void a_training_resumed_at_any_step_is_the_one_never_stopped(void **state
 static void threads_do_not_change_a_bit(void **state)
 {
     (void)state;
-    static const char *const tasks[] = { "lm", "mlm", "simbert", "cosent", "infonce" };
+    static const char *const tasks[] = { "\"lm\"", "\"mlm\"", "\"simbert\"", "\"cosent\"",
+                                         "\"infonce\"", "\"lm\",\"rdrop\":4",
+                                         "\"classify\",\"classes\":2,\"rdrop\":4" };
     for (size_t i = 0; i < COUNT(tasks); i++) {
         char rest[256];
         const char *one = new_folder(), *two = new_folder();
         snprintf(rest, sizeof rest,
-                 "\"task\":{\"kind\":\"%s\",\"dropout\":0.1},\"steps\":3,"
+                 "\"task\":{\"kind\":%s,\"dropout\":0.1},\"steps\":3,"
                  "\"optimiser\":{\"rate\":0.01}",
                  tasks[i]);
         run_whole(one, bert, rest, 1);
@@ -332,6 +337,25 @@ static void every_optimiser_learns_and_resumes(void **state)
         same_file(never, folder, "model.safetensors");
         free(recipe);
     }
+}
+
+/* What R-Drop is for: the more two readings' distance costs, the smaller it is. */
+static void readings_agree_the_more_the_more_it_counts(void **state)
+{
+    (void)state;
+    static const double alpha[2] = { 0.01, 20 };
+    double apart[2];
+    for (int i = 0; i < 2; i++) {
+        char rest[256];
+        const char *folder = new_folder();
+        snprintf(rest, sizeof rest,
+                 "\"task\":{\"kind\":\"lm\",\"dropout\":0.3,\"rdrop\":%g},\"steps\":60,"
+                 "\"optimiser\":{\"rate\":0.01}",
+                 alpha[i]);
+        run_whole(folder, gpt2, rest, 1);
+        apart[i] = last_in_log(folder, "apart") / alpha[i];
+    }
+    assert_true(apart[1] > 0 && apart[1] < apart[0] / 2);
 }
 
 /* ---- what is written ------------------------------------------------------------------------- */
@@ -486,6 +510,7 @@ int main(void)
         cmocka_unit_test(threads_do_not_change_a_bit),
         cmocka_unit_test(a_killed_training_goes_on_from_its_last_checkpoint),
         cmocka_unit_test(every_optimiser_learns_and_resumes),
+        cmocka_unit_test(readings_agree_the_more_the_more_it_counts),
         cmocka_unit_test(the_written_model_computes_what_the_trained_one_did),
         cmocka_unit_test(the_best_model_by_the_metric_is_kept),
         cmocka_unit_test(a_loss_that_is_no_number_stops_and_is_named),

@@ -74,6 +74,19 @@ static void entropy_counts_rows_that_have_a_target(void **state)
                  (two + .9 * other + .1 * (other + 2)) / 2, 1e-6);
 }
 
+/* One half and one half against three quarters and one quarter: KL 0.143841 and 0.130812. */
+static void two_readings_are_apart_by_their_kl_both_ways(void **state)
+{
+    (void)state;
+    b4c_real z[8] = { 0, 0, 2, 1, (b4c_real)log(3), 0, 2, 1 };
+    const int32_t both[2] = { 0, 1 }, same[2] = { -1, 0 }, none[2] = { -1, -1 };
+    const b4c_tensor x = b4c_tensor_of(z, 4, 2, NULL);
+    assert_about(*b4c_agreement(&tape, x, both, 1).x, .274653 / 2, 1e-6);
+    assert_about(*b4c_agreement(&tape, x, both, 4).x, .274653 * 2, 4e-6);
+    assert_about(*b4c_agreement(&tape, x, same, 1).x, 0, 1e-7);
+    assert_true(*b4c_agreement(&tape, x, none, 1).x == 0);
+}
+
 static void in_batch_contrast_has_the_posts_values(void **state)
 {
     (void)state;
@@ -422,6 +435,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         VALUE(a_masked_entropy_chooses_within_its_task),
         VALUE(entropy_counts_rows_that_have_a_target),
+        VALUE(two_readings_are_apart_by_their_kl_both_ways),
         VALUE(in_batch_contrast_has_the_posts_values),
         VALUE(similarity_distillation_has_the_posts_value),
         VALUE(cosent_has_the_posts_values),
