@@ -6,8 +6,9 @@
  *     loss = cross entropy of tokens + loss of vectors + cross entropy of classes
  *
  * of which a task has one or two; with R-Drop also alpha / 4 times how far two readings of an
- * example are apart, KL both ways (the paper's loss, halved as the cross entropy over both is). Sources: SPEC 1-4 and 8 (SimBERT, RoFormer-Sim, T5 PEGASUS,
- * CoSENT, SimCSE); van den Oord et al. 2018 (InfoNCE).
+ * example are apart, KL both ways (the paper's loss, halved as the cross entropy over both is).
+ * Sources: SPEC 1-4 and 8 (SimBERT, RoFormer-Sim, T5 PEGASUS, CoSENT, SimCSE); van den Oord et al.
+ * 2018 (InfoNCE); Liang et al. 2021 (R-Drop).
  */
 #ifndef B4C_TRAIN_TASK_H
 #define B4C_TRAIN_TASK_H
