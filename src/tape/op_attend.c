@@ -439,6 +439,7 @@ static b4c_tensor attend(b4c_tape *t, attend_arg a, b4c_want want)
     b4c_tensor y = b4c_fresh_spaced(t, a.q.rows, a.q.cols, want);
     b4c_record *r = b4c_remember(t, attend_back, y);
     if (r) r->arg = b4c_copy(t, &a, sizeof a);
+    b4c_reads(t, spec->bias.x ? spec->bias.slot : NULL);
 
     const size_t mark = b4c_scope_open(t);
     attend_job j = { .a = &a, .bf16 = t->dtype != B4C_F32 };

@@ -85,6 +85,7 @@ b4c_tensor b4c_embed(b4c_tape *t, const b4c_table *const *tables, const int32_t 
     a.y = b4c_fresh(t, rows, tables[0]->real.cols, B4C_ROWS);
     b4c_record *r = b4c_remember(t, embed_back, a.y);
     if (r) r->arg = b4c_copy(t, &a, sizeof a);
+    for (int s = 0; s < n_tables; s++) b4c_reads(t, tables[s]->real.slot);
     const size_t mark = b4c_scope_open(t);
     a.scratch = b4c_take_rows(t, b4c_lanes(t), a.y.cols);
     if (t->failed) return (b4c_tensor){ 0 };

@@ -151,6 +151,8 @@ b4c_tensor b4c_linear_into(b4c_tape *t, b4c_tensor y, b4c_tensor x, const b4c_we
         r->in[0] = x;
         r->arg = b4c_copy(t, &a, sizeof a);
     }
+    b4c_reads(t, w->slot);
+    b4c_reads(t, w->bias.slot);
     const size_t mark = b4c_scope_open(t);
     b4c_gemm g = { .w = &w->packed, .bias = w->bias.x, .act = a.before ? B4C_ACT_NONE : act };
     g.in = b4c_operand_as(t, &x, t->kernels->form(w->packed.dtype));

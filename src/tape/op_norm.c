@@ -110,6 +110,8 @@ b4c_tensor b4c_normalize_into(b4c_tape *t, b4c_tensor y, b4c_tensor x, b4c_tenso
         r->in[0] = s;
         r->arg = b4c_copy(t, &a, sizeof a);
     }
+    b4c_reads(t, norm->gain.slot);
+    b4c_reads(t, norm->bias.slot);
     if (t->failed) return nothing;
 
     job.residual = residual.x;

@@ -50,6 +50,7 @@ void b4c_tape_done(b4c_tape *t)
     b4c_arena_done(&t->arena);
     b4c_arena_done(&t->lives.arena);
     free(t->record);
+    free(t->first_read);
     free(t->lives.life);
     *t = (b4c_tape){ 0 };
 }
@@ -57,6 +58,8 @@ void b4c_tape_done(b4c_tape *t)
 void b4c_tape_reset(b4c_tape *t)
 {
     for (int i = 0; i < t->lives.n; i++) t->lives.life[i].slot->g = NULL;
+    for (int i = 0; i < t->n_first_reads; i++) t->first_read[i].slot->read = false;
+    t->n_first_reads = 0;
     t->lives.n = 0;
     t->lives.arena.used = 0;
     t->arena.used = 0;
@@ -135,7 +138,8 @@ static b4c_tensor fresh(b4c_tape *t, int rows, int cols, int ld, b4c_want want)
         y.x = b4c_take_rows(t, rows, ld);
     if (as_operand)
         y.in = form == B4C_FORM_REAL ? real_operand(y) : b4c_operand_new(t, form, rows, cols);
-    if (t->recording) y.slot = b4c_copy(t, &(b4c_slot){ NULL, rows, cols }, sizeof *y.slot);
+    const b4c_slot slot = { .rows = rows, .ld = cols };
+    if (t->recording) y.slot = b4c_copy(t, &slot, sizeof slot);
     return t->failed ? nothing : y;
 }
 
@@ -378,6 +382,16 @@ b4c_record *b4c_remember(b4c_tape *t, b4c_back_fn back, b4c_tensor out)
     return r;
 }
 
+void b4c_reads(b4c_tape *t, b4c_slot *slot)
+{
+    if (!slot || slot->read || !t->recording || t->failed) return;
+    t->first_read = grown(t, t->first_read, t->n_first_reads, &t->first_read_room,
+                          sizeof *t->first_read);
+    if (t->failed) return;
+    t->first_read[t->n_first_reads++] = (b4c_first_read){ slot, t->n_record - 1 };
+    slot->read = true;
+}
+
 /* A place for `bytes` in the first gap, or above all. */
 static char *place(b4c_tape *t, size_t bytes, int *index)
 {
@@ -403,7 +417,7 @@ static b4c_real *born(b4c_tape *t, b4c_slot *slot)
     return slot->g;
 }
 
-static void dies(b4c_tape *t, b4c_slot *slot)
+void b4c_slot_drop(b4c_tape *t, b4c_slot *slot)
 {
     b4c_lives *l = &t->lives;
     int i = l->n - 1;
@@ -437,13 +451,18 @@ void b4c_backward(b4c_tape *t, b4c_tensor loss)
     int ld;
     b4c_real *one = b4c_grad(t, loss, &ld);
     if (one) *one = 1;
-    for (int i = t->n_record - 1; i >= 0 && !t->failed; i--) {
+    int waiting = t->n_first_reads;
+    for (int i = t->n_record - 1; i >= 0; i--) {
         const b4c_record *r = &t->record[i];
-        if (!r->out.slot->g) continue;           /* nothing flowed here */
-        const size_t mark = t->arena.used;
-        r->back(t, r);
-        t->arena.used = mark;
-        dies(t, r->out.slot);
+        if (r->out.slot->g) {                    /* else nothing flowed here */
+            const size_t mark = t->arena.used;
+            r->back(t, r);
+            t->arena.used = mark;
+            b4c_slot_drop(t, r->out.slot);
+        }
+        if (t->failed) return;
+        for (; waiting && t->first_read[waiting - 1].record == i; waiting--)
+            if (t->whole) t->whole(t->whole_arg, t->first_read[waiting - 1].slot);
     }
 }
 

@@ -28,6 +28,7 @@ typedef struct b4c_tape b4c_tape;
 typedef struct b4c_slot {
     b4c_real *g;
     int rows, ld;
+    bool read;               /* an op of the recording reads it (b4c_reads) */
 } b4c_slot;
 
 typedef struct b4c_tensor {
@@ -73,6 +74,13 @@ typedef struct b4c_lives {
     int n, room;
 } b4c_lives;
 
+/* The first op of a recording that reads an array or a weight: behind its back, nothing adds to that
+ * gradient any more, and nothing reads the values for gradients' sake. */
+typedef struct b4c_first_read {
+    b4c_slot *slot;
+    int record;
+} b4c_first_read;
+
 struct b4c_tape {
     const b4c_kernels *kernels;
     b4c_pool *pool;  /* NULL: one lane. Belongs to the session */
@@ -84,6 +92,13 @@ struct b4c_tape {
     b4c_record *record;
     int n_record, room;
     b4c_lives lives;
+    b4c_first_read *first_read; /* in the order of records */
+    int n_first_reads, first_read_room;
+    /* Called in a backward when the gradient of an array or a weight is whole, from the last read
+     * to the first; those that no op read are not called for. It may change the values and let go
+     * of the gradient (b4c_slot_drop). NULL: nobody waits. */
+    void (*whole)(void *arg, b4c_slot *);
+    void *whole_arg;
     /* Called with tensors worth looking at (golden tests, analysis): "hidden", layer, tensor. NULL:
      * nobody looks. */
     void (*look)(void *arg, const char *name, int layer, b4c_tensor);
@@ -135,6 +150,8 @@ b4c_tensor b4c_fresh_spaced(b4c_tape *, int rows, int cols, b4c_want);
 b4c_tensor b4c_fresh_over(b4c_tape *, b4c_tensor old, int rows, int cols, b4c_want);
 /* NULL when not recording or failed. Valid until the next call. */
 b4c_record *b4c_remember(b4c_tape *, b4c_back_fn, b4c_tensor out);
+/* The op that was just remembered reads the array or weight with this slot. NULL: not learned. */
+void b4c_reads(b4c_tape *, b4c_slot *);
 /* A copy in the arena, for record->arg. */
 void *b4c_copy(b4c_tape *, const void *from, size_t bytes);
 b4c_real *b4c_take_rows(b4c_tape *, int rows, int cols);
@@ -146,6 +163,8 @@ void b4c_drop(b4c_tape *, size_t mark);
 b4c_real *b4c_grad(b4c_tape *, b4c_tensor x, int *ld);
 /* The same for arrays and weights; NULL slot: NULL. */
 b4c_real *b4c_slot_grad(b4c_tape *, b4c_slot *, int rows, int cols);
+/* Forget a gradient whose memory the tape lent; one of its owner's stays. */
+void b4c_slot_drop(b4c_tape *, b4c_slot *);
 
 /* The operand of x for linears of this tape, made now if it was not; kept in *x. */
 b4c_operand b4c_operand_of(b4c_tape *, b4c_tensor *x);

@@ -63,7 +63,7 @@ static input *learned(world *w, int rows, int cols, double low, double high)
         for (int i = 0; i < rows * cols; i++) uniform(w, low, high);  /* later draws keep in step */
     }
     assert_true(p->rows == rows && p->cols == cols);
-    p->slot = (b4c_slot){ p->g, rows, cols };
+    p->slot = (b4c_slot){ .g = p->g, .rows = rows, .ld = cols };
     return p;
 }
 

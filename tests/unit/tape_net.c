@@ -23,7 +23,8 @@ static b4c_array learned(tape_net *net, b4c_rng *rng, int rows, int cols, double
 {
     assert(net->n_array < NET_ARRAYS);
     b4c_slot *slot = &net->array_slot[net->n_array];
-    *slot = (b4c_slot){ calloc((size_t)rows * (size_t)cols, sizeof(b4c_real)), rows, cols };
+    *slot = (b4c_slot){ .rows = rows, .ld = cols };
+    slot->g = calloc((size_t)rows * (size_t)cols, sizeof(b4c_real));
     const b4c_array a = { rows, cols, random_rows(rng, rows, cols, middle, spread), slot };
     net->array[net->n_array++] = a;
     return a;
@@ -34,7 +35,8 @@ static void add_weight(tape_net *net, b4c_rng *rng, b4c_dtype dtype, int n, int 
     assert(net->n_weight < NET_WEIGHTS);
     b4c_weight *w = &net->weight[net->n_weight];
     w->slot = &net->weight_slot[net->n_weight++];
-    *w->slot = (b4c_slot){ calloc((size_t)n * (size_t)k, sizeof(b4c_real)), n, k };
+    *w->slot = (b4c_slot){ .rows = n, .ld = k };
+    w->slot->g = calloc((size_t)n * (size_t)k, sizeof(b4c_real));
     w->master = random_rows(rng, n, k, 0, 1.5 / sqrt(k));
     const int rc = b4c_packed_init(&w->packed, n, k, dtype);
     assert(rc == 0);
@@ -133,6 +135,17 @@ static void slots_of(tape_net *net, void (*each)(b4c_slot *))
 static void zero(b4c_slot *s)
 {
     if (s->g) memset(s->g, 0, (size_t)s->rows * (size_t)s->ld * sizeof *s->g);
+}
+
+static void lend(b4c_slot *s)
+{
+    free(s->g);
+    s->g = NULL;
+}
+
+void tape_net_lend(tape_net *net)
+{
+    slots_of(net, lend);
 }
 
 void tape_net_zero(tape_net *net)

@@ -28,6 +28,8 @@ typedef struct tape_net {
 tape_net *tape_net_new(b4c_dtype dtype, int width, int heads, const int *lengths, int n_seq);
 void tape_net_free(tape_net *);
 
+/* From here on gradients stand in the tape's memory, not in their own. */
+void tape_net_lend(tape_net *);
 /* Forget gradients. */
 void tape_net_zero(tape_net *);
 

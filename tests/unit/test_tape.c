@@ -347,7 +347,7 @@ static void a_second_loss_of_one_recording_adds_up(void **state)
     (void)state;
     b4c_tape t;
     b4c_real x[6] = { 1, 2, 3, 4, 5, 6 }, g[6] = { 0 };
-    b4c_slot slot = { g, 0, 0 };
+    b4c_slot slot = { .g = g };
     const int offsets[2] = { 0, 6 };
     assert_int_equal(b4c_tape_init(&t, b4c_kernels_get(), NULL, B4C_F32, 1 << 16, true), 0);
     const b4c_tensor in = b4c_tensor_of(x, 6, 1, &slot), double_in = b4c_scaled(&t, in, 2);
