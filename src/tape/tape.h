@@ -74,8 +74,8 @@ typedef struct b4c_lives {
     int n, room;
 } b4c_lives;
 
-/* The first op of a recording that reads an array or a weight: behind its back, nothing adds to that
- * gradient any more, and nothing reads the values for gradients' sake. */
+/* The first op of a recording that reads an array or a weight: behind its back, nothing adds to
+ * that gradient any more, and nothing reads the values for gradients' sake. */
 typedef struct b4c_first_read {
     b4c_slot *slot;
     int record;
