@@ -8,6 +8,10 @@
  *     z = x W^T + b    y = act(z)
  *     dz = dy * act'(z)    dx += dz W    dW += dz^T x    db += column sums of dz
  *
+ * A weight with a low-rank change B A of base W sends its gradient there, and makes no dW:
+ *
+ *     u = s dz B    dA += u^T x    v = s x A^T    dB += dz^T v
+ *
  * Where weights are bf16 or int8, gradients are those of the master weights and of the rows before
  * rounding ("straight-through": rounding counts as the identity).
  */
@@ -49,6 +53,13 @@ static void product_tn(b4c_tape *t, void *arg, int begin, int end, int lane)
         (p->m, p->n, p->k, p->a, p->lda, p->b, p->ldb, p->c, p->ldc, begin, end);
 }
 
+static void product_nt(b4c_tape *t, void *arg, int begin, int end, int lane)
+{
+    (void)lane;
+    const product *p = arg;
+    t->kernels->add_nt(p->m, p->n, p->k, p->a, p->lda, p->b, p->ldb, p->c, p->ldc, begin, end);
+}
+
 /* A lane takes its rows at once: what a part copies of b it uses for all of them. */
 static void add_product(b4c_tape *t, b4c_units_fn fn, product p)
 {
@@ -82,6 +93,34 @@ static const b4c_real *rows_of_weight(b4c_tape *t, const b4c_weight *w)
     return rows;
 }
 
+static b4c_real *zero_rows(b4c_tape *t, int rows, int cols)
+{
+    b4c_real *x = b4c_take_rows(t, rows, cols);
+    if (x) memset(x, 0, (size_t)rows * (size_t)cols * sizeof *x);
+    return x;
+}
+
+static void scale_all(b4c_real *x, int n, b4c_real factor)
+{
+    for (int i = 0; i < n; i++) x[i] *= factor;
+}
+
+/* dz [rows, n], x [rows, k] of the whole weight. */
+static void low_rank_back(b4c_tape *t, const b4c_low_rank *l, bool half, const b4c_real *dz, int n,
+                          b4c_tensor x)
+{
+    const int rows = x.rows, k = x.cols, rank = l->rank;
+    const b4c_real *part = dz + l->at;
+    b4c_real *u = zero_rows(t, rows, rank), *v = zero_rows(t, rows, rank);
+    if (t->failed || !l->da) return;
+    add_product(t, product_nn, (product){ half, rows, rank, l->rows, part, l->b, n, rank, u, rank });
+    add_product(t, product_nt, (product){ half, rows, rank, k, x.x, l->a, x.ld, k, v, rank });
+    scale_all(u, rows * rank, l->scale);
+    scale_all(v, rows * rank, l->scale);
+    add_product(t, product_tn, (product){ half, rank, k, rows, u, x.x, rank, x.ld, l->da, k });
+    add_product(t, product_tn, (product){ half, l->rows, rank, rows, part, v, n, rank, l->db, rank });
+}
+
 static void linear_back(b4c_tape *t, const b4c_record *r)
 {
     const linear_arg *a = r->arg;
@@ -106,6 +145,7 @@ static void linear_back(b4c_tape *t, const b4c_record *r)
     if (dx) add_product(t, product_nn, (product){ half, rows, k, n, dz, w, n, k, dx, dx_ld });
     if (dw) add_product(t, product_tn, (product){ half, n, k, rows, dz, x.x, n, x.ld, dw, k });
     if (db) b4c_add_columns(t, dz, n, rows, n, db);
+    for (int i = 0; i < a->w.n_low; i++) low_rank_back(t, &a->w.low[i], half, dz, n, x);
 }
 
 /* ---- forward -------------------------------------------------------------------------------- */

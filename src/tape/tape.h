@@ -46,6 +46,17 @@ typedef struct b4c_array {
     b4c_slot *slot;
 } b4c_array;
 
+/* A low-rank change of a weight's rows at .. at + rows - 1, which alone learns there: master = base
+ * + scale B A. The weight's owner keeps that sum; gradients go to A and B. (Hu et al. 2021: LoRA.)
+ */
+typedef struct b4c_low_rank {
+    int at, rows, rank;
+    b4c_real scale;
+    b4c_real *a, *b;      /* [rank, k], [rows, rank] */
+    b4c_real *da, *db;    /* their gradients, the owner's to zero; NULL: not wanted */
+    const b4c_real *base; /* [rows, k] */
+} b4c_low_rank;
+
 /* A linear layer's weight [n, k] and bias. `master` (row-major [n, k]) exists only where it is
  * trained; then packed is derived from it by whoever changes it. */
 typedef struct b4c_weight {
@@ -53,6 +64,8 @@ typedef struct b4c_weight {
     b4c_real *master;
     b4c_slot *slot; /* gradient of master, or NULL */
     b4c_array bias; /* [1, n]; x NULL: none */
+    const b4c_low_rank *low; /* [n_low] changes of parts of it */
+    int n_low;
 } b4c_weight;
 
 typedef struct b4c_record b4c_record;

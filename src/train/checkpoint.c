@@ -12,12 +12,21 @@ enum { VERSION = 1, KINDS = 4, NAME = 24, BLOCK = 1 << 14 };
 
 static const char *const kinds[KINDS] = { "x", "m", "v", "ema" };
 
+/* Made from LoRA's factors and the source's weights. */
+static bool is_sum(const b4c_learner *l, const b4c_leaf *f)
+{
+    if (f - l->leaves.item >= l->leaves.parameters) return false;
+    for (int i = 0; i < l->leaves.lora.n; i++)
+        if (l->leaves.lora.of[i] == f->p) return true;
+    return false;
+}
+
 /* The numbers of a kind that belong to a leaf; NULL: there are none. */
 static b4c_real *values(const b4c_learner *l, const b4c_leaf *f, int kind)
 {
     const b4c_optimiser *o = &l->optimiser;
     b4c_real *const state[KINDS] = { NULL, o->m, o->v, o->ema };
-    if (kind == 0) return f->x;
+    if (kind == 0) return is_sum(l, f) ? NULL : f->x;
     return state[kind] && f->g ? state[kind] + f->at : NULL;
 }
 

@@ -10,6 +10,7 @@
 #include "base/pool.h"
 #include <math.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -75,9 +76,11 @@ static size_t offset_in_slot(const b4c_parameter *p)
     return p->array ? (size_t)p->at : (size_t)p->at * (size_t)p->weight->packed.k;
 }
 
-static bool is_frozen(const b4c_leaf_options *o, const char *name)
+static bool is_frozen(const b4c_leaf_options *o, const b4c_leaf *f)
 {
-    return in_list(o->freeze, o->n_freeze, name);
+    if (o->lora.rank > 0 && !f->p->missing && !in_list(o->lora.also, o->lora.n_also, f->name))
+        return true;
+    return in_list(o->freeze, o->n_freeze, f->name);
 }
 
 static void describe(b4c_leaf *f, const b4c_network *net, const b4c_leaf_options *o)
@@ -104,31 +107,37 @@ static int first_of_slot(const b4c_leaves *l, int i)
     return first;
 }
 
+static size_t padded(size_t n) { return (n + STEP - 1) / STEP * STEP; }
+
 static void place(b4c_leaves *l, const b4c_leaf_options *o, size_t *at_of_slot)
 {
-    for (int i = 0; i < l->n; i++) {
+    for (int i = 0; i < l->parameters; i++) {
         b4c_leaf *f = &l->item[i];
         size_t n;
         slot_of(f->p, &n);
         const int first = first_of_slot(l, i);
         if (first == i) {
             at_of_slot[i] = l->total;
-            l->total += (n + STEP - 1) / STEP * STEP;
+            l->total += padded(n);
         }
         f->at = at_of_slot[first] + offset_in_slot(f->p);
-        if (is_frozen(o, f->name)) f->rate = 0;
+        if (is_frozen(o, f)) f->rate = 0;
+    }
+    for (int i = l->parameters; i < l->n; i++) {
+        l->item[i].at = l->total;
+        l->total += padded(l->item[i].n);
     }
 }
 
 /* Gradients into the block; no slot where no leaf of it is trained. */
 static void point_slots(b4c_leaves *l, const size_t *at_of_slot)
 {
-    for (int i = 0; i < l->n; i++) {
+    for (int i = 0; i < l->parameters; i++) {
         size_t n;
         b4c_slot **slot = slot_of(l->item[i].p, &n);
         if (first_of_slot(l, i) != i) continue;
         bool trained = false;
-        for (int k = i; k < l->n && k < i + 8; k++)
+        for (int k = i; k < l->parameters && k < i + 8; k++)
             if (slot_of(l->item[k].p, &n) == slot) trained |= l->item[k].rate > 0;
         if (!trained) {
             if (l->item[i].p->table == &l->net->token && l->net->spec.tied)
@@ -143,13 +152,46 @@ static void point_slots(b4c_leaves *l, const size_t *at_of_slot)
     }
     for (int i = 0; i < l->n; i++)
         if (l->item[i].rate > 0) l->item[i].g = l->grad + l->item[i].at;
+    for (int i = 0; i < l->lora.n; i++) {
+        l->lora.low[i].da = l->item[l->parameters + 2 * i].g;
+        l->lora.low[i].db = l->item[l->parameters + 2 * i + 1].g;
+    }
+}
+
+/* ---- LoRA's factors -------------------------------------------------------------------------- */
+
+static int make_lora(b4c_leaves *l, const b4c_leaf_options *o, b4c_error *err)
+{
+    if (o->lora.rank == 0) return 0;
+    b4c_named_parameter *named = calloc((size_t)l->parameters, sizeof *named);
+    if (!named) return b4c_fail(err, B4C_E_MEMORY, "no memory for the parameters' names");
+    for (int i = 0; i < l->parameters; i++)
+        named[i] = (b4c_named_parameter){ l->item[i].p, l->item[i].name };
+    const int rc = b4c_lora_make(&l->lora, named, l->parameters, &o->lora, err);
+    free(named);
+    return rc;
+}
+
+/* A leaf of factor A or B of weight i. */
+static void add_factor(b4c_leaves *l, int i, bool is_b)
+{
+    const b4c_low_rank *low = &l->lora.low[i];
+    const b4c_leaf *of = l->item;
+    while (of->p != l->lora.of[i]) of++;
+    b4c_leaf *f = &l->item[l->n++];
+    *f = (b4c_leaf){ .p = of->p, .x = is_b ? low->b : low->a, .decay = 1,
+                     .rate = of->rate };
+    f->rows = is_b ? low->rows : low->rank;
+    f->cols = is_b ? low->rank : of->cols;
+    f->n = (size_t)f->rows * (size_t)f->cols;
+    snprintf(f->name, sizeof f->name, "%.110s.lora_%c", of->name, is_b ? 'B' : 'A');
 }
 
 int b4c_leaves_make(b4c_leaves *l, b4c_network *net, const b4c_parameters *list,
                     const b4c_leaf_options *o, b4c_error *err)
 {
-    *l = (b4c_leaves){ .net = net, .n = list->n };
-    l->item = calloc((size_t)list->n, sizeof *l->item);
+    *l = (b4c_leaves){ .net = net, .n = list->n, .parameters = list->n };
+    l->item = calloc(3 * (size_t)list->n, sizeof *l->item);
     size_t *at = calloc((size_t)list->n, sizeof *at);
     int rc = l->item && at ? 0 : b4c_fail(err, B4C_E_MEMORY, "no memory for the parameters' list");
     for (int i = 0; rc == 0 && i < list->n; i++) {
@@ -158,6 +200,10 @@ int b4c_leaves_make(b4c_leaves *l, b4c_network *net, const b4c_parameters *list,
     }
     if (rc == 0) rc = check_words(l, o->freeze, o->n_freeze, "freeze", err);
     if (rc == 0) rc = check_words(l, o->no_decay, o->n_no_decay, "no_decay", err);
+    if (rc == 0) rc = check_words(l, o->lora.targets, o->lora.n_targets, "lora: targets", err);
+    if (rc == 0) rc = check_words(l, o->lora.also, o->lora.n_also, "lora: also", err);
+    if (rc == 0) rc = make_lora(l, o, err);
+    for (int i = 0; rc == 0 && i < 2 * l->lora.n; i++) add_factor(l, i / 2, i % 2);
     if (rc == 0) {
         place(l, o, at);
         l->grad = b4c_block_new(l->total * sizeof *l->grad);
@@ -172,6 +218,7 @@ int b4c_leaves_make(b4c_leaves *l, b4c_network *net, const b4c_parameters *list,
 void b4c_leaves_done(b4c_leaves *l)
 {
     b4c_block_free(l->grad, l->total * sizeof *l->grad);
+    b4c_lora_done(&l->lora);
     free(l->item);
     *l = (b4c_leaves){ 0 };
 }
@@ -276,11 +323,11 @@ static void repack_lane(void *arg, int lane, int lanes)
     for (;;) {
         const int group = atomic_fetch_add_explicit(&r->next, 1, memory_order_relaxed);
         const b4c_weight *w = NULL;
-        for (; i < r->l->n; i++) {
+        for (; i < r->l->parameters; i++) {
             const b4c_leaf *f = &r->l->item[i];
             const b4c_weight *of = f->p->at == 0 ? f->p->weight : NULL;
             const int groups =
-                of && (r->all || of->slot) ? (of->packed.n + PANEL - 1) / PANEL : 0;
+                of && (r->all || of->slot || of->low) ? (of->packed.n + PANEL - 1) / PANEL : 0;
             if (group < before + groups) {
                 w = f->p->weight;
                 break;
@@ -289,8 +336,10 @@ static void repack_lane(void *arg, int lane, int lanes)
         }
         if (!w) return;
         const int first = (group - before) * PANEL, n = w->packed.n, k = w->packed.k;
+        const int rows = first + PANEL < n ? PANEL : n - first;
         b4c_packed packed = w->packed;
-        b4c_packed_fill(&packed, first, first + PANEL < n ? PANEL : n - first,
+        b4c_lora_sum(w, first, rows);
+        b4c_packed_fill(&packed, first, rows,
                         w->master + (size_t)first * (size_t)k, (size_t)k);
     }
 }

@@ -3,16 +3,20 @@
  *
  * Values are the network's own masters, tables and arrays; gradients stand in one block that
  * belongs here, so that they add up over several batches and are watched and measured as a whole.
+ * With LoRA (lora.h) the factors of its weights are leaves too, behind those of the parameters, and
+ * of the parameters only those learn that the checkpoint lacked or that are asked for.
+ *
  * State of optimisers is parallel to that block: leaf i's begins at its `at`.
  */
 #ifndef B4C_TRAIN_LEAVES_H
 #define B4C_TRAIN_LEAVES_H
 #include "model/network.h"
+#include "train/lora.h"
 
 enum { B4C_LEAF_NAME = 128 };
 
 typedef struct b4c_leaf {
-    const b4c_parameter *p;
+    const b4c_parameter *p;  /* of a factor: the parameter that it changes */
     b4c_real *x, *g;         /* [rows, cols]; g NULL: frozen */
     int rows, cols;
     size_t n, at;            /* elements; and those of the leaves before */
@@ -24,7 +28,8 @@ typedef struct b4c_leaf {
 typedef struct b4c_leaves {
     b4c_network *net;
     b4c_leaf *item;
-    int n;
+    int n, parameters;       /* leaves; the first of them are parameters, the others LoRA's */
+    b4c_lora lora;
     size_t total;            /* elements of all that are trained, and what lies between for
                               * alignment */
     b4c_real *grad;          /* [total] */
@@ -40,6 +45,7 @@ typedef struct b4c_leaf_options {
     int n_freeze;
     const char *const *no_decay; /* parts of names, besides all gains and biases */
     int n_no_decay;
+    b4c_lora_options lora;
     double layer_rate;           /* a layer's rate as a part of the one's above it; 1: all alike */
 } b4c_leaf_options;
 

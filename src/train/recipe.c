@@ -247,6 +247,27 @@ static int read_schedule(b4c_recipe *r, const json_t *o, b4c_error *err)
     return 0;
 }
 
+static int read_lora(b4c_recipe *r, const json_t *o, b4c_error *err)
+{
+    static const char *const keys[] = { "rank", "alpha", "targets", "also" };
+    char where[300];
+    int rank = 0;
+    if (!o) return 0;
+    snprintf(where, sizeof where, "%.200s: lora", r->where);
+    if (!r->from)
+        return b4c_fail(err, B4C_E_ARG, "%s: it changes a model that has learned: wanted a "
+                                        "\"model\" with \"from\"", where);
+    B4C_TRY(b4c_json_only(o, keys, COUNT(keys), where, err));
+    B4C_TRY(count(o, "rank", 1, &rank, where, err));
+    if (rank < 1) return b4c_fail(err, B4C_E_MISSING, "%s: there is no \"rank\"", where);
+    r->lora.rank = rank;
+    r->lora.alpha = 2.0 * rank;
+    r->lora.seed = r->seed;
+    B4C_TRY(real(o, "alpha", 0, 1e6, &r->lora.alpha, where, err));
+    B4C_TRY(words_of(o, "targets", r->lora_targets, &r->lora.n_targets, where, err));
+    return words_of(o, "also", r->lora_also, &r->lora.n_also, where, err);
+}
+
 static int read_evaluate(b4c_recipe *r, const json_t *o, b4c_error *err)
 {
     static const char *const keys[] = { "every", "metric", "batches", "data" };
@@ -268,7 +289,7 @@ static int read_top(b4c_recipe *r, b4c_error *err)
     static const char *const keys[] = {
         "model",     "task",     "teacher", "data",     "batch",  "accumulate", "max_length",
         "max_target", "steps",   "seed",    "dtype",    "optimiser", "schedule", "freeze",
-        "evaluate",  "save",     "memory",  "output",   "note"
+        "evaluate",  "save",     "memory",  "output",   "note",   "lora"
     };
     static const char *const dtypes[] = { "auto", "f32", "bf16" };
     const json_t *o = r->json;
@@ -308,6 +329,7 @@ static int read_all(b4c_recipe *r, b4c_error *err)
     B4C_TRY(read_batch(r, json_object_get(o, "batch"), err));
     B4C_TRY(read_optimiser(r, json_object_get(o, "optimiser"), err));
     B4C_TRY(read_schedule(r, json_object_get(o, "schedule"), err));
+    B4C_TRY(read_lora(r, json_object_get(o, "lora"), err));
     B4C_TRY(read_evaluate(r, json_object_get(o, "evaluate"), err));
     if ((r->task == B4C_TASK_DISTIL) != (r->teacher != NULL))
         return b4c_fail(err, B4C_E_ARG, "%s: task '%s' and %s \"teacher\" do not go together",

@@ -11,6 +11,7 @@
  *       "optimiser": {"kind", "rate", "beta1", "beta2", "eps", "decay", "no_decay", "clip", "ema",
  *                     "layer_rate"},
  *       "schedule": {"kind", "warmup", "floor", "points"}, "freeze": [WORD, ...],
+ *       "lora": {"rank", "alpha", "targets": [WORD, ...], "also": [WORD, ...]},
  *       "evaluate": {"every", "metric", "batches", "data"}, "save": n, "memory": MiB,
  *       "output": FOLDER }
  *
@@ -52,6 +53,8 @@ typedef struct b4c_recipe {
     b4c_schedule schedule;
     const char *freeze[B4C_RECIPE_WORDS], *no_decay[B4C_RECIPE_WORDS];
     int n_freeze, n_no_decay;
+    const char *lora_targets[B4C_RECIPE_WORDS], *lora_also[B4C_RECIPE_WORDS];
+    b4c_lora_options lora;              /* its words are those above */
     size_t memory;                      /* bytes for activations; 0: not said */
 } b4c_recipe;
 

@@ -104,10 +104,13 @@ static size_t machine_memory(void)
 static int make_learner(b4c_trainer *t, b4c_error *err)
 {
     const b4c_recipe *r = &t->recipe;
+    b4c_lora_options lora = r->lora;
+    lora.targets = r->lora_targets;
+    lora.also = r->lora_also;
     const b4c_learner_options o = {
         .leaf = { .name = name_of, .name_arg = t, .freeze = r->freeze, .n_freeze = r->n_freeze,
                   .no_decay = r->no_decay, .n_no_decay = r->n_no_decay,
-                  .layer_rate = r->layer_rate },
+                  .layer_rate = r->layer_rate, .lora = lora },
         .optimiser = r->optimiser, .task = t->learner.task, .teacher = t->parts.teacher,
         .clip = r->clip, .adversarial = r->adversarial, .seed = r->seed, .pool = t->pool,
         .memory = r->memory ? r->memory : machine_memory(),

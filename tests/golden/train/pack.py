@@ -65,4 +65,5 @@ def main(source):
         print(case[6:], "model", models[key], len(out), "tensors")
 
 
-main(sys.argv[1])
+if __name__ == "__main__":
+    main(sys.argv[1])

@@ -1,0 +1,64 @@
+"""Writes tests/golden/train/lora.safetensors: PEFT's LoRA on the masked LM of tests/golden/train/mlm
+and its batch: loss, gradients of the factors, the losses of five steps of AdamW.
+
+    python3 lora.py        (torch, transformers, peft)
+"""
+import os
+import numpy as np
+import peft
+import torch
+import transformers
+from pack import read, write, HERE
+
+torch.manual_seed(5)
+torch.set_num_threads(1)
+folder, io = os.path.join(HERE, "mlm"), read(os.path.join(HERE, "mlm.safetensors"))
+model = transformers.BertForMaskedLM.from_pretrained(folder, attn_implementation="eager").float()
+model = peft.get_peft_model(model, peft.LoraConfig(r=4, lora_alpha=8, lora_dropout=0,
+                                                   target_modules=["query", "value"]))
+model.eval()
+factors = {}
+for name, p in model.named_parameters():
+    if not p.requires_grad:
+        continue
+    short = name.replace("base_model.model.", "").replace(".lora_A.default.weight", ".weight.lora_A")
+    factors[short.replace(".lora_B.default.weight", ".weight.lora_B")] = p
+    with torch.no_grad():                      # B too: at 0 it would hide A's gradient
+        p.copy_(torch.randn_like(p) * 0.1)
+
+lengths = io["lengths"].astype(int)
+ids, labels, mask, segments = (np.zeros((len(lengths), max(lengths)), int) for _ in range(4))
+labels[:] = -100
+at = 0
+for i, rows in enumerate(lengths):
+    here = slice(at, at + rows)
+    target = io["targets"].reshape(-1)[here].astype(int)
+    ids[i, :rows] = io["ids"].reshape(-1)[here]
+    labels[i, :rows] = np.where(target < 0, -100, target)
+    mask[i, :rows] = 1
+    if "segments" in io:
+        segments[i, :rows] = io["segments"].reshape(-1)[here]
+    at += rows
+
+
+def loss():
+    return model(input_ids=torch.tensor(ids), attention_mask=torch.tensor(mask),
+                 token_type_ids=torch.tensor(segments), labels=torch.tensor(labels)).loss
+
+
+out = {name: p.detach().numpy().copy() for name, p in factors.items()}
+optimiser = torch.optim.AdamW(factors.values(), lr=1e-3)
+history = []
+for step in range(6):
+    optimiser.zero_grad()
+    value = loss()
+    history.append(value.item())
+    value.backward()
+    if step == 0:
+        out.update({"grad." + name: p.grad.numpy().copy() for name, p in factors.items()})
+    if step < 5:
+        optimiser.step()
+out.update({"after." + name: p.detach().numpy().copy() for name, p in factors.items()})
+out["loss_history"] = np.array(history, np.float32)
+write(os.path.join(HERE, "lora.safetensors"), out)
+print(peft.__version__, torch.__version__, transformers.__version__, history)
