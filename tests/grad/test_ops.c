@@ -174,12 +174,37 @@ static b4c_tensor embed(world *w)
     return b4c_embed(w->t, tables, ids, n, rows, w->kind % 2 ? 1 : 0.7);
 }
 
-/* kind: activation, then shared, frozen, tied. */
+/* A weight [n, k] of which two parts have low-rank changes, and the rest stays. */
+static b4c_weight changed_weight(world *w, int n, int k)
+{
+    b4c_real *base = b4c_take_rows(w->t, n, k), *sum = b4c_take_rows(w->t, n, k);
+    b4c_low_rank *low = b4c_take(w->t, 2 * sizeof *low);
+    for (int i = 0; i < n * k; i++) sum[i] = base[i] = uniform(w, -1, 1);
+    for (int i = 0; i < 2; i++) {
+        const int rank = draw(w, 1, 3), rows = i ? n - n / 2 - 1 : n / 2;
+        const b4c_array a = array(w, rank, k, -1, 1), b = array(w, rows, rank, -1, 1);
+        low[i] = (b4c_low_rank){ .at = i ? n - rows : 0, .rows = rows, .rank = rank,
+                                 .scale = i ? 0.5 : 2, .a = a.x, .b = b.x, .da = a.slot->g,
+                                 .db = b.slot->g };
+        for (int r = 0; r < rows; r++)
+            for (int j = 0; j < rank; j++)
+                for (int c = 0; c < k; c++)
+                    sum[(low[i].at + r) * k + c] +=
+                        low[i].scale * b.x[r * rank + j] * a.x[j * k + c];
+    }
+    return (b4c_weight){ .packed = pack(w, n, k, sum), .low = low, .n_low = 2 };
+}
+
+/* kind: activation, then shared, frozen, tied, with low-rank changes. */
 static b4c_tensor linear(world *w)
 {
     enum { ACTS = B4C_ACT_TANH + 1 };
     const int rows = draw(w, 1, 9), k = draw(w, 1, 10), n = w->kind < ACTS ? draw(w, 1, 40) : k;
     const b4c_tensor x = rows_of(w, rows, k);
+    if (w->kind == ACTS + 3) {
+        const b4c_weight changed = changed_weight(w, draw(w, 4, 40), k);
+        return b4c_linear(w->t, x, &changed, B4C_ACT_TANH, B4C_ROWS);
+    }
     b4c_weight a = weight(w, n, k, draw(w, 0, 1));
     if (w->kind < ACTS) return b4c_linear(w->t, x, &a, (b4c_act)w->kind, any_want(w));
     if (w->kind == ACTS) { /* one weight, twice in a row, and the input once more beside it */
@@ -447,7 +472,7 @@ static b4c_tensor pair_features(world *w)
 
 static const op_case cases[] = {
     { "embed", embed, 5 },
-    { "linear", linear, B4C_ACT_TANH + 4 },
+    { "linear", linear, B4C_ACT_TANH + 5 },
     { "normalize", normalize, 32 },
     { "sum", sum, 2 },
     { "product", product, 2 },
