@@ -113,12 +113,13 @@ static void low_rank_back(b4c_tape *t, const b4c_low_rank *l, bool half, const b
     const b4c_real *part = dz + l->at;
     b4c_real *u = zero_rows(t, rows, rank), *v = zero_rows(t, rows, rank);
     if (t->failed || !l->da) return;
-    add_product(t, product_nn, (product){ half, rows, rank, l->rows, part, l->b, n, rank, u, rank });
+    const int of = l->rows;
+    add_product(t, product_nn, (product){ half, rows, rank, of, part, l->b, n, rank, u, rank });
     add_product(t, product_nt, (product){ half, rows, rank, k, x.x, l->a, x.ld, k, v, rank });
     scale_all(u, rows * rank, l->scale);
     scale_all(v, rows * rank, l->scale);
     add_product(t, product_tn, (product){ half, rank, k, rows, u, x.x, rank, x.ld, l->da, k });
-    add_product(t, product_tn, (product){ half, l->rows, rank, rows, part, v, n, rank, l->db, rank });
+    add_product(t, product_tn, (product){ half, of, rank, rows, part, v, n, rank, l->db, rank });
 }
 
 static void linear_back(b4c_tape *t, const b4c_record *r)
