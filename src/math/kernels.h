@@ -48,8 +48,8 @@ enum { B4C_I8_COLS = 66000 };
 typedef struct b4c_packed {
     int n, k, kp;
     b4c_dtype dtype;         /* F32 (b4c_real), BF16, I8, I4 */
-    void *panels;
-    size_t bytes;            /* of panels */
+    void *panels;            /* NULL: not made (b4c_gemm_of_panel) */
+    size_t bytes;            /* of panels, made or not */
     float *scale;            /* I8: [n rounded up to 32] */
     int32_t *sum128;         /* I8: 128 * sum of the row's integers, [n rounded up to 32] */
 } b4c_packed;
@@ -225,6 +225,11 @@ void b4c_packed_done(b4c_packed *);
 /* Fill outputs row .. row+rows-1 from `w` [rows, k] (ld elements from row to row). Several calls
  * fill one weight (query, key and value side by side). `row` need not be a multiple of 32. */
 void b4c_packed_fill(b4c_packed *, int row, int rows, const b4c_real *w, size_t ld);
+/* The product g [rows, n] with one panel alone, number `panel`, made of the rows w [n, k] in memory
+ * of b4c_packed_room(32, k) bytes on a boundary of 64: the same bits as from a weight packed whole,
+ * of which g->w says shape and type only (F32, BF16). The result is *p's, and has one unit. */
+b4c_gemm b4c_gemm_of_panel(const b4c_gemm *g, int panel, const b4c_real *w, b4c_packed *p,
+                           void *memory);
 /* The weight's values again, dequantised: y [k]. For tests, reports and embedding look-ups of a
  * tied table. */
 void b4c_packed_row(const b4c_packed *, int row, b4c_real *y);

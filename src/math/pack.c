@@ -80,21 +80,51 @@ static size_t column(const b4c_packed *p, int n)
     return (size_t)(n / PANEL) * PANEL * (size_t)p->kp + (size_t)(n % PANEL) * (size_t)g;
 }
 
-static void fill_real(b4c_packed *p, int n, const b4c_real *w)
+/* Outputs of one panel, a few inputs of all at a time: those lines of the panel stay in the first
+ * cache until they are full. */
+enum { STEP = 32 };
+
+static void fill_real(b4c_packed *p, int row, int rows, const b4c_real *w, size_t ld)
 {
-    b4c_real *to = (b4c_real *)p->panels + column(p, n);
-    for (int k = 0; k < p->k; k++) to[(size_t)k * PANEL] = w[k];
+    b4c_real *panel = (b4c_real *)p->panels + column(p, row);
+    for (int from = 0; from < p->k; from += STEP) {
+        const int n = p->k - from < STEP ? p->k - from : STEP;
+        for (int i = 0; i < rows; i++) {
+            const b4c_real *x = w + (size_t)i * ld + from;
+            b4c_real *to = panel + (size_t)from * PANEL + i;
+            for (int k = 0; k < n; k++) to[k * PANEL] = x[k];
+        }
+    }
 }
 
-static void fill_bf16(b4c_packed *p, int n, const b4c_real *w)
+/* A constant number, which compilers turn into vectors. */
+static void round_step(const b4c_real *x, uint16_t *y)
 {
-    uint16_t *to = (uint16_t *)p->panels + column(p, n);
-    int k = 0;
-    for (; k + 2 <= p->k; k += 2, to += PANEL * 2) {
-        const uint16_t pair[2] = { b4c_to_bf16((float)w[k]), b4c_to_bf16((float)w[k + 1]) };
-        memcpy(to, pair, sizeof pair);
+    for (int k = 0; k < STEP; k++) {
+        union {
+            float f;
+            uint32_t u;
+        } v = { (float)x[k] };
+        const uint32_t near = v.u + 0x7fffu + (v.u >> 16 & 1), quiet = v.u | 0x400000u;
+        y[k] = (uint16_t)(((v.u & 0x7fffffffu) > 0x7f800000u ? quiet : near) >> 16);
     }
-    if (k < p->k) *to = b4c_to_bf16((float)w[k]);
+}
+
+/* Pairs of inputs stand together. */
+static void fill_bf16(b4c_packed *p, int row, int rows, const b4c_real *w, size_t ld)
+{
+    uint16_t *panel = (uint16_t *)p->panels + column(p, row), pairs[STEP + 1];
+    for (int from = 0; from < p->k; from += STEP) {
+        const int n = p->k - from < STEP ? p->k - from : STEP;
+        for (int i = 0; i < rows; i++) {
+            const b4c_real *x = w + (size_t)i * ld + from;
+            uint16_t *to = panel + (size_t)from * PANEL + 2 * i;
+            if (n == STEP) round_step(x, pairs);
+            for (int k = 0; k < n && n < STEP; k++) pairs[k] = b4c_to_bf16((float)x[k]);
+            pairs[n] = 0;
+            for (int k = 0; k < n; k += 2) memcpy(to + k * PANEL, pairs + k, 2 * sizeof *to);
+        }
+    }
 }
 
 /* The nearest integer, ties to even, of |x| < 2^22, as the low bits: adding 1.5 * 2^23 leaves no
@@ -144,17 +174,36 @@ static void fill_i8(b4c_packed *p, int n, const b4c_real *w)
 void b4c_packed_fill(b4c_packed *p, int row, int rows, const b4c_real *w, size_t ld)
 {
     assert(row >= 0 && rows >= 0 && row + rows <= p->n);
-    for (int i = 0; i < rows; i++) {
+    for (int i = 0, n; i < rows; i += n) {
         const b4c_real *from = w + (size_t)i * ld;
+        const int left = PANEL - (row + i) % PANEL;
+        n = p->dtype == B4C_I4 || p->dtype == B4C_I8 ? 1 : rows - i < left ? rows - i : left;
         if (p->dtype == B4C_I4)
             b4c_int4_fill(p, row + i, from);
         else if (p->dtype == B4C_I8)
             fill_i8(p, row + i, from);
-        else if (p->dtype == B4C_BF16)
-            fill_bf16(p, row + i, from);
         else
-            fill_real(p, row + i, from);
+            (p->dtype == B4C_BF16 ? fill_bf16 : fill_real)(p, row + i, n, from, ld);
     }
+}
+
+b4c_gemm b4c_gemm_of_panel(const b4c_gemm *g, int panel, const b4c_real *w, b4c_packed *p,
+                           void *memory)
+{
+    const int first = panel * PANEL, left = g->w->n - first, n = left < PANEL ? left : PANEL;
+    assert(g->w->dtype == B4C_F32 || g->w->dtype == B4C_BF16);
+    b4c_packed_place(p, n, g->w->k, g->w->dtype, memory);
+    if (n < PANEL || p->kp != p->k) memset(memory, 0, p->bytes);
+    b4c_packed_fill(p, 0, n, w + (size_t)first * (size_t)p->k, (size_t)p->k);
+    b4c_gemm one = *g;
+    one.w = p;
+    if (g->bias) one.bias = g->bias + first;
+    const size_t wide = g->out.form == B4C_FORM_REAL        ? PANEL * sizeof(b4c_real)
+                        : g->out.form == B4C_FORM_TILE_BF16 ? PANEL * 2 * 16
+                                                            : PANEL * 2;
+    one.out.data = (char *)g->out.data + (size_t)panel * wide;
+    one.out.cols = n;
+    return one;
 }
 
 void b4c_packed_row(const b4c_packed *p, int row, b4c_real *y)

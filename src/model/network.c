@@ -132,8 +132,13 @@ static void make_norm(maker *mk, b4c_norm *norm, b4c_role role, int cols)
     }
 }
 
+/* What is trained has masters instead, and panels only while a product runs. */
 static void make_packed(maker *mk, b4c_weight *w, int n, int k, b4c_dtype dtype)
 {
+    if (mk->options->trained) {
+        b4c_packed_place(&w->packed, n, k, dtype, NULL);
+        return;
+    }
     void *memory = take(mk, b4c_packed_room(n, k, dtype));
     if (!memory) return;
     b4c_packed_place(&w->packed, n, k, dtype, memory);
@@ -396,15 +401,11 @@ void b4c_parameter_write(const b4c_parameter *p, int first, int rows, const b4c_
     if (p->table) write_table(p->table, first, rows, x);
     if (p->array) memcpy(p->array->x + (size_t)p->at + (size_t)first * cols, x, n * sizeof *x);
     if (p->weight) {
-        b4c_packed_fill(&p->weight->packed, p->at + first, rows, x, cols);
+        if (p->weight->packed.panels)
+            b4c_packed_fill(&p->weight->packed, p->at + first, rows, x, cols);
         if (p->weight->master && !p->table)
             memcpy(p->weight->master + (size_t)(p->at + first) * cols, x, n * sizeof *x);
     }
-}
-
-void b4c_weight_repack(b4c_weight *w)
-{
-    b4c_packed_fill(&w->packed, 0, w->packed.n, w->master, (size_t)w->packed.k);
 }
 
 int b4c_network_random(b4c_network *net, const b4c_spec *spec, const b4c_network_options *options,

@@ -98,7 +98,8 @@ typedef struct b4c_network_options {
     bool pooler, head;       /* make room for these */
     int classes, class_cols; /* a classifier [classes, class_cols]; 0: none */
     bool class_bias;
-    bool trained;            /* F32 or BF16 with masters and gradient slots; tables are real */
+    bool trained;            /* F32 or BF16 with masters and gradient slots instead of panels;
+                              * tables are real */
     bool tables_apart;       /* the caller will point token.real at memory of its own */
 } b4c_network_options;
 
@@ -120,6 +121,4 @@ void b4c_parameter_write(const b4c_parameter *, int first, int rows, const b4c_r
  * near 1, biases and tables near 0. */
 int b4c_network_random(b4c_network *, const b4c_spec *, const b4c_network_options *, double spread,
                        uint64_t seed, b4c_parameters *list, b4c_error *);
-/* Panels from masters, after training changed them. */
-void b4c_weight_repack(b4c_weight *);
 #endif

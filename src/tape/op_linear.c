@@ -1,6 +1,7 @@
 /* op_linear.c - y = act(x W^T + bias).
  *
- * One product over packed panels, with bias and activation in its epilogue. Without a recording the
+ * One product over packed panels, with bias and activation in its epilogue. Panels of a weight that
+ * is trained are made as they are read, a lane's one at a time. Without a recording the
  * product writes straight into the form that the reader wants. With one it leaves the rows before
  * the activation, for back, and the activation runs on them; the kernels promise the same bits
  * either way.
@@ -157,6 +158,24 @@ static void gemm_panels(b4c_tape *t, void *arg, int begin, int end, int lane)
     t->kernels->gemm(arg, begin, end);
 }
 
+typedef struct master_product {
+    const b4c_gemm *g;
+    const b4c_real *master;
+    char *scratch;           /* [lanes, panel_bytes] */
+    size_t panel_bytes;
+} master_product;
+
+static void gemm_master(b4c_tape *t, void *arg, int begin, int end, int lane)
+{
+    const master_product *j = arg;
+    for (int p = begin; p < end; p++) {
+        b4c_packed panel;
+        const b4c_gemm one = b4c_gemm_of_panel(j->g, p, j->master, &panel,
+                                               j->scratch + (size_t)lane * j->panel_bytes);
+        t->kernels->gemm(&one, 0, 1);
+    }
+}
+
 static void activate_rows(b4c_tape *t, void *arg, int begin, int end, int lane)
 {
     (void)lane;
@@ -172,6 +191,20 @@ static double work_of_panel(const b4c_weight *w, int rows)
     const double products = (double)rows * w->packed.k * 32 / 16;
     const double bytes = (double)w->packed.bytes / ((w->packed.n + 31) / 32);
     return products > bytes / 2 ? products : bytes / 2;
+}
+
+static void multiply(b4c_tape *t, b4c_gemm *g, const b4c_weight *w)
+{
+    const int panels = (w->packed.n + 31) / 32;
+    const int grain = b4c_grain(t, work_of_panel(w, g->in.rows));
+    if (w->packed.panels) {
+        if (!t->failed) b4c_each(t, gemm_panels, g, panels, grain);
+        return;
+    }
+    master_product j = { .g = g, .master = w->master };
+    j.panel_bytes = b4c_packed_room(32, w->packed.k, w->packed.dtype);
+    j.scratch = b4c_take(t, (size_t)b4c_lanes(t) * j.panel_bytes);
+    if (j.scratch) b4c_each(t, gemm_master, &j, panels, grain);
 }
 
 b4c_tensor b4c_linear(b4c_tape *t, b4c_tensor x, const b4c_weight *w, b4c_act act, b4c_want want)
@@ -200,10 +233,8 @@ b4c_tensor b4c_linear_into(b4c_tape *t, b4c_tensor y, b4c_tensor x, const b4c_we
     b4c_tensor z = y;
     if (a.before) z.x = a.before;
     g.out = b4c_target(t, &z);
-    if (t->failed) return (b4c_tensor){ 0 };
-
-    b4c_each(t, gemm_panels, &g, (n + 31) / 32, b4c_grain(t, work_of_panel(w, x.rows)));
-    if (a.before) {
+    multiply(t, &g, w);
+    if (a.before && !t->failed) {
         activation run = { act, a.before, NULL, y.x, (size_t)n };
         b4c_each_rows(t, activate_rows, &run, x.rows, b4c_grain(t, 8.0 * n));
     }

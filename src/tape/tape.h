@@ -58,7 +58,9 @@ typedef struct b4c_low_rank {
 } b4c_low_rank;
 
 /* A linear layer's weight [n, k] and bias. `master` (row-major [n, k]) exists only where it is
- * trained; then packed is derived from it by whoever changes it. */
+ * trained; then packed says shape and type alone, and each panel is made when a product reads it:
+ * for many rows that is little work, and the weight stands in memory once. Where both exist, packed
+ * is derived from master by whoever changes it. */
 typedef struct b4c_weight {
     b4c_packed packed;
     b4c_real *master;

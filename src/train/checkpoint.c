@@ -193,7 +193,7 @@ int b4c_checkpoint_read(const char *path, b4c_learner *l, b4c_standing *s, json_
         }
     if (rc == 0) {
         *recipe = json_incref(json_object_get(state, "recipe"));
-        b4c_leaves_repack_all(&l->leaves, l->pool);
+        b4c_lora_sum(&l->leaves.lora, l->pool);
     }
     json_decref(state);
     b4c_store_close(&store);

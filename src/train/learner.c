@@ -208,10 +208,8 @@ static int learn_against(b4c_learner *l, const b4c_batch *batches, int n, int64_
     if (!kept) return b4c_fail(err, B4C_E_MEMORY, "no memory for a copy of the token table");
     memcpy(kept, f->x, f->n * sizeof *kept);
     l->tape.kernels->axpy((b4c_real)(l->adversarial / norm), f->g, f->x, f->n);
-    if (f->p->weight) b4c_weight_repack(f->p->weight);
     const int rc = learn_all(l, batches, n, step, &losses, err);
     memcpy(f->x, kept, f->n * sizeof *kept);
-    if (f->p->weight && rc < 0) b4c_weight_repack(f->p->weight);
     free(kept);
     return rc;
 }
@@ -231,7 +229,7 @@ int b4c_learner_step(b4c_learner *l, const b4c_batch *batches, int n, int64_t st
     if (!isfinite(r->norm)) return bad_gradient(l, step, err);
     const double scale = l->clip > 0 && r->norm > l->clip ? l->clip / r->norm : 1;
     b4c_optimiser_step(&l->optimiser, rate, scale, l->pool);
-    b4c_leaves_repack(&l->leaves, l->pool);
+    b4c_lora_sum(&l->leaves.lora, l->pool);
     return 0;
 }
 

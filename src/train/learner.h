@@ -1,7 +1,7 @@
 /* learner.h - a network that learns: one step of training from batches, and what it would say about
  * held-out ones.
  *
- *     batches ─► loss ─► gradients, added up ─► norm, clipping ─► optimiser ─► panels
+ *     batches ─► loss ─► gradients, added up ─► norm, clipping ─► optimiser
  *
  * Invariants: a step is a function of weights, optimiser state, batches and step number, to the
  * bit, with any number of threads; several batches count as one of their sum; a loss or gradient

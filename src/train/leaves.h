@@ -56,9 +56,6 @@ int b4c_leaves_make(b4c_leaves *, b4c_network *, const b4c_parameters *list,
                     const b4c_leaf_options *, b4c_error *);
 void b4c_leaves_done(b4c_leaves *);
 void b4c_leaves_zero(b4c_leaves *);
-/* Panels and other copies of the masters, after these changed: of all that are trained, of all. */
-void b4c_leaves_repack(const b4c_leaves *, b4c_pool *);
-void b4c_leaves_repack_all(const b4c_leaves *, b4c_pool *);
 
 /* Root of the sum of squares of all gradients; its bits do not depend on threads. NaN or infinity
  * in any makes it so. */

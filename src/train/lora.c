@@ -3,6 +3,7 @@
 #include "base/error.h"
 #include "base/rng.h"
 #include <math.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -103,20 +104,49 @@ void b4c_lora_done(b4c_lora *lora)
     *lora = (b4c_lora){ 0 };
 }
 
-void b4c_lora_sum(const b4c_weight *w, int first, int rows)
+/* ---- the sum --------------------------------------------------------------------------------- */
+
+enum { GROUP = 32 };         /* rows that a lane takes at once */
+
+typedef struct summing {
+    const b4c_lora *lora;
+    atomic_int next;
+} summing;
+
+static void sum_rows(const b4c_parameter *p, const b4c_low_rank *l, int begin, int end)
 {
     const b4c_kernels *k = b4c_kernels_get();
-    const size_t cols = (size_t)w->packed.k;
-    for (int i = 0; i < w->n_low; i++) {
-        const b4c_low_rank *l = &w->low[i];
-        const int begin = first > l->at ? first : l->at,
-                  end = first + rows < l->at + l->rows ? first + rows : l->at + l->rows;
-        for (int r = begin; r < end; r++) {
-            b4c_real *to = w->master + (size_t)r * cols;
-            const b4c_real *b = l->b + (size_t)(r - l->at) * (size_t)l->rank;
-            memcpy(to, l->base + (size_t)(r - l->at) * cols, cols * sizeof *to);
-            for (int j = 0; j < l->rank; j++)
-                k->axpy(l->scale * b[j], l->a + (size_t)j * cols, to, cols);
-        }
+    const size_t cols = (size_t)p->cols;
+    for (int r = begin; r < end; r++) {
+        b4c_real *to = p->weight->master + (size_t)(l->at + r) * cols;
+        memcpy(to, l->base + (size_t)r * cols, cols * sizeof *to);
+        for (int j = 0; j < l->rank; j++)
+            k->axpy(l->scale * l->b[(size_t)r * (size_t)l->rank + (size_t)j],
+                    l->a + (size_t)j * cols, to, cols);
     }
+}
+
+static void sum_lane(void *arg, int lane, int lanes)
+{
+    summing *s = arg;
+    (void)lane, (void)lanes;
+    int i = 0, before = 0;
+    for (;;) {
+        const int group = atomic_fetch_add_explicit(&s->next, 1, memory_order_relaxed);
+        for (int groups; i < s->lora->n; i++, before += groups) {
+            groups = (s->lora->low[i].rows + GROUP - 1) / GROUP;
+            if (group < before + groups) break;
+        }
+        if (i == s->lora->n) return;
+        const b4c_low_rank *l = &s->lora->low[i];
+        const int begin = (group - before) * GROUP;
+        sum_rows(s->lora->of[i], l, begin, begin + GROUP < l->rows ? begin + GROUP : l->rows);
+    }
+}
+
+void b4c_lora_sum(const b4c_lora *lora, b4c_pool *pool)
+{
+    summing s = { .lora = lora };
+    atomic_init(&s.next, 0);
+    if (lora->n) b4c_pool_run(pool, sum_lane, &s);
 }

@@ -2,8 +2,8 @@
  *
  *     W = base + alpha / rank * B A        A [rank, in] random, B [out, rank] 0 at first
  *
- * The master holds the sum, made anew whenever A and B have changed, so that forward, panels and
- * what is saved know nothing of it: the written model is an ordinary one. Only the back of a linear
+ * The master holds the sum, made anew whenever A and B have changed, so that forward and what
+ * is saved know nothing of it: the written model is an ordinary one. Only the back of a linear
  * (tape/op_linear.c) sends its gradient to A and B instead, and never makes the weight's own.
  */
 #ifndef B4C_TRAIN_LORA_H
@@ -38,6 +38,6 @@ typedef struct b4c_named_parameter {
 int b4c_lora_make(b4c_lora *, const b4c_named_parameter *, int n, const b4c_lora_options *,
                   b4c_error *);
 void b4c_lora_done(b4c_lora *);
-/* Rows [first, first + rows) of the master, where factors change them. */
-void b4c_lora_sum(const b4c_weight *, int first, int rows);
+/* Masters from bases and factors, after the factors have changed. */
+void b4c_lora_sum(const b4c_lora *, b4c_pool *);
 #endif

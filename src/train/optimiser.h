@@ -48,8 +48,7 @@ typedef struct b4c_optimiser {
 int b4c_optimiser_init(b4c_optimiser *, const b4c_leaves *, const b4c_optimiser_options *,
                        b4c_error *);
 void b4c_optimiser_done(b4c_optimiser *);
-/* One step at learning rate `rate` with gradients times `scale` (clipping). The leaves' panels are
- * the caller's to make again. */
+/* One step at learning rate `rate` with gradients times `scale` (clipping). */
 void b4c_optimiser_step(b4c_optimiser *, double rate, double scale, b4c_pool *);
 /* Change places: masters and moving average. For evaluating and saving the average; do it twice. */
 void b4c_optimiser_swap_ema(b4c_optimiser *);

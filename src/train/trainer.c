@@ -397,7 +397,7 @@ static void change_places(b4c_trainer *t)
 {
     if (!t->learner.optimiser.ema) return;
     b4c_optimiser_swap_ema(&t->learner.optimiser);
-    b4c_leaves_repack(&t->learner.leaves, t->pool);
+    b4c_lora_sum(&t->learner.leaves.lora, t->pool);
 }
 
 static int evaluate(b4c_trainer *t, b4c_train_report *r, b4c_error *err)

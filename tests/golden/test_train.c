@@ -287,7 +287,6 @@ static void compare_steps(world *w, b4c_tape *t, const char *what)
                      (double)history[step]);
         if (step == 5) break;
         b4c_optimiser_step(&op, 1e-3, 1, NULL);
-        b4c_leaves_repack(&w->leaves, NULL);
     }
     compare_moves(w, before, what);
     b4c_optimiser_done(&op);
@@ -370,7 +369,7 @@ static void compare_lora(const b4c_kernels *kernels)
         for (size_t k = 0; k < n; k++) f->x[k] = x[k];
         free(x);
     }
-    b4c_leaves_repack_all(&w.leaves, NULL);
+    b4c_lora_sum(&w.leaves.lora, NULL);
     assert_ok(b4c_optimiser_init(&op, &w.leaves, &o, &err), &err);
     for (int step = 0; step < 6; step++) {
         const double loss = run(&w, &t), want = (double)history[step];
@@ -384,7 +383,7 @@ static void compare_lora(const b4c_kernels *kernels)
         }
         if (step == 5) break;
         b4c_optimiser_step(&op, 1e-3, 1, NULL);
-        b4c_leaves_repack(&w.leaves, NULL);
+        b4c_lora_sum(&w.leaves.lora, NULL);
     }
     for (int i = w.leaves.parameters; i < w.leaves.n; i++)
         same_numbers(&io, "after.", &w.leaves.item[i], w.leaves.item[i].x, 1e-4, kernels->name);

@@ -1,9 +1,60 @@
-/* test_segment.c - laws of a backward that tells when a gradient is whole. */
+/* test_segment.c - laws of what spares memory: weights without panels, gradients that are told to
+ * be whole. */
+#include "kernels/amx_emulated_table.h"
 #include "support/test.h"
 #include "tape_net.h"
 #include <string.h>
 
 enum { LIMIT = 64 << 20, SLOTS = NET_WEIGHTS + NET_ARRAYS };
+
+/* ---- weights without panels ------------------------------------------------------------------ */
+
+static void compare_products(const b4c_kernels *kernels, b4c_dtype dtype, int rows, b4c_act act,
+                             b4c_want want)
+{
+    enum { N = 77, K = 45 };
+    b4c_tape t;
+    b4c_rng rng;
+    b4c_real x[40 * K], master[N * K], bias[N];
+    b4c_rng_init(&rng, 3, 0, 0);
+    for (int i = 0; i < rows * K; i++) x[i] = (b4c_real)b4c_rng_normal(&rng);
+    for (int i = 0; i < N * K; i++) master[i] = (b4c_real)b4c_rng_normal(&rng);
+    for (int i = 0; i < N; i++) bias[i] = (b4c_real)b4c_rng_normal(&rng);
+    b4c_weight whole = { .bias = { 1, N, bias, NULL } }, bare = { .master = master };
+    bare.bias = whole.bias;
+    assert_int_equal(b4c_packed_init(&whole.packed, N, K, dtype), 0);
+    b4c_packed_fill(&whole.packed, 0, N, master, K);
+    b4c_packed_place(&bare.packed, N, K, dtype, NULL);
+    assert_int_equal(b4c_tape_init(&t, kernels, NULL, dtype, LIMIT, false), 0);
+    const b4c_tensor in = b4c_tensor_of(x, rows, K, NULL);
+    b4c_tensor a = b4c_linear(&t, in, &whole, act, want), b = b4c_linear(&t, in, &bare, act, want);
+    b4c_rows_of(&t, &a);
+    b4c_rows_of(&t, &b);
+    assert_false(t.failed);
+    for (int i = 0; i < rows; i++)
+        if (memcmp(b4c_row_of(a, i), b4c_row_of(b, i), N * sizeof *a.x) != 0)
+            fail_msg("%s, dtype %d: row %d of %d differs without panels", kernels->name, dtype, i,
+                     rows);
+    b4c_tape_done(&t);
+    b4c_packed_done(&whole.packed);
+}
+
+static void products_are_the_same_without_panels(void **state)
+{
+    static const char *const tables[] = { "scalar", "avx2", "avx512", "amx", "neon" };
+    static const int rows[] = { 1, 3, 16, 40 };
+    (void)state;
+    for (size_t k = 0; k < COUNT(tables); k++) {
+        const b4c_kernels *kernels = b4c_kernels_find(tables[k]);
+        if (!kernels && strcmp(tables[k], "amx") == 0) kernels = amx_emulated_table();
+        for (size_t r = 0; kernels && r < COUNT(rows); r++)
+            for (b4c_act act = B4C_ACT_NONE; act <= B4C_ACT_TANH; act++)
+                for (b4c_want want = B4C_ROWS; want <= B4C_BOTH; want++) {
+                    compare_products(kernels, B4C_F32, rows[r], act, want);
+                    compare_products(kernels, B4C_BF16, rows[r], act, want);
+                }
+    }
+}
 
 /* ---- whole gradients ------------------------------------------------------------------------- */
 
@@ -102,6 +153,7 @@ static void a_gradient_that_is_let_go_leaves_its_memory_to_others(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(products_are_the_same_without_panels),
         cmocka_unit_test(a_gradient_that_is_told_to_be_whole_is_the_last_of_it),
         cmocka_unit_test(a_gradient_that_is_let_go_leaves_its_memory_to_others),
     };
