@@ -137,6 +137,7 @@ static int open_scorer(examiner *e, b4c_error *err)
     e->scoring = B4C_SCORE_DEFAULT;
     e->scoring.reading = (b4c_reading)e->settings.reading;
     e->scoring.max_length = (int)e->settings.max_length;
+    e->scoring.windows = true;
     return 0;
 }
 
@@ -398,7 +399,8 @@ const cli_command cli_eval = {
         "F1 of ROUGE-1, -2 and -L, n-grams counted as often as they stand in both; BLEU of a text "
         "by up to four characters in a row, an order without a match counting as 0.1. Blanks do "
         "not count, letters are lower case.\n"
-        "ppl: perplexity of a language model, a token and a character.\n"
+        "ppl: perplexity of a language model, a token and a character; a text longer than "
+        "--max-length is read in windows that overlap by half.\n"
         "\n"
         "Each -f is a set, and the last row is their mean.",
     .examples = "bert4c eval sts -f lcqmc.tsv -f bq.tsv --label 3\n"

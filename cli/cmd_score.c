@@ -106,6 +106,7 @@ static int prepare(void *self, b4c_error *err)
     s->options = B4C_SCORE_DEFAULT;
     s->options.reading = (b4c_reading)o->reading;
     s->options.max_length = (int)o->max_length;
+    s->options.windows = true;
     s->tokenizer = b4c_model_tokenizer(s->model.model);
     return 0;
 }
@@ -147,7 +148,8 @@ const cli_command cli_score = {
     .about = "Log-probability and perplexity: of a text read token by token (decoders, --reading "
              "causal), of what follows a source (--source, --pair), or, by a masked LM, the "
              "pseudo-log-likelihood: each token from all others. With a source the end token "
-             "counts. A first token that nothing stands before does not count.\n"
+             "counts. A first token that nothing stands before does not count. Without a source "
+             "a text longer than --max-length is read in windows that overlap by half.\n"
              "\n"
              "jsonl: {\"text\", \"logprob\", \"tokens\", \"ppl\"}; text, tsv: perplexity, "
              "log-probability, tokens, the source if there is one, and the text.",

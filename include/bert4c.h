@@ -583,8 +583,11 @@ typedef struct b4c_score_options {
     int end;                 /* the end token counts too: 1, 0; -1: where there is a source */
     /* tokens of source and text; 0: what the model holds. A longer text is an error */
     int max_length;
+    /* CAUSAL without sources: a longer text is read in windows of max_length tokens, of which each
+     * reads again the last half of the one before; every token counts once */
+    bool windows;
 } b4c_score_options;
-#define B4C_SCORE_DEFAULT ((b4c_score_options){ B4C_READ_AUTO, -1, 0 })
+#define B4C_SCORE_DEFAULT ((b4c_score_options){ B4C_READ_AUTO, -1, 0, false })
 
 typedef struct b4c_score {
     int n;                   /* tokens that count */

@@ -3,6 +3,7 @@
  *
  * The idea: everything is passes. A pass is one sequence through the network and the run of its
  * rows whose logits are asked about; a masked text is as many passes as it has tokens. Passes are
+ * a long one that is read on, if that is wished, several windows. Passes are
  * packed into batches whatever text they belong to, and logits are made for a slice of rows at a
  * time, so that neither long texts nor large vocabularies need much memory.
  */
@@ -37,6 +38,7 @@ typedef struct scorer {
     b4c_reading reading;
     const text *text;
     int n;
+    int window;              /* a longer text is read in windows of so many tokens; 0: at once */
     size_t *at;              /* [n] the text's first token in ids and logprob */
     struct b4c_scores_own *own;
     /* the next pass */
@@ -48,6 +50,7 @@ typedef struct scorer {
 typedef struct pass {
     int text;
     int masked;              /* the token that is hidden, or -1 */
+    int begin;               /* the token that is read first */
     int length, first, count;    /* rows; those asked about; the first answers for token `target` */
     int target;
     size_t to;               /* where its first log-probability goes */
@@ -56,6 +59,22 @@ typedef struct pass {
 static bool counts(const b4c_model *m, int32_t id)
 {
     return id != m->tokens.cls && id != m->tokens.sep && id != m->tokens.pad;
+}
+
+/* Of a text longer than the window, the next piece that was not asked about: half a window of what
+ * stands before it is read again (Press et al. 2021: sliding window). */
+static void next_window(scorer *s, const text *t, int given, pass *p)
+{
+    p->target = s->next_token ? s->next_token : given;
+    p->begin = s->next_token ? p->target - s->window / 2 : 0;
+    p->length = t->n - 1 - p->begin < s->window ? t->n - 1 - p->begin : s->window;
+    p->first = p->target - 1 - p->begin;
+    p->count = p->length - p->first;
+    p->to += (size_t)(p->target - given);
+    s->next_token = p->target + p->count;
+    if (s->next_token < t->n) return;
+    s->next_token = 0;
+    s->next_text++;
 }
 
 /* The next pass, or false: there is none. */
@@ -67,6 +86,10 @@ static bool next_pass(scorer *s, pass *p)
         if (s->reading != B4C_READ_MASKED) {
             const int before = s->reading == B4C_READ_SEQ2SEQ ? s->model->habits.n_start : 0;
             const int given = before ? 0 : t->given > 1 ? t->given : 1;
+            if (s->window && t->n - 1 > s->window) {
+                next_window(s, t, given, p);
+                return true;
+            }
             p->target = given;
             p->count = t->n - given;
             p->length = before + t->n - 1;       /* the last token is only answered for */
@@ -106,7 +129,7 @@ static void put_rows(const scorer *s, const pass *p, int32_t *ids, int32_t *segm
     int k = 0;
     if (s->reading == B4C_READ_SEQ2SEQ)
         for (; k < h->n_start; k++) ids[k] = h->start[k];
-    for (int i = 0; k < p->length; k++, i++) ids[k] = t->ids[i];
+    for (int i = 0; k < p->length; k++, i++) ids[k] = t->ids[p->begin + i];
     if (p->masked >= 0) ids[p->masked] = s->model->tokens.mask;
     for (int i = 0; i < p->length; i++)
         segments[i] = s->reading == B4C_READ_PREFIX && i >= t->given;
@@ -248,7 +271,7 @@ static int check_lengths(const scorer *s, int max_length, b4c_error *err)
     const int limit = max_length ? max_length : s->model->net.spec.max_positions;
     /* The last token needs no position; the decoder's start tokens do. */
     const int before = s->reading == B4C_READ_SEQ2SEQ ? s->model->habits.n_start - 1 : 0;
-    for (int i = 0; limit && i < s->n; i++) {
+    for (int i = 0; limit && !s->window && i < s->n; i++) {
         const text *t = &s->text[i];
         const int longest = t->n + before > t->n_source ? t->n + before : t->n_source;
         if (longest > limit)
@@ -259,12 +282,23 @@ static int check_lengths(const scorer *s, int max_length, b4c_error *err)
     return 0;
 }
 
+/* A window has a row at least for what is read again and one for what is asked. */
+enum { SMALLEST_WINDOW = 2 };
+
+static int window_of(const b4c_session *s, b4c_reading r, const b4c_score_options *o, bool source)
+{
+    const int most = s->model->net.spec.max_positions,
+              limit = o->max_length && (!most || o->max_length < most) ? o->max_length : most;
+    const bool may = o->windows && r == B4C_READ_CAUSAL && !source;
+    return may && limit >= SMALLEST_WINDOW ? limit : 0;
+}
+
 static int score_all(b4c_session *session, b4c_reading r, const text *texts, int n, int max_length,
-                     b4c_scores *out, b4c_error *err)
+                     int window, b4c_scores *out, b4c_error *err)
 {
     struct b4c_scores_own *own = out->own;
     scorer s = { .model = session->model, .crew = &session->crew, .reading = r, .text = texts,
-                 .n = n, .own = own };
+                 .n = n, .window = window, .own = own };
     size_t total = 0;
     B4C_TRY(check_lengths(&s, max_length, err));
     s.at = malloc(((size_t)n + 1) * sizeof *s.at);
@@ -404,8 +438,21 @@ int b4c_score_texts(b4c_session *s, const char *const *sources, const size_t *so
         if (t[i].n_source) t[i].source = b4c_source_ids(&out->own->sources, i);
     }
     if (rc == 0) s->stats = out->own->targets.stats;
-    if (rc == 0) rc = score_all(s, r, t, n, o.max_length, out, err);
+    if (rc == 0) rc = score_all(s, r, t, n, o.max_length,
+                                window_of(s, r, &o, sources != NULL), out, err);
     return end(out, t, rc);
+}
+
+static int check_in_windows(const b4c_session *s, const int32_t *ids, int n, int window,
+                            b4c_error *err)
+{
+    const int step = window ? window : n;
+    for (int at = 0, rc; at < n || n == 0; at += step) {
+        const int part = n - at < step ? n - at : step;
+        rc = b4c_check_ids(&s->model->net.spec, ids + at, NULL, &part, 1, err);
+        if (rc < 0 || n == 0) return rc;
+    }
+    return 0;
 }
 
 int b4c_score_ids(b4c_session *s, const int32_t *ids, const int *lengths, const int *given, int n,
@@ -418,6 +465,7 @@ int b4c_score_ids(b4c_session *s, const int32_t *ids, const int *lengths, const 
     *out = (b4c_scores){ 0 };
     if (n < 0) return b4c_fail(err, B4C_E_ARG, "%d sequences, wanted 0 or more", n);
     B4C_TRY(resolve(s, &o, given != NULL, &r, err));
+    const int window = window_of(s, r, &o, given != NULL);
     int rc = begin(out, n, &t, err);
     for (int i = 0; i < n && rc == 0; row += (size_t)lengths[i++]) {
         const int before = given ? given[i] : 0;
@@ -426,9 +474,11 @@ int b4c_score_ids(b4c_session *s, const int32_t *ids, const int *lengths, const 
             rc = b4c_fail(err, B4C_E_ARG, "%d tokens are given, there are %d", before, lengths[i]);
         else if (two && before < 1)
             rc = b4c_fail(err, B4C_E_ARG, "found no source, wanted one or more tokens");
-        else {       /* the encoder and the decoder have positions of their own */
-            const int part[] = { two ? before : lengths[i], two ? lengths[i] - before : 0 };
+        else if (two) {      /* the encoder and the decoder have positions of their own */
+            const int part[] = { before, lengths[i] - before };
             rc = b4c_check_ids(&s->model->net.spec, ids + row, NULL, part, part[1] ? 2 : 1, err);
+        } else {
+            rc = check_in_windows(s, ids + row, lengths[i], window, err);
         }
         for (int k = before; k < lengths[i] && rc == 0; k++)     /* each must have a probability */
             if (ids[row + (size_t)k] >= s->model->habits.vocabulary)
@@ -443,7 +493,7 @@ int b4c_score_ids(b4c_session *s, const int32_t *ids, const int *lengths, const 
                        .given = two ? 0 : before };
     }
     if (rc == 0) s->stats = (b4c_encode_stats){ .tokens = (int64_t)row };
-    if (rc == 0) rc = score_all(s, r, t, n, o.max_length, out, err);
+    if (rc == 0) rc = score_all(s, r, t, n, o.max_length, window, out, err);
     return end(out, t, rc);
 }
 

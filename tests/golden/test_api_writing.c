@@ -234,6 +234,43 @@ static void what_was_written_is_as_likely_as_it_was(void **state)
 }
 
 /* Sources and texts that end in the middle of a longer string are scored as far as they go. */
+/* Each window as a text of its own has the same bits, and every token but the first counts once. */
+static void a_long_text_is_scored_in_windows(void **state)
+{
+    enum { LENGTH = 29, WINDOW = 8 };
+    (void)state;
+    opened o;
+    b4c_error err = { 0 };
+    b4c_scores all, one;
+    b4c_score_options how = B4C_SCORE_DEFAULT;
+    int32_t ids[LENGTH];
+    open_golden_model(&o, "gpt2", B4C_F32, NULL);
+    for (int i = 0; i < LENGTH; i++) ids[i] = 7 + 5 * i % 90;
+    const int whole[2] = { LENGTH, 3 };
+    how.max_length = WINDOW;
+    assert_int_equal(b4c_score_ids(o.session, ids, whole, NULL, 1, &how, &all, &err), B4C_E_TEXT);
+    how.windows = true;
+    assert_ok(b4c_score_ids(o.session, ids, whole, NULL, 1, &how, &all, &err), &err);
+    assert_int_equal(all.score[0].n, LENGTH - 1);
+    int target = 1;
+    for (int begin = 0; target < LENGTH; begin = target - WINDOW / 2) {
+        const int n = LENGTH - begin < WINDOW + 1 ? LENGTH - begin : WINDOW + 1;
+        how.max_length = 0;
+        assert_ok(b4c_score_ids(o.session, ids + begin, &n, NULL, 1, &how, &one, &err), &err);
+        for (; target < begin + n; target++)
+            assert_true(all.score[0].token_logprob[target - 1] ==
+                        one.score[0].token_logprob[target - begin - 1]);
+        b4c_scores_free(&one);
+    }
+    b4c_scores_free(&all);
+    /* with a source the length stays a limit */
+    const int given = 1;
+    how.max_length = WINDOW;
+    assert_int_equal(b4c_score_ids(o.session, ids, whole, &given, 1, &how, &all, &err),
+                     B4C_E_TEXT);
+    close_golden(&o);
+}
+
 static void a_score_reads_as_many_bytes_as_it_is_told(void **state)
 {
     (void)state;
@@ -432,6 +469,7 @@ int main(void)
         cmocka_unit_test(pieces_make_the_text),
         cmocka_unit_test(a_caller_can_stop),
         cmocka_unit_test(what_was_written_is_as_likely_as_it_was),
+        cmocka_unit_test(a_long_text_is_scored_in_windows),
         cmocka_unit_test(a_score_reads_as_many_bytes_as_it_is_told),
         cmocka_unit_test(a_masked_score_is_what_fill_says),
         cmocka_unit_test(paraphrases_are_others_distinct_and_ranked),
