@@ -36,6 +36,8 @@ typedef struct b4c_stack_call {
     int n_only;
     b4c_tensor *first; /* receives the first layer's rows; NULL: not wanted */
     b4c_dropping drop;
+    bool recompute; /* a recording keeps each layer's input only and runs the layer again in the
+                       back: plans, memory, only and cross must live until the tape's reset */
 } b4c_stack_call;
 
 /* Rows of the embedding. segments NULL: zeros. ids, segments and plan must live until the tape is

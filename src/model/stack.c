@@ -78,6 +78,32 @@ static b4c_plan narrowed(b4c_tape *t, const b4c_plan *p, const int *only, int n)
     return q;
 }
 
+/* A layer as a part that may be computed again: it must not need what its caller's frame holds. */
+typedef struct layer {
+    const b4c_network *net;
+    b4c_stack_call run;
+    b4c_block_call block;
+    b4c_plan asked, cross;
+} layer;
+
+static b4c_tensor run_layer(b4c_tape *t, const void *arg, b4c_tensor x)
+{
+    const layer *l = arg;
+    b4c_block_call c = l->block;
+    c.run = &l->run;
+    if (c.asked != c.self) c.asked = &l->asked;
+    if (c.cross) c.cross = &l->cross;
+    return b4c_block_run(t, l->net, x, &c);
+}
+
+static b4c_tensor recomputed_layer(b4c_tape *t, const b4c_network *net, b4c_tensor x,
+                                   const b4c_block_call *c)
+{
+    layer l = { .net = net, .run = *c->run, .block = *c, .asked = *c->asked };
+    if (c->cross) l.cross = *c->cross;
+    return b4c_recomputed(t, run_layer, &l, sizeof l, x);
+}
+
 b4c_tensor b4c_stack_run(b4c_tape *t, const b4c_network *net, const b4c_stack *st, b4c_tensor x,
                          const b4c_stack_call *call)
 {
@@ -90,6 +116,7 @@ b4c_tensor b4c_stack_run(b4c_tape *t, const b4c_network *net, const b4c_stack *s
         if (call->cross) cross = narrowed(t, call->cross, call->only, call->n_only);
         last_cross = call->cross ? &cross : NULL;
     }
+    const bool again = call->recompute && t->recording;
     size_t scope = b4c_scope_open(t);
     b4c_look(t, "hidden", 0, x);
     for (int l = 0; l < st->layers && !t->failed; l++) {
@@ -101,8 +128,8 @@ b4c_tensor b4c_stack_run(b4c_tape *t, const b4c_network *net, const b4c_stack *s
                                    .self = self,
                                    .asked = at_end && call->only ? &asked : self,
                                    .cross = at_end ? last_cross : call->cross,
-                                   .keep_input = call->first && l == 1 };
-        x = b4c_block_run(t, net, x, &c);
+                                   .keep_input = again || (call->first && l == 1) };
+        x = again ? recomputed_layer(t, net, x, &c) : b4c_block_run(t, net, x, &c);
         if (at_end && net->spec.final_norm)
             x = b4c_normalize(t, x, none, &st->final_norm, NULL, B4C_ROWS);
         x = b4c_scope_close(t, scope, x);

@@ -1,4 +1,4 @@
-/* tape.c - the tape: memory for activations, records, gradients, and work divided among lanes.
+/* tape.c - the tape: memory for activations, records, gradients.
  *
  * Idea: two arenas. Activations are a stack: an op takes, a scope gives back, a reset forgets all.
  * Gradients do not die in the order of a stack, so they stand in an arena of their own, each in the
@@ -15,14 +15,10 @@
 #include "tape/tape.h"
 
 #include <assert.h>
-#include <limits.h>
-#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* WORTH: of additions, some 3 microseconds. PARTS: a lane takes about so many parts of a job, so
- * that uneven units balance. */
-enum { WORTH = 32768, PARTS = 4, ROW_BLOCK = 16 };
+enum { WORTH = 32768 };      /* of additions, some 3 microseconds */
 
 static const b4c_tensor nothing;
 
@@ -378,17 +374,18 @@ b4c_record *b4c_remember(b4c_tape *t, b4c_back_fn back, b4c_tensor out)
     t->record = grown(t, t->record, t->n_record, &t->room, sizeof *t->record);
     if (t->failed) return NULL;
     b4c_record *r = &t->record[t->n_record++];
-    *r = (b4c_record){ .back = back, .out = out };
+    *r = (b4c_record){ .back = back, .out = out, .mark = t->arena.used };
     return r;
 }
 
+/* A part's record follows its first run. */
 void b4c_reads(b4c_tape *t, b4c_slot *slot)
 {
-    if (!slot || slot->read || !t->recording || t->failed) return;
+    if (!slot || slot->read || !(t->recording || t->in_part) || t->failed) return;
     t->first_read = grown(t, t->first_read, t->n_first_reads, &t->first_read_room,
                           sizeof *t->first_read);
     if (t->failed) return;
-    t->first_read[t->n_first_reads++] = (b4c_first_read){ slot, t->n_record - 1 };
+    t->first_read[t->n_first_reads++] = (b4c_first_read){ slot, t->n_record - !t->in_part };
     slot->read = true;
 }
 
@@ -444,6 +441,26 @@ b4c_real *b4c_grad(b4c_tape *t, b4c_tensor x, int *ld)
     return g ? g + x.at : NULL;
 }
 
+/* The backs of records from .. n_record - 1, the last first. */
+static void send_back(b4c_tape *t, int from)
+{
+    for (int i = t->n_record - 1; i >= from; i--) {
+        const b4c_record r = t->record[i];       /* a copy: the list may grow and move */
+        const size_t mark = t->arena.used;
+        if (t->spend && i + 1 < t->n_record) t->arena.used = t->record[i + 1].mark;
+        if (r.out.slot->g) {                     /* else nothing flowed here */
+            const size_t own = t->arena.used;
+            r.back(t, &r);
+            t->arena.used = own;
+            b4c_slot_drop(t, r.out.slot);
+        }
+        if (!t->spend) t->arena.used = mark;
+        if (t->failed) return;
+        for (; t->waiting && t->first_read[t->waiting - 1].record == i; t->waiting--)
+            if (t->whole) t->whole(t->whole_arg, t->first_read[t->waiting - 1].slot);
+    }
+}
+
 void b4c_backward(b4c_tape *t, b4c_tensor loss)
 {
     if (t->failed) return;
@@ -451,117 +468,50 @@ void b4c_backward(b4c_tape *t, b4c_tensor loss)
     int ld;
     b4c_real *one = b4c_grad(t, loss, &ld);
     if (one) *one = 1;
-    int waiting = t->n_first_reads;
-    for (int i = t->n_record - 1; i >= 0; i--) {
-        const b4c_record *r = &t->record[i];
-        if (r->out.slot->g) {                    /* else nothing flowed here */
-            const size_t mark = t->arena.used;
-            r->back(t, r);
-            t->arena.used = mark;
-            b4c_slot_drop(t, r->out.slot);
-        }
-        if (t->failed) return;
-        for (; waiting && t->first_read[waiting - 1].record == i; waiting--)
-            if (t->whole) t->whole(t->whole_arg, t->first_read[waiting - 1].slot);
+    t->waiting = t->n_first_reads;
+    send_back(t, 0);
+}
+
+/* ---- parts that are computed again ----------------------------------------------------------- */
+
+typedef struct part {
+    b4c_part_fn fn;
+    const void *arg;
+} part;
+
+static void part_back(b4c_tape *t, const b4c_record *r)
+{
+    const part *s = r->arg;
+    const int outer = t->n_record;
+    void (*const look)(void *, const char *, int, b4c_tensor) = t->look;
+    t->look = NULL;
+    const b4c_tensor y = s->fn(t, s->arg, r->in[0]);
+    t->look = look;
+    if (!t->failed) {
+        assert(y.rows == r->out.rows && y.slot->ld == r->out.slot->ld && y.at == 0);
+        y.slot->g = r->out.slot->g;
+        send_back(t, outer);
     }
+    t->n_record = outer;
 }
 
-/* ---- lanes ---------------------------------------------------------------------------------- */
-
-typedef struct job {
-    b4c_tape *tape;
-    b4c_units_fn fn;
-    void *arg;
-    int n, part;
-    atomic_int next;
-} job;
-
-static void take_parts(void *arg, int lane, int lanes)
+b4c_tensor b4c_recomputed(b4c_tape *t, b4c_part_fn fn, const void *arg, size_t bytes, b4c_tensor x)
 {
-    job *j = arg;
-    (void)lanes;
-    for (;;) {
-        const int begin = atomic_fetch_add_explicit(&j->next, j->part, memory_order_relaxed);
-        if (begin >= j->n) return;
-        j->fn(j->tape, j->arg, begin, j->n - begin < j->part ? j->n : begin + j->part, lane);
-    }
-}
-
-/* Parts begin at multiples of `step`. */
-static void divide(b4c_tape *t, b4c_units_fn fn, void *arg, int n, int grain, int step)
-{
-    const int lanes = b4c_lanes(t);
-    if (n <= 0) return;
-    if (lanes == 1 || n < 2 * (long)grain || n <= step) {
-        fn(t, arg, 0, n, 0);
-        return;
-    }
-    /* as many parts for every lane: two lanes and three parts would take as long as four */
-    int parts = PARTS * lanes;
-    if (n / grain < parts) parts = n / grain < lanes ? n / grain : n / grain / lanes * lanes;
-    int part = (n + parts - 1) / parts;
-    part = (part + step - 1) / step * step;
-    assert(n <= INT_MAX - (lanes + 1) * (long)part);     /* every lane overshoots once */
-    job j = { .tape = t, .fn = fn, .arg = arg, .n = n, .part = part };
-    atomic_init(&j.next, 0);
-    b4c_pool_run(t->pool, take_parts, &j);
-}
-
-int b4c_lanes(const b4c_tape *t)
-{
-    return b4c_pool_lanes(t->pool);
-}
-
-int b4c_grain(const b4c_tape *t, double work)
-{
-    return (int)(t->worth / (work < 1 ? 1 : work)) + 1;
-}
-
-void b4c_each(b4c_tape *t, b4c_units_fn fn, void *arg, int n, int grain)
-{
-    divide(t, fn, arg, n, grain, 1);
-}
-
-void b4c_each_rows(b4c_tape *t, b4c_units_fn fn, void *arg, int rows, int grain)
-{
-    divide(t, fn, arg, rows, grain, ROW_BLOCK);
-}
-
-/* ---- sums that several ops send back -------------------------------------------------------- */
-
-typedef struct scatter {
-    b4c_real factor;
-    const b4c_real *x;
-    int ld, rows, cols;
-    const int *index;
-    b4c_real *to;
-    int to_ld;
-} scatter;
-
-/* Lanes divide columns, not rows: two rows may go to one place, and always in the same order. */
-static void scatter_columns(b4c_tape *t, void *arg, int begin, int end, int lane)
-{
-    const scatter *s = arg;
-    const int from = begin * ROW_BLOCK, most = end * ROW_BLOCK;
-    const int upto = most < s->cols ? most : s->cols;
-    (void)lane;
-    for (int i = 0; i < s->rows; i++) {
-        const int row = s->index ? s->index[i] : i;
-        if (row < 0) continue;
-        t->kernels->axpy(s->factor, s->x + (size_t)i * (size_t)s->ld + from,
-                         b4c_row(s->to, s->to_ld, row) + from, (size_t)(upto - from));
-    }
-}
-
-void b4c_add_rows(b4c_tape *t, b4c_real factor, const b4c_real *x, int ld, int rows, int cols,
-                  const int *index, b4c_real *to, int to_ld)
-{
-    scatter s = { factor, x, ld, rows, cols, index, to, to_ld };
-    b4c_each(t, scatter_columns, &s, (cols + ROW_BLOCK - 1) / ROW_BLOCK,
-             b4c_grain(t, (double)rows * ROW_BLOCK));
-}
-
-void b4c_add_columns(b4c_tape *t, const b4c_real *x, int ld, int rows, int cols, b4c_real *to)
-{
-    b4c_add_rows(t, 1, x, ld, rows, cols, NULL, to, 0);      /* every row onto the first */
+    if (!t->recording || t->failed) return fn(t, arg, x);
+    const size_t scope = b4c_scope_open(t);
+    t->recording = false;
+    t->in_part = true;
+    b4c_tensor y = fn(t, arg, x);
+    b4c_rows_of(t, &y);
+    y.in = (b4c_operand){ 0 };                   /* made again where it is read */
+    y = b4c_scope_close(t, scope, y);
+    t->in_part = false;
+    t->recording = true;
+    if (t->failed) return nothing;
+    const part s = { fn, b4c_copy(t, arg, bytes) };
+    const b4c_slot slot = { .rows = y.rows, .ld = y.ld };
+    y.slot = b4c_copy(t, &slot, sizeof slot);
+    b4c_record *r = b4c_remember(t, part_back, y);
+    if (r) r->in[0] = x, r->arg = b4c_copy(t, &s, sizeof s);
+    return t->failed ? nothing : y;
 }

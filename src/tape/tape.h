@@ -76,6 +76,7 @@ struct b4c_record {
     b4c_back_fn back;
     b4c_tensor out, in[4];
     const void *arg; /* the op's own parameters and what forward kept, in the arena */
+    size_t mark;     /* what was taken of the arena when the op was remembered */
 };
 
 /* Gradients that are alive, by address, in an arena of their own (see tape.c). */
@@ -109,6 +110,11 @@ struct b4c_tape {
     b4c_lives lives;
     b4c_first_read *first_read; /* in the order of records */
     int n_first_reads, first_read_room;
+    int waiting;       /* of a backward: of first_read, those whose gradients are not whole yet */
+    bool in_part;   /* the first run of a part (b4c_recomputed) */
+    /* A backward gives back what it has used: less memory, and when it returns nothing of the
+     * recording may be read or sent back again, the loss neither. */
+    bool spend;
     /* Called in a backward when the gradient of an array or a weight is whole, from the last read
      * to the first; those that no op read are not called for. It may change the values and let go
      * of the gradient (b4c_slot_drop). NULL: nobody waits. */
@@ -134,6 +140,14 @@ void b4c_tape_reset(b4c_tape *);
 /* loss [1, 1]; adds to the gradients of arrays and weights. A second loss of the same recording may
  * follow: gradients add up. Does nothing on a failed tape; may itself fail it. */
 void b4c_backward(b4c_tape *, b4c_tensor loss);
+
+/* A part of a computation that a recording keeps only the result of: fn runs once, and once more,
+ * recording, when gradients come to its result. Both times it must compute the same of the same x
+ * and arg, and give a tensor that is not x. All but x that it reads must live until the tape's
+ * reset; arg [bytes] is copied. Same bits as fn(t, arg, x) itself, which it is where the tape does
+ * not record. (Chen et al. 2016.) */
+typedef b4c_tensor (*b4c_part_fn)(b4c_tape *, const void *arg, b4c_tensor x);
+b4c_tensor b4c_recomputed(b4c_tape *, b4c_part_fn fn, const void *arg, size_t bytes, b4c_tensor x);
 
 /* Arena memory, 64-byte aligned, not zeroed; NULL sets `failed`. */
 void *b4c_take(b4c_tape *, size_t bytes);

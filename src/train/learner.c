@@ -24,6 +24,7 @@ int b4c_learner_init(b4c_learner *l, const b4c_learner_options *o, b4c_error *er
                     b4c_tape_init(&l->plain, k, l->pool, l->net.dtype, o->memory, false) < 0))
         rc = b4c_fail(err, B4C_E_MEMORY, "no address space for %zu MiB of activations",
                       o->memory >> 20);
+    l->tape.spend = true;
     if (rc < 0) b4c_learner_done(l);
     return rc;
 }

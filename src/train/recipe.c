@@ -144,6 +144,7 @@ int b4c_recipe_task(const b4c_recipe *r, b4c_task *k, const b4c_spec *s, b4c_err
     const json_t *o = r->task_json;
     char where[300];
     int pooling = (int)k->pooling, mask = (int)k->mask;
+    k->recompute = r->recompute;
     if (!o) return 0;
     snprintf(where, sizeof where, "%.200s: task", r->where);
     B4C_TRY(real(o, "scale", 1e-6, 1e6, &k->scale, where, err));
@@ -289,7 +290,8 @@ static int read_top(b4c_recipe *r, b4c_error *err)
     static const char *const keys[] = {
         "model",     "task",     "teacher", "data",     "batch",  "accumulate", "max_length",
         "max_target", "steps",   "seed",    "dtype",    "optimiser", "schedule", "freeze",
-        "evaluate",  "save",     "memory",  "output",   "note",   "lora"
+        "evaluate",  "save",     "memory",  "output",   "note",   "lora",
+        "recompute"
     };
     static const char *const dtypes[] = { "auto", "f32", "bf16" };
     const json_t *o = r->json;
@@ -310,6 +312,7 @@ static int read_top(b4c_recipe *r, b4c_error *err)
     B4C_TRY(integer(o, "save", 0, (long long)1 << 40, &r->save, r->where, err));
     B4C_TRY(integer(o, "seed", 0, (long long)1 << 53, &seed, r->where, err));
     B4C_TRY(integer(o, "memory", 1, 1 << 30, &memory, r->where, err));
+    B4C_TRY(b4c_json_bool(o, "recompute", &r->recompute, r->where, err));
     B4C_TRY(word(o, "dtype", dtypes, COUNT(dtypes), &dtype, r->where, err));
     r->seed = (uint64_t)seed;
     r->memory = (size_t)memory << 20;
@@ -361,7 +364,7 @@ void b4c_recipe_done(b4c_recipe *r)
 int b4c_recipe_same(const b4c_recipe *r, const json_t *old, const char *where, b4c_error *err)
 {
     static const char *const free_keys[] = { "steps", "save", "evaluate", "memory", "output",
-                                             "note" };
+                                             "note", "recompute" };
     const char *key;
     json_t *value;
     const json_t *side[2] = { r->json, old }, *other[2] = { old, r->json };

@@ -13,6 +13,7 @@
  *       "schedule": {"kind", "warmup", "floor", "points"}, "freeze": [WORD, ...],
  *       "lora": {"rank", "alpha", "targets": [WORD, ...], "also": [WORD, ...]},
  *       "evaluate": {"every", "metric", "batches", "data"}, "save": n, "memory": MiB,
+ *       "recompute": true,
  *       "output": FOLDER }
  *
  * File names are as from the current folder.
@@ -55,6 +56,7 @@ typedef struct b4c_recipe {
     int n_freeze, n_no_decay;
     const char *lora_targets[B4C_RECIPE_WORDS], *lora_also[B4C_RECIPE_WORDS];
     b4c_lora_options lora;              /* its words are those above */
+    bool recompute;
     size_t memory;                      /* bytes for activations; 0: not said */
 } b4c_recipe;
 
@@ -63,7 +65,7 @@ int b4c_recipe_read(b4c_recipe *, const char *path, const char *const *set, int 
 void b4c_recipe_done(b4c_recipe *);
 /* What the recipe changes of a task that b4c_task_make made. */
 int b4c_recipe_task(const b4c_recipe *, b4c_task *, const b4c_spec *, b4c_error *);
-/* May a checkpoint of recipe `old` go on with this one? Steps, saving, evaluating, memory and
- * output may differ; the message names what else does. */
+/* May a checkpoint of recipe `old` go on with this one? Steps, saving, evaluating, memory,
+ * recompute and output may differ; the message names what else does. */
 int b4c_recipe_same(const b4c_recipe *, const json_t *old, const char *where, b4c_error *);
 #endif

@@ -196,33 +196,36 @@ static const int *lengths_of(b4c_tape *t, const int *off, int n_seq)
     return n;
 }
 
-static b4c_tensor encode(b4c_tape *t, const b4c_network *net, b4c_mask mask, const b4c_batch *b,
+static b4c_tensor encode(b4c_tape *t, const b4c_network *net, const b4c_task *k, const b4c_batch *b,
                          const wanted *w, b4c_dropping drop)
 {
     const int *lengths = lengths_of(t, b->seq_off, b->n_seq);
     if (t->failed) return nothing;
     b4c_plan *plan = b4c_take(t, sizeof *plan);
-    const b4c_plan made = b4c_plan_make(t, mask, lengths, b->n_seq, b->segments);
+    const b4c_plan made = b4c_plan_make(t, k->mask, lengths, b->n_seq, b->segments);
     if (t->failed) return nothing;
     *plan = made;
     const b4c_stack_call call = { .plans = plan, .n_plans = 1, .drop = drop,
+                                  .recompute = k->recompute,
                                   .only = w ? w->only : NULL, .n_only = w ? w->n_only : 0 };
     const int32_t *segments = net->spec.segments ? b->segments : NULL;
     const b4c_tensor x = b4c_input(t, net, &net->encoder, b->ids, segments, plan, drop);
     return b4c_stack_run(t, net, &net->encoder, x, &call);
 }
 
-static b4c_tensor decode(b4c_tape *t, const b4c_network *net, const b4c_batch *b, b4c_tensor memory,
-                         b4c_dropping drop)
+static b4c_tensor decode(b4c_tape *t, const b4c_network *net, const b4c_task *k, const b4c_batch *b,
+                         b4c_tensor memory, b4c_dropping drop)
 {
-    const int *q = lengths_of(t, b->out_off, b->n_seq), *k = lengths_of(t, b->seq_off, b->n_seq);
+    const int *out = lengths_of(t, b->out_off, b->n_seq);
+    const int *in = lengths_of(t, b->seq_off, b->n_seq);
     b4c_plan *plan = b4c_take(t, 2 * sizeof *plan);
     if (t->failed) return nothing;
-    plan[0] = b4c_plan_make(t, B4C_MASK_CAUSAL, q, b->n_seq, NULL);
-    plan[1] = b4c_plan_cross(t, q, k, b->n_seq);
+    plan[0] = b4c_plan_make(t, B4C_MASK_CAUSAL, out, b->n_seq, NULL);
+    plan[1] = b4c_plan_cross(t, out, in, b->n_seq);
     if (t->failed) return nothing;
     const b4c_stack_call call = {
-        .plans = plan, .n_plans = 1, .memory = memory, .cross = plan + 1, .drop = drop
+        .plans = plan, .n_plans = 1, .memory = memory, .cross = plan + 1, .drop = drop,
+        .recompute = k->recompute
     };
     const b4c_tensor x = b4c_input(t, net, &net->decoder, b->out_ids, NULL, plan, drop);
     return b4c_stack_run(t, net, &net->decoder, x, &call);
@@ -341,7 +344,7 @@ static b4c_tensor token_loss(b4c_tape *t, const b4c_network *net, const b4c_task
     const b4c_batch *b = c->batch;
     out->n_tokens = b4c_batch_targets(b);
     if (net->decoder.layers) {
-        const b4c_tensor z = b4c_logits(t, net, decode(t, net, b, x, c->drop));
+        const b4c_tensor z = b4c_logits(t, net, decode(t, net, k, b, x, c->drop));
         b4c_look(t, "logits", net->decoder.layers, z);
         return asked_loss(t, k, c, z, b->out_targets, NULL, &out->tokens, &out->apart);
     }
@@ -368,7 +371,7 @@ b4c_tensor b4c_task_loss(b4c_tape *t, const b4c_network *net, const b4c_task *k,
     *out = (b4c_losses){ 0 };
     const wanted w = rows_wanted(t, b, k->tokens && !net->decoder.layers, vectors,
                                  net->decoder.layers || (vectors && k->pooling == B4C_TASK_MEAN));
-    const b4c_tensor x = t->failed ? nothing : encode(t, net, k->mask, b, &w, c->drop);
+    const b4c_tensor x = t->failed ? nothing : encode(t, net, k, b, &w, c->drop);
     if (t->failed) return nothing;
     if (k->tokens)
         sum = joined(t, sum, token_loss(t, net, k, x, &w, c, out), c->token_share);
@@ -388,6 +391,6 @@ b4c_tensor b4c_task_vectors(b4c_tape *t, const b4c_network *net, const b4c_task 
 {
     const wanted w = rows_wanted(t, b, false, true, k->pooling == B4C_TASK_MEAN);
     const b4c_tensor x = t->failed ? nothing
-                                   : encode(t, net, k->mask, b, &w, (b4c_dropping){ 0 });
+                                   : encode(t, net, k, b, &w, (b4c_dropping){ 0 });
     return pooled(t, net, k, x, b, &w);
 }

@@ -56,6 +56,8 @@ typedef struct b4c_task {
     double dropout;
     double rdrop;            /* R-Drop's alpha: every example is read twice, and readings that
                               * dropout makes differ shall agree; 0: once */
+    bool recompute;          /* layers are run again in the backward, to the same bits: less memory
+                              * for a third more work */
 } b4c_task;
 
 /* The task as its source has it. classes: CLASSIFY, PAIRS. Fails (B4C_E_ARG) where the model's

@@ -31,6 +31,7 @@ typedef struct run_options {
     bool only;               /* the last layer for some rows alone */
     bool cross_bias;         /* T5 PEGASUS: the decoder's distances count in cross-attention */
     double dropout;
+    bool recompute;          /* layers are run again in the backward */
 } run_options;
 
 /* The loss [1, 1]; with `back` also its gradients. */
@@ -45,7 +46,8 @@ static double run(const b4c_network *net, b4c_tape *t, const run_options *o, boo
     plans[0] = b4c_plan_make(t, o->mask, lengths, SEQUENCES, segments);
     if (o->mixed)
         plans[1] = b4c_plan_mix(t, B4C_MASK_CAUSAL, B4C_MASK_ANTI, sets, lengths, SEQUENCES);
-    b4c_stack_call call = { .plans = plans, .n_plans = 1 + o->mixed, .drop = drop };
+    b4c_stack_call call = { .plans = plans, .n_plans = 1 + o->mixed, .drop = drop,
+                            .recompute = o->recompute };
     int32_t chosen[5];
     const int32_t *wanted = targets;
     if (o->only) {
@@ -61,7 +63,8 @@ static double run(const b4c_network *net, b4c_tape *t, const run_options *o, boo
         const b4c_plan self = b4c_plan_make(t, B4C_MASK_CAUSAL, target_lengths, SEQUENCES, NULL);
         const b4c_plan cross = b4c_plan_cross(t, target_lengths, lengths, SEQUENCES);
         const b4c_stack_call decode = {
-            .plans = &self, .n_plans = 1, .memory = x, .cross = &cross, .drop = drop
+            .plans = &self, .n_plans = 1, .memory = x, .cross = &cross, .drop = drop,
+            .recompute = o->recompute
         };
         y = b4c_input(t, net, &net->decoder, decoder_ids, NULL, &self, drop);
         y = b4c_stack_run(t, net, &net->decoder, y, &decode);
@@ -74,9 +77,10 @@ static double run(const b4c_network *net, b4c_tape *t, const run_options *o, boo
         loss = b4c_sum(t, loss, b4c_contrastive(t, b4c_unit(t, first), positive, 5));
     }
     assert_false(t->failed);
+    const double value = (double)loss.x[0];
     if (back) b4c_backward(t, loss);
     assert_false(t->failed);
-    return (double)loss.x[0];
+    return value;
 }
 
 static b4c_real *value_of(const b4c_parameter *p, int r, int c)
@@ -102,6 +106,48 @@ static double loss_at(const b4c_network *net, b4c_tape *t, const run_options *o,
 {
     *x = to;
     return run(net, t, o, false);
+}
+
+/* All gradients, one parameter after the other; malloc'ed. */
+static double *gradients(const b4c_parameters *list, size_t *n)
+{
+    size_t at = 0;
+    *n = 0;
+    for (int i = 0; i < list->n; i++) *n += (size_t)(list->item[i].rows * list->item[i].cols);
+    double *g = malloc(*n * sizeof *g);
+    for (int i = 0; i < list->n; i++)
+        for (int r = 0; r < list->item[i].rows; r++)
+            for (int c = 0; c < list->item[i].cols; c++)
+                g[at++] = gradient_of(&list->item[i], r, c);
+    return g;
+}
+
+/* Layers that are run again give the same bits, and so does a backward that spends its recording.
+ */
+static void compare_recomputed(b4c_network *net, const b4c_parameters *list, const run_options *o,
+                               const char *name)
+{
+    double *kept[3], loss[3];
+    size_t n;
+    for (int way = 0; way < 3; way++) {
+        b4c_tape t;
+        run_options as = *o;
+        as.recompute = way > 0;
+        assert_int_equal(
+            b4c_tape_init(&t, b4c_kernels_find("scalar"), NULL, B4C_F32, (size_t)64 << 20, true),
+            0);
+        t.spend = way == 2;
+        loss[way] = run(net, &t, &as, true);
+        kept[way] = gradients(list, &n);
+        assert_int_equal(t.waiting, 0);
+        b4c_tape_done(&t);
+    }
+    for (int way = 1; way < 3; way++) {
+        assert_true(loss[way] == loss[0]);
+        if (memcmp(kept[way], kept[0], n * sizeof **kept) != 0)
+            fail_msg("%s: gradients differ where layers are computed again, way %d", name, way);
+    }
+    for (int way = 0; way < 3; way++) free(kept[way]);
 }
 
 /* Every parameter of the network at PLACES places; returns how many gradients were not zero. */
@@ -167,6 +213,7 @@ static void check_spec(const char *config, const run_options *o)
     b4c_network net;
     b4c_parameters list;
     assert_ok(b4c_network_random(&net, &s, &options, 1.2, 11, &list, &err), &err);
+    compare_recomputed(&net, &list, o, s.architecture);
     const int alive = check_all(&net, &list, o, s.architecture);
     assert_true(alive > list.n);          /* a loss that reads nothing would pass */
     b4c_parameters_done(&list);

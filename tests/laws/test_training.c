@@ -267,6 +267,26 @@ static void threads_do_not_change_a_bit(void **state)
     }
 }
 
+static void layers_computed_again_change_no_bit(void **state)
+{
+    (void)state;
+    static const char *const tasks[] = { "\"lm\"", "\"simbert\"", "\"classify\",\"classes\":2" };
+    static const char *const types[] = { "f32", "bf16" };
+    for (size_t i = 0; i < 2 * COUNT(tasks); i++) {
+        char rest[256];
+        const char *once = new_folder(), *again = new_folder();
+        const int n = snprintf(rest, sizeof rest,
+                               "\"task\":{\"kind\":%s,\"dropout\":0.1},\"steps\":3,"
+                               "\"optimiser\":{\"rate\":0.01},\"dtype\":\"%s\"",
+                               tasks[i / 2], types[i % 2]);
+        run_whole(once, bert, rest, 1);
+        snprintf(rest + n, sizeof rest - (size_t)n, ",\"recompute\":true");
+        run_whole(again, bert, rest, 1);
+        same_file(once, again, "log.jsonl");
+        same_file(once, again, "model.safetensors");
+    }
+}
+
 static void a_killed_training_goes_on_from_its_last_checkpoint(void **state)
 {
     (void)state;
@@ -609,6 +629,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_training_resumed_at_any_step_is_the_one_never_stopped),
         cmocka_unit_test(threads_do_not_change_a_bit),
+        cmocka_unit_test(layers_computed_again_change_no_bit),
         cmocka_unit_test(a_killed_training_goes_on_from_its_last_checkpoint),
         cmocka_unit_test(every_optimiser_learns_and_resumes),
         cmocka_unit_test(readings_agree_the_more_the_more_it_counts),

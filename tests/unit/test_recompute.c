@@ -1,4 +1,4 @@
-/* test_segment.c - laws of what spares memory: weights without panels, gradients that are told to
+/* test_recompute.c - laws of what spares memory: weights without panels, gradients that are told to
  * be whole. */
 #include "kernels/amx_emulated_table.h"
 #include "support/test.h"
