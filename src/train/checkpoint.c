@@ -21,13 +21,30 @@ static bool is_sum(const b4c_learner *l, const b4c_leaf *f)
     return false;
 }
 
-/* The numbers of a kind that belong to a leaf; NULL: there are none. */
-static b4c_real *values(const b4c_learner *l, const b4c_leaf *f, int kind)
+/* Numbers of a leaf: real, or bf16 (half); both NULL: there are none. */
+typedef struct values {
+    b4c_real *real;
+    uint16_t *half;
+} values;
+
+static values values_of(const b4c_learner *l, const b4c_leaf *f, int kind)
 {
     const b4c_optimiser *o = &l->optimiser;
     b4c_real *const state[KINDS] = { NULL, o->m, o->v, o->ema };
-    if (kind == 0) return is_sum(l, f) ? NULL : f->x;
-    return state[kind] && f->g ? state[kind] + f->at : NULL;
+    uint16_t *const half[KINDS] = { NULL, o->half_m, o->half_v, NULL };
+    values x = { NULL, NULL };
+    if (kind == 0) {
+        if (!is_sum(l, f)) x.real = f->x;
+    } else if (b4c_leaf_learns(f)) {
+        if (state[kind]) x.real = state[kind] + f->at;
+        if (half[kind]) x.half = half[kind] + f->at;
+    }
+    return x;
+}
+
+static b4c_stored_type stored_type(values x)
+{
+    return x.half ? B4C_STORED_BF16 : x.real ? B4C_STORED_F32 : B4C_STORED_U8;
 }
 
 /* ---- state ----------------------------------------------------------------------------------- */
@@ -77,19 +94,21 @@ static int read_state(const json_t *o, b4c_learner *l, b4c_standing *s, const ch
 
 typedef struct part {
     char name[NAME];
-    const b4c_real *x;       /* NULL: the state */
+    values x;                /* none: the state */
     size_t n;
 } part;
 
 static int put(b4c_safetensors_out *out, const part *p, const char *state, b4c_error *err)
 {
     float buffer[1024];
-    if (!p->x) return b4c_safetensors_put_raw(out, state, p->n, err);
+    if (p->x.half) return b4c_safetensors_put_raw(out, p->x.half, p->n, err);
+    if (!p->x.real) return b4c_safetensors_put_raw(out, state, p->n, err);
     if (sizeof(b4c_real) == sizeof(float))
-        return b4c_safetensors_put(out, (const float *)(const void *)p->x, p->n, err);
+        return b4c_safetensors_put(out, (const float *)(const void *)p->x.real, p->n, err);
     for (size_t at = 0; at < p->n;) {
         size_t k = 0;
-        for (; k < sizeof buffer / sizeof *buffer && at < p->n; k++) buffer[k] = (float)p->x[at++];
+        for (; k < sizeof buffer / sizeof *buffer && at < p->n; k++)
+            buffer[k] = (float)p->x.real[at++];
         B4C_TRY(b4c_safetensors_put(out, buffer, k, err));
     }
     return 0;
@@ -101,8 +120,8 @@ static int list_parts(const b4c_learner *l, part *all, size_t state_bytes)
     int n = 0;
     for (int i = 0; i < l->leaves.n; i++)
         for (int k = 0; k < KINDS; k++) {
-            const b4c_real *x = values(l, &l->leaves.item[i], k);
-            if (!x) continue;
+            const values x = values_of(l, &l->leaves.item[i], k);
+            if (!x.real && !x.half) continue;
             snprintf(all[n].name, NAME, "%s.%d", kinds[k], i);
             all[n].x = x;
             all[n++].n = l->leaves.item[i].n;
@@ -126,7 +145,7 @@ int b4c_checkpoint_write(const char *path, const b4c_learner *l, const b4c_stand
     if (rc == 0) n = list_parts(l, all, strlen(text));
     for (int i = 0; i < n; i++)
         tensor[i] = (b4c_tensor_out){ .name = all[i].name,
-                                      .type = all[i].x ? B4C_STORED_F32 : B4C_STORED_U8,
+                                      .type = stored_type(all[i].x),
                                       .rank = 1,
                                       .shape = { (int64_t)all[i].n },
                                       .tag = &all[i] };
@@ -143,15 +162,21 @@ int b4c_checkpoint_write(const char *path, const b4c_learner *l, const b4c_stand
 
 /* ---- reading --------------------------------------------------------------------------------- */
 
-static int read_values(const b4c_store *store, const char *name, b4c_real *x, size_t n,
+static int read_values(const b4c_store *store, const char *name, values to, size_t n,
                        const char *path, b4c_error *err)
 {
     const int i = b4c_store_find(store, name);
-    if (i < 0 || store->tensor[i].type != B4C_STORED_F32 || store->tensor[i].rank != 1 ||
+    const b4c_stored_type type = stored_type(to);
+    b4c_real *x = to.real;
+    if (i < 0 || store->tensor[i].type != type || store->tensor[i].rank != 1 ||
         store->tensor[i].shape[0] != (int64_t)n)
         return b4c_fail(err, B4C_E_FORMAT,
                         "%s: '%s' is %s, wanted %zu numbers; is this checkpoint of another model?",
                         path, name, i < 0 ? "missing" : "of another shape or type", n);
+    if (to.half) {
+        memcpy(to.half, store->tensor[i].data, n * sizeof *to.half);
+        return 0;
+    }
     if (sizeof(b4c_real) == sizeof(float))
         return b4c_store_read(store, i, 0, 1, (float *)(void *)x, err);
     float *one = malloc(n * sizeof *one + 1);
@@ -187,9 +212,9 @@ int b4c_checkpoint_read(const char *path, b4c_learner *l, b4c_standing *s, json_
     for (int i = 0; rc == 0 && i < l->leaves.n; i++)
         for (int k = 0; rc == 0 && k < KINDS; k++) {
             char name[NAME];
-            b4c_real *x = values(l, &l->leaves.item[i], k);
+            const values x = values_of(l, &l->leaves.item[i], k);
             snprintf(name, sizeof name, "%s.%d", kinds[k], i);
-            if (x) rc = read_values(&store, name, x, l->leaves.item[i].n, path, err);
+            if (x.real || x.half) rc = read_values(&store, name, x, l->leaves.item[i].n, path, err);
         }
     if (rc == 0) {
         *recipe = json_incref(json_object_get(state, "recipe"));

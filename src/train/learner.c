@@ -3,10 +3,54 @@
 #include "base/error.h"
 #include "base/pool.h"
 #include "base/rng.h"
+#include <assert.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+/* ---- gradients that are used at once --------------------------------------------------------- */
+
+static bool is_finite(const b4c_learner *l, const b4c_leaf *f)
+{
+    const size_t pieces = (f->n + B4C_LEAF_PIECE - 1) / B4C_LEAF_PIECE;
+    for (size_t i = 0; i < pieces; i++)
+        if (!isfinite(l->square[f->piece + i])) return false;
+    return true;
+}
+
+/* A whole gradient is measured and moves its weights; where none came, it is zero. */
+static void use_gradient(void *arg, b4c_slot *slot)
+{
+    b4c_learner *l = arg;
+    if (l->bad < 0 && b4c_slot_grad(&l->tape, slot, slot->rows, slot->ld)) {
+        b4c_leaves_take(&l->leaves, slot);
+        b4c_leaves_squares(&l->leaves, l->pool, l->square);
+        for (int i = 0; i < l->leaves.n && l->bad < 0; i++)
+            if (l->leaves.item[i].g && !is_finite(l, &l->leaves.item[i])) l->bad = i;
+        if (l->bad < 0) b4c_optimiser_move(&l->optimiser, l->rate, 1, l->pool);
+        b4c_leaves_leave(&l->leaves, slot);
+    }
+    b4c_slot_drop(&l->tape, slot);
+}
+
+static bool is_first_of_slot(const b4c_learner *l, int i)
+{
+    const b4c_leaf *f = l->leaves.item;
+    for (int k = 0; k < i; k++)
+        if (f[k].slot == f[i].slot && b4c_leaf_learns(&f[k])) return false;
+    return b4c_leaf_learns(&f[i]);
+}
+
+/* What no op of the recording read has a gradient too, of zeros. */
+static void use_the_rest(b4c_learner *l)
+{
+    for (int i = 0; i < l->leaves.n && !l->tape.failed; i++)
+        if (is_first_of_slot(l, i) && !l->leaves.item[i].slot->read)
+            use_gradient(l, l->leaves.item[i].slot);
+}
+
+/* ---- life ------------------------------------------------------------------------------------ */
 
 int b4c_learner_init(b4c_learner *l, const b4c_learner_options *o, b4c_error *err)
 {
@@ -18,13 +62,24 @@ int b4c_learner_init(b4c_learner *l, const b4c_learner_options *o, b4c_error *er
     l->seed = o->seed;
     l->pool = o->pool;
     b4c_batch_init(&l->twice);
-    int rc = b4c_leaves_make(&l->leaves, &l->net, &l->list, &o->leaf, err);
+    l->at_once = o->one_batch && o->clip == 0 && o->adversarial == 0 && o->leaf.lora.rank == 0;
+    b4c_leaf_options leaf = o->leaf;
+    leaf.lent = l->at_once;
+    int rc = b4c_leaves_make(&l->leaves, &l->net, &l->list, &leaf, err);
+    if (rc == 0 && l->at_once) {
+        l->square = calloc(l->leaves.pieces + 1, sizeof *l->square);
+        if (!l->square) rc = b4c_fail(err, B4C_E_MEMORY, "no memory for the sums of gradients");
+    }
     if (rc == 0) rc = b4c_optimiser_init(&l->optimiser, &l->leaves, &o->optimiser, err);
     if (rc == 0 && (b4c_tape_init(&l->tape, k, l->pool, l->net.dtype, o->memory, true) < 0 ||
                     b4c_tape_init(&l->plain, k, l->pool, l->net.dtype, o->memory, false) < 0))
         rc = b4c_fail(err, B4C_E_MEMORY, "no address space for %zu MiB of activations",
                       o->memory >> 20);
     l->tape.spend = true;
+    if (l->at_once) {
+        l->tape.whole = use_gradient;
+        l->tape.whole_arg = l;
+    }
     if (rc < 0) b4c_learner_done(l);
     return rc;
 }
@@ -34,6 +89,7 @@ void b4c_learner_done(b4c_learner *l)
     b4c_tape_done(&l->tape);
     b4c_tape_done(&l->plain);
     b4c_batch_done(&l->twice);
+    free(l->square);
     b4c_optimiser_done(&l->optimiser);
     b4c_leaves_done(&l->leaves);
     b4c_parameters_done(&l->list);
@@ -115,7 +171,7 @@ static int not_a_number(b4c_learner *l, const b4c_task_call *call, int64_t step,
 
 static int bad_gradient(const b4c_learner *l, int64_t step, b4c_error *err)
 {
-    const int bad = b4c_leaves_bad(&l->leaves, false);
+    const int bad = l->at_once ? l->bad : b4c_leaves_bad(&l->leaves, false);
     return b4c_fail(err, B4C_E_NUMBER,
                     "step %lld: the gradient of '%s' is no number; lower the learning rate, clip "
                     "gradients, or go on from an earlier checkpoint",
@@ -177,7 +233,10 @@ static int learn(b4c_learner *l, const b4c_batch *b, const totals *of, int64_t s
     if (l->tape.failed) rc = over_memory(&l->tape, seen, err);
     else if (!isfinite(loss.x[0])) rc = not_a_number(l, &call, step, err);
     if (rc == 0) {
+        l->halfway = l->at_once;
+        if (l->at_once) b4c_optimiser_begin(&l->optimiser);
         b4c_backward(&l->tape, loss);
+        if (l->at_once) use_the_rest(l);
         if (l->tape.failed) rc = over_memory(&l->tape, seen, err);
     }
     if (rc == 0) add_losses(sum, &one, call.token_share, call.vector_share);
@@ -219,12 +278,23 @@ int b4c_learner_step(b4c_learner *l, const b4c_batch *batches, int n, int64_t st
                      b4c_step_result *r, b4c_error *err)
 {
     *r = (b4c_step_result){ 0 };
+    assert(n == 1 || !l->at_once);
     b4c_leaves_zero(&l->leaves);
+    if (l->at_once) {
+        l->rate = rate;
+        l->bad = -1;
+    }
     B4C_TRY(learn_all(l, batches, n, step, &r->losses, err));
     if (l->adversarial > 0) B4C_TRY(learn_against(l, batches, n, step, err));
     for (int i = 0; i < n; i++) {
         r->rows += batches[i].n_rows;
         r->out_rows += batches[i].n_out;
+    }
+    if (l->at_once) {
+        r->norm = l->bad < 0 ? b4c_leaves_root(&l->leaves, l->square) : NAN;
+        if (l->bad >= 0) return bad_gradient(l, step, err);
+        l->halfway = false;
+        return 0;
     }
     r->norm = b4c_leaves_norm(&l->leaves, l->pool);
     if (!isfinite(r->norm)) return bad_gradient(l, step, err);

@@ -5,7 +5,8 @@
  *
  * Invariants: a step is a function of weights, optimiser state, batches and step number, to the
  * bit, with any number of threads; several batches count as one of their sum; a loss or gradient
- * that is no number changes nothing and is an error that names the tensor.
+ * that is no number is an error that names the tensor, and changes nothing, or (at_once) ends the
+ * use of the learner. Moving weights in the backward changes no bit.
  */
 #ifndef B4C_TRAIN_LEARNER_H
 #define B4C_TRAIN_LEARNER_H
@@ -30,6 +31,11 @@ typedef struct b4c_learner {
     uint64_t seed;           /* of dropout */
     b4c_pool *pool;          /* NULL: one thread. Its owner is the caller */
     b4c_tape tape, plain;    /* recording; not */
+    bool at_once;            /* gradients move their weights in the backward, and are let go */
+    double *square;          /* at_once: [leaves.pieces] of the step's gradients */
+    double rate;             /* at_once: of the step */
+    int bad;                 /* at_once: leaf whose gradient is no number, or -1 */
+    bool halfway;            /* a step failed when some weights had moved: no more use */
     b4c_batch twice;         /* R-Drop: a batch and itself again */
 } b4c_learner;
 
@@ -42,6 +48,8 @@ typedef struct b4c_learner_options {
     uint64_t seed;
     b4c_pool *pool;
     size_t memory;           /* bytes for activations and their gradients */
+    bool one_batch;          /* every step has one batch: where nothing must see all gradients first
+                              * (clipping, FGM, LoRA), none outlives its use */
 } b4c_learner_options;
 
 /* net and list are filled (b4c_network_load or _init with `trained`); the learner owns them from

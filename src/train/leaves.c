@@ -109,8 +109,22 @@ static int first_of_slot(const b4c_leaves *l, int i)
 
 static size_t padded(size_t n) { return (n + STEP - 1) / STEP * STEP; }
 
+/* Does a leaf of the slot whose first leaf is i learn? */
+static bool slot_learns(const b4c_leaves *l, int i)
+{
+    size_t n;
+    b4c_slot **slot = slot_of(l->item[i].p, &n);
+    bool learns = false;
+    for (int k = i; k < l->parameters && k < i + 8; k++)
+        if (slot_of(l->item[k].p, &n) == slot) learns |= b4c_leaf_learns(&l->item[k]);
+    return learns;
+}
+
+/* What is frozen has no place among the gradients, and none in an optimiser's state. */
 static void place(b4c_leaves *l, const b4c_leaf_options *o, size_t *at_of_slot)
 {
+    for (int i = 0; i < l->parameters; i++)
+        if (is_frozen(o, &l->item[i])) l->item[i].rate = 0;
     for (int i = 0; i < l->parameters; i++) {
         b4c_leaf *f = &l->item[i];
         size_t n;
@@ -118,14 +132,19 @@ static void place(b4c_leaves *l, const b4c_leaf_options *o, size_t *at_of_slot)
         const int first = first_of_slot(l, i);
         if (first == i) {
             at_of_slot[i] = l->total;
-            l->total += padded(n);
+            if (slot_learns(l, i)) l->total += padded(n);
         }
-        f->at = at_of_slot[first] + offset_in_slot(f->p);
-        if (is_frozen(o, f)) f->rate = 0;
+        f->in_slot = offset_in_slot(f->p);
+        f->at = at_of_slot[first] + f->in_slot;
     }
     for (int i = l->parameters; i < l->n; i++) {
         l->item[i].at = l->total;
         l->total += padded(l->item[i].n);
+    }
+    for (int i = 0; i < l->n; i++) {
+        b4c_leaf *f = &l->item[i];
+        f->piece = l->pieces;
+        if (b4c_leaf_learns(f)) l->pieces += (f->n + B4C_LEAF_PIECE - 1) / B4C_LEAF_PIECE;
     }
 }
 
@@ -135,23 +154,21 @@ static void point_slots(b4c_leaves *l, const size_t *at_of_slot)
     for (int i = 0; i < l->parameters; i++) {
         size_t n;
         b4c_slot **slot = slot_of(l->item[i].p, &n);
+        l->item[i].slot = *slot;
         if (first_of_slot(l, i) != i) continue;
-        bool trained = false;
-        for (int k = i; k < l->parameters && k < i + 8; k++)
-            if (slot_of(l->item[k].p, &n) == slot) trained |= l->item[k].rate > 0;
-        if (!trained) {
+        if (!slot_learns(l, i)) {
             if (l->item[i].p->table == &l->net->token && l->net->spec.tied)
                 l->net->head_out.slot = NULL;
             *slot = NULL;
             continue;
         }
         const b4c_parameter *p = l->item[i].p;
-        (*slot)->g = l->grad + at_of_slot[i];
+        (*slot)->g = l->grad ? l->grad + at_of_slot[i] : NULL;
         (*slot)->rows = p->table ? p->rows : p->array ? p->array->rows : p->weight->packed.n;
         (*slot)->ld = p->table ? p->cols : p->array ? p->array->cols : p->weight->packed.k;
     }
-    for (int i = 0; i < l->n; i++)
-        if (l->item[i].rate > 0) l->item[i].g = l->grad + l->item[i].at;
+    for (int i = 0; l->grad && i < l->n; i++)
+        if (b4c_leaf_learns(&l->item[i])) l->item[i].g = l->grad + l->item[i].at;
     for (int i = 0; i < l->lora.n; i++) {
         l->lora.low[i].da = l->item[l->parameters + 2 * i].g;
         l->lora.low[i].db = l->item[l->parameters + 2 * i + 1].g;
@@ -206,8 +223,8 @@ int b4c_leaves_make(b4c_leaves *l, b4c_network *net, const b4c_parameters *list,
     for (int i = 0; rc == 0 && i < 2 * l->lora.n; i++) add_factor(l, i / 2, i % 2);
     if (rc == 0) {
         place(l, o, at);
-        l->grad = b4c_block_new(l->total * sizeof *l->grad);
-        if (l->grad) point_slots(l, at);
+        if (!o->lent) l->grad = b4c_block_new(l->total * sizeof *l->grad);
+        if (l->grad || o->lent) point_slots(l, at);
         else rc = b4c_fail(err, B4C_E_MEMORY, "no memory for %zu gradients", l->total);
     }
     free(at);
@@ -225,21 +242,25 @@ void b4c_leaves_done(b4c_leaves *l)
 
 void b4c_leaves_zero(b4c_leaves *l)
 {
-    memset(l->grad, 0, l->total * sizeof *l->grad);
+    if (l->grad) memset(l->grad, 0, l->total * sizeof *l->grad);
 }
+
+static void point(b4c_leaves *l, const b4c_slot *slot, b4c_real *g)
+{
+    for (int i = 0; i < l->parameters; i++) {
+        b4c_leaf *f = &l->item[i];
+        if (f->slot == slot && b4c_leaf_learns(f)) f->g = g ? g + f->in_slot : NULL;
+    }
+}
+
+void b4c_leaves_take(b4c_leaves *l, const b4c_slot *slot) { point(l, slot, slot->g); }
+void b4c_leaves_leave(b4c_leaves *l, const b4c_slot *slot) { point(l, slot, NULL); }
 
 /* ---- in pieces ------------------------------------------------------------------------------- */
 
 static size_t pieces_of(const b4c_leaf *f)
 {
     return f->g ? (f->n + B4C_LEAF_PIECE - 1) / B4C_LEAF_PIECE : 0;
-}
-
-size_t b4c_leaves_pieces(const b4c_leaves *l)
-{
-    size_t n = 0;
-    for (int i = 0; i < l->n; i++) n += pieces_of(&l->item[i]);
-    return n;
 }
 
 typedef struct walk {
@@ -264,7 +285,7 @@ static void walk_lane(void *arg, int lane, int lanes)
         const b4c_leaf *f = &w->l->item[i];
         const size_t begin = (piece - before) * B4C_LEAF_PIECE,
                      end = begin + B4C_LEAF_PIECE < f->n ? begin + B4C_LEAF_PIECE : f->n;
-        w->fn(w->arg, f, begin, end, piece);
+        w->fn(w->arg, f, begin, end);
     }
 }
 
@@ -272,25 +293,38 @@ void b4c_leaves_each(const b4c_leaves *l, b4c_pool *pool, b4c_leaf_fn fn, void *
 {
     walk w = { .l = l, .fn = fn, .arg = arg };
     atomic_init(&w.next, 0);
-    b4c_pool_run(pool, walk_lane, &w);
+    size_t pieces = 0;
+    for (int i = 0; i < l->n && pieces < 2; i++) pieces += pieces_of(&l->item[i]);
+    b4c_pool_run(pieces > 1 ? pool : NULL, walk_lane, &w);
 }
 
-static void square_piece(void *arg, const b4c_leaf *f, size_t begin, size_t end, size_t piece)
+static void square_piece(void *arg, const b4c_leaf *f, size_t begin, size_t end)
 {
-    double *sum = arg;
-    sum[piece] =
+    double *square = arg;
+    square[f->piece + begin / B4C_LEAF_PIECE] =
         (double)b4c_kernels_get()->dot(f->g + begin, f->g + begin, end - begin);
+}
+
+void b4c_leaves_squares(const b4c_leaves *l, b4c_pool *pool, double *square)
+{
+    b4c_leaves_each(l, pool, square_piece, square);
+}
+
+double b4c_leaves_root(const b4c_leaves *l, const double *square)
+{
+    double all = 0;
+    for (size_t i = 0; i < l->pieces; i++) all += square[i];
+    return sqrt(all);
 }
 
 double b4c_leaves_norm(const b4c_leaves *l, b4c_pool *pool)
 {
-    const size_t pieces = b4c_leaves_pieces(l);
-    double *sum = malloc((pieces + 1) * sizeof *sum), all = 0;
-    if (!sum) return NAN;
-    b4c_leaves_each(l, pool, square_piece, sum);
-    for (size_t i = 0; i < pieces; i++) all += sum[i];
-    free(sum);
-    return sqrt(all);
+    double *square = calloc(l->pieces + 1, sizeof *square);
+    if (!square) return NAN;
+    b4c_leaves_squares(l, pool, square);
+    const double norm = b4c_leaves_root(l, square);
+    free(square);
+    return norm;
 }
 
 int b4c_leaves_bad(const b4c_leaves *l, bool values)

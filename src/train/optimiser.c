@@ -6,6 +6,8 @@
 #include "train/optimiser.h"
 #include "base/error.h"
 #include "base/pool.h"
+#include "base/rng.h"
+#include <assert.h>
 #include <math.h>
 #include <stdatomic.h>
 #include <string.h>
@@ -24,11 +26,12 @@ int b4c_optimiser_find(const char *name)
 b4c_optimiser_options b4c_optimiser_default(b4c_optimiser_kind kind)
 {
     static const b4c_optimiser_options o[B4C_OPTIMISERS] = {
-        [B4C_SGD] = { B4C_SGD, 0.9, 0, 0, 0, 0 },
-        [B4C_ADAM] = { B4C_ADAM, 0.9, 0.999, 1e-7, 0, 0 },
-        [B4C_ADAMW] = { B4C_ADAMW, 0.9, 0.999, 1e-8, 0.01, 0 },
-        [B4C_LION] = { B4C_LION, 0.9, 0.99, 0, 0.1, 0 },
-        [B4C_ADAFACTOR] = { B4C_ADAFACTOR, 0, 0.8, 1e-30, 0, 0 },
+        [B4C_SGD] = { .kind = B4C_SGD, .beta1 = 0.9 },
+        [B4C_ADAM] = { .kind = B4C_ADAM, .beta1 = 0.9, .beta2 = 0.999, .eps = 1e-7 },
+        [B4C_ADAMW] = { .kind = B4C_ADAMW, .beta1 = 0.9, .beta2 = 0.999, .eps = 1e-8,
+                        .decay = 0.01 },
+        [B4C_LION] = { .kind = B4C_LION, .beta1 = 0.9, .beta2 = 0.99, .decay = 0.1 },
+        [B4C_ADAFACTOR] = { .kind = B4C_ADAFACTOR, .beta2 = 0.8, .eps = 1e-30 },
     };
     return o[kind];
 }
@@ -37,19 +40,23 @@ int b4c_optimiser_init(b4c_optimiser *op, const b4c_leaves *leaves,
                        const b4c_optimiser_options *o, b4c_error *err)
 {
     *op = (b4c_optimiser){ .o = *o, .leaves = leaves,
-                           .bytes = leaves->total * sizeof(b4c_real) };
+                           .bytes = leaves->total * sizeof(b4c_real),
+                           .half_bytes = leaves->total * sizeof(uint16_t) };
     const bool m = o->kind != B4C_ADAFACTOR, v = o->kind != B4C_SGD && o->kind != B4C_LION;
-    if (m) op->m = b4c_block_new(op->bytes);
-    if (v) op->v = b4c_block_new(op->bytes);
+    assert(!o->half || m);
+    if (m && !o->half) op->m = b4c_block_new(op->bytes);
+    if (v && !o->half) op->v = b4c_block_new(op->bytes);
+    if (m && o->half) op->half_m = b4c_block_new(op->half_bytes);
+    if (v && o->half) op->half_v = b4c_block_new(op->half_bytes);
     if (o->ema > 0) op->ema = b4c_block_new(op->bytes);
-    if ((m && !op->m) || (v && !op->v) || (o->ema > 0 && !op->ema)) {
+    if ((m && !op->m && !op->half_m) || (v && !op->v && !op->half_v) || (o->ema > 0 && !op->ema)) {
         b4c_optimiser_done(op);
         return b4c_fail(err, B4C_E_MEMORY, "no memory for the state of %s (%zu weights)",
                         names[o->kind], leaves->total);
     }
     for (int i = 0; op->ema && i < leaves->n; i++) {
         const b4c_leaf *f = &leaves->item[i];
-        if (f->g) memcpy(op->ema + f->at, f->x, f->n * sizeof *f->x);
+        if (b4c_leaf_learns(f)) memcpy(op->ema + f->at, f->x, f->n * sizeof *f->x);
     }
     return 0;
 }
@@ -59,7 +66,16 @@ void b4c_optimiser_done(b4c_optimiser *op)
     b4c_block_free(op->m, op->bytes);
     b4c_block_free(op->v, op->bytes);
     b4c_block_free(op->ema, op->bytes);
+    b4c_block_free(op->half_m, op->half_bytes);
+    b4c_block_free(op->half_v, op->half_bytes);
     *op = (b4c_optimiser){ 0 };
+}
+
+size_t b4c_optimiser_memory(const b4c_optimiser *op)
+{
+    const size_t whole = (op->m != NULL) + (op->v != NULL) + (op->ema != NULL),
+                 half = (op->half_m != NULL) + (op->half_v != NULL);
+    return whole * op->bytes + half * op->half_bytes;
 }
 
 /* ---- elementwise ----------------------------------------------------------------------------- */
@@ -67,6 +83,7 @@ void b4c_optimiser_done(b4c_optimiser *op)
 typedef struct step {
     b4c_optimiser *op;
     double rate, scale;
+    double rest1, rest2;     /* 1 - b1^t, 1 - b2^t */
 } step;
 
 static void sgd(b4c_real *x, const b4c_real *g, b4c_real *m, size_t n, const b4c_real k[4])
@@ -102,22 +119,76 @@ static void adam(b4c_real *x, const b4c_real *g, b4c_real *m, b4c_real *v, size_
     }
 }
 
-static void adam_piece(const step *s, const b4c_leaf *f, size_t begin, size_t n)
+/* m and v: of the leaf's elements begin .. begin + n - 1. */
+static void move(const step *s, const b4c_leaf *f, size_t begin, size_t n, b4c_real *m, b4c_real *v)
+{
+    const b4c_optimiser_options *o = &s->op->o;
+    const double r = s->rate * f->rate, d = f->decay * o->decay;
+    const b4c_real rate = (b4c_real)r, decay = (b4c_real)d, scale = (b4c_real)s->scale,
+                   b1 = (b4c_real)o->beta1, b2 = (b4c_real)o->beta2;
+    b4c_real *x = f->x + begin;
+    const b4c_real *g = f->g + begin;
+    if (o->kind == B4C_SGD) {
+        sgd(x, g, m, n, (const b4c_real[]){ b1, rate, decay, scale });
+    } else if (o->kind == B4C_LION) {
+        lion(x, g, m, n, (const b4c_real[]){ b1, b2, rate, decay, scale });
+    } else {
+        const bool keras = o->kind == B4C_ADAM;
+        adam(x, g, m, v, n,
+             (const b4c_real[]){ b1, b2,
+                                 (b4c_real)((keras ? r * sqrt(s->rest2) : r) / s->rest1),
+                                 (b4c_real)(keras ? 1 : 1 / sqrt(s->rest2)), (b4c_real)o->eps,
+                                 (b4c_real)(1 - r * d), scale });
+    }
+}
+
+/* ---- state as bf16 --------------------------------------------------------------------------- */
+
+enum { CHUNK = 256 };        /* elements that are wide at once */
+
+static void widen(const uint16_t *h, b4c_real *x, size_t n)
+{
+    for (size_t i = 0; i < n; i++) x[i] = b4c_from_bf16(h[i]);
+}
+
+/* x = the upper half of its bits, up with the probability that the lower half says: 16 random bits
+ * are added there. Each chance is a hash of the element's place (the finaliser "lowbias32"). */
+static void narrow(const b4c_real *x, uint16_t *h, size_t n, uint32_t key)
+{
+    for (size_t i = 0; i < n; i++) {
+        union {
+            float f;
+            uint32_t u;
+        } v = { (float)x[i] };
+        uint32_t r = key + (uint32_t)i * 0x9e3779b9u;
+        r = (r ^ r >> 16) * 0x7feb352du;
+        r = (r ^ r >> 15) * 0x846ca68bu;
+        h[i] = (uint16_t)((v.u + (r >> 16)) >> 16);
+    }
+}
+
+static void move_half(const step *s, const b4c_leaf *f, size_t begin, size_t n)
 {
     const b4c_optimiser *op = s->op;
-    const b4c_optimiser_options *o = &op->o;
-    const double r = s->rate * f->rate, decay = f->decay * o->decay,
-                 c1 = 1 - pow(o->beta1, (double)op->t), c2 = 1 - pow(o->beta2, (double)op->t);
-    const bool keras = o->kind == B4C_ADAM;
-    const b4c_real k[7] = { (b4c_real)o->beta1,
-                            (b4c_real)o->beta2,
-                            (b4c_real)(keras ? r * sqrt(c2) / c1 : r / c1),
-                            (b4c_real)(keras ? 1 : 1 / sqrt(c2)),
-                            (b4c_real)o->eps,
-                            (b4c_real)(1 - r * decay),
-                            (b4c_real)s->scale };
-    adam(f->x + begin, f->g + begin, op->m + f->at + begin, op->v + f->at + begin, n, k);
+    const uint64_t seed = op->o.seed, t = (uint64_t)op->t;
+    b4c_real m[CHUNK], v[CHUNK];
+    for (size_t at = begin; at < begin + n; at += CHUNK) {
+        const size_t left = begin + n - at, k = left < CHUNK ? left : CHUNK;
+        const uint64_t place = f->at + at;
+        const uint32_t counter[4] = { (uint32_t)place, (uint32_t)(place >> 32), (uint32_t)t,
+                                      (uint32_t)(t >> 32) },
+                       key[2] = { (uint32_t)seed, (uint32_t)(seed >> 32) };
+        uint32_t chance[4];
+        b4c_philox(counter, key, chance);
+        widen(op->half_m + place, m, k);
+        if (op->half_v) widen(op->half_v + place, v, k);
+        move(s, f, at, k, m, v);
+        narrow(m, op->half_m + place, k, chance[0]);
+        if (op->half_v) narrow(v, op->half_v + place, k, chance[1]);
+    }
 }
+
+/* ---- a piece --------------------------------------------------------------------------------- */
 
 static void follow(const b4c_optimiser *op, const b4c_leaf *f, size_t begin, size_t n)
 {
@@ -126,23 +197,13 @@ static void follow(const b4c_optimiser *op, const b4c_leaf *f, size_t begin, siz
     for (size_t i = 0; i < n; i++) e[i] = keep * e[i] + (1 - keep) * x[i];
 }
 
-static void step_piece(void *arg, const b4c_leaf *f, size_t begin, size_t end, size_t piece)
+static void step_piece(void *arg, const b4c_leaf *f, size_t begin, size_t end)
 {
     const step *s = arg;
     const b4c_optimiser *op = s->op;
-    const b4c_optimiser_options *o = &op->o;
-    const size_t n = end - begin;
-    const b4c_real rate = (b4c_real)(s->rate * f->rate), decay = (b4c_real)(f->decay * o->decay);
-    (void)piece;
-    if (o->kind == B4C_SGD)
-        sgd(f->x + begin, f->g + begin, op->m + f->at + begin, n,
-            (const b4c_real[]){ (b4c_real)o->beta1, rate, decay, (b4c_real)s->scale });
-    else if (o->kind == B4C_LION)
-        lion(f->x + begin, f->g + begin, op->m + f->at + begin, n,
-             (const b4c_real[]){ (b4c_real)o->beta1, (b4c_real)o->beta2, rate, decay,
-                                 (b4c_real)s->scale });
-    else
-        adam_piece(s, f, begin, n);
+    const size_t n = end - begin, at = f->at + begin;
+    if (op->half_m) move_half(s, f, begin, n);
+    else move(s, f, begin, n, op->m + at, op->v ? op->v + at : NULL);
     if (op->ema) follow(op, f, begin, n);
 }
 
@@ -219,10 +280,13 @@ static void adafactor_lane(void *arg, int lane, int lanes)
 
 /* ---- a step ---------------------------------------------------------------------------------- */
 
-void b4c_optimiser_step(b4c_optimiser *op, double rate, double scale, b4c_pool *pool)
+void b4c_optimiser_begin(b4c_optimiser *op) { op->t++; }
+
+void b4c_optimiser_move(b4c_optimiser *op, double rate, double scale, b4c_pool *pool)
 {
-    step s = { op, rate, scale };
-    op->t++;
+    step s = { .op = op, .rate = rate, .scale = scale,
+               .rest1 = 1 - pow(op->o.beta1, (double)op->t),
+               .rest2 = 1 - pow(op->o.beta2, (double)op->t) };
     if (op->o.kind == B4C_ADAFACTOR) {
         leaf_walk w = { .s = s };
         atomic_init(&w.next, 0);
@@ -232,11 +296,17 @@ void b4c_optimiser_step(b4c_optimiser *op, double rate, double scale, b4c_pool *
     }
 }
 
+void b4c_optimiser_step(b4c_optimiser *op, double rate, double scale, b4c_pool *pool)
+{
+    b4c_optimiser_begin(op);
+    b4c_optimiser_move(op, rate, scale, pool);
+}
+
 void b4c_optimiser_swap_ema(b4c_optimiser *op)
 {
     for (int i = 0; op->ema && i < op->leaves->n; i++) {
         const b4c_leaf *f = &op->leaves->item[i];
-        for (size_t k = 0; f->g && k < f->n; k++) {
+        for (size_t k = 0; b4c_leaf_learns(f) && k < f->n; k++) {
             const b4c_real x = f->x[k];
             f->x[k] = op->ema[f->at + k];
             op->ema[f->at + k] = x;

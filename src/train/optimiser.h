@@ -27,6 +27,9 @@ typedef struct b4c_optimiser_options {
     b4c_optimiser_kind kind;
     double beta1, beta2, eps, decay;
     double ema;              /* decay of a moving average of the weights; 0: none */
+    bool half;               /* m and v as bf16, rounded up or down by chance so that they are right
+                              * on average; not adafactor */
+    uint64_t seed;           /* of that chance, which (seed, step, element) decides */
 } b4c_optimiser_options;
 
 /* "sgd", "adam", "adamw", "lion", "adafactor". */
@@ -42,14 +45,20 @@ typedef struct b4c_optimiser {
     int64_t t;               /* steps taken */
     b4c_real *m, *v, *ema;   /* [leaves->total]; adafactor keeps of v what it needs, at the front
                               * of each leaf */
-    size_t bytes;            /* of each that is there */
+    uint16_t *half_m, *half_v; /* instead of m and v */
+    size_t bytes, half_bytes; /* of each array that is there */
 } b4c_optimiser;
 
 int b4c_optimiser_init(b4c_optimiser *, const b4c_leaves *, const b4c_optimiser_options *,
                        b4c_error *);
 void b4c_optimiser_done(b4c_optimiser *);
+/* Bytes of all its memory. */
+size_t b4c_optimiser_memory(const b4c_optimiser *);
 /* One step at learning rate `rate` with gradients times `scale` (clipping). */
 void b4c_optimiser_step(b4c_optimiser *, double rate, double scale, b4c_pool *);
+/* The same in parts: begin a step, then move leaves whose gradients are here, each once. */
+void b4c_optimiser_begin(b4c_optimiser *);
+void b4c_optimiser_move(b4c_optimiser *, double rate, double scale, b4c_pool *);
 /* Change places: masters and moving average. For evaluating and saving the average; do it twice. */
 void b4c_optimiser_swap_ema(b4c_optimiser *);
 #endif

@@ -183,7 +183,10 @@ static int read_batch(b4c_recipe *r, const json_t *o, b4c_error *err)
 static int read_optimiser(b4c_recipe *r, const json_t *o, b4c_error *err)
 {
     static const char *const keys[] = { "kind", "rate",     "beta1", "beta2", "eps",
-                                        "decay", "no_decay", "clip",  "ema",   "layer_rate" };
+                                        "decay", "no_decay", "clip",  "ema",   "layer_rate",
+                                        "state" };
+    static const char *const states[] = { "f32", "bf16" };
+    int state = 0;
     const char *names[B4C_OPTIMISERS];
     char where[300];
     int kind = B4C_ADAMW;
@@ -204,6 +207,13 @@ static int read_optimiser(b4c_recipe *r, const json_t *o, b4c_error *err)
     B4C_TRY(real(o, "ema", 0, 0.9999999, &op->ema, where, err));
     B4C_TRY(real(o, "clip", 0, 1e9, &r->clip, where, err));
     B4C_TRY(real(o, "layer_rate", 0.01, 1, &r->layer_rate, where, err));
+    B4C_TRY(word(o, "state", states, COUNT(states), &state, where, err));
+    op->half = state == 1;
+    op->seed = r->seed;
+    if (op->half && kind == B4C_ADAFACTOR)
+        return b4c_fail(err, B4C_E_ARG,
+                        "%s: adafactor keeps rows and columns only, in f32: leave \"state\" out",
+                        where);
     return words_of(o, "no_decay", r->no_decay, &r->n_no_decay, where, err);
 }
 

@@ -9,7 +9,7 @@
  *       "batch": {"tokens": n} or {"examples": n}, "accumulate": n,
  *       "max_length": n, "max_target": n, "steps": n, "seed": n, "dtype": "f32" or "bf16",
  *       "optimiser": {"kind", "rate", "beta1", "beta2", "eps", "decay", "no_decay", "clip", "ema",
- *                     "layer_rate"},
+ *                     "layer_rate", "state"},
  *       "schedule": {"kind", "warmup", "floor", "points"}, "freeze": [WORD, ...],
  *       "lora": {"rank", "alpha", "targets": [WORD, ...], "also": [WORD, ...]},
  *       "evaluate": {"every", "metric", "batches", "data"}, "save": n, "memory": MiB,

@@ -114,6 +114,7 @@ static int make_learner(b4c_trainer *t, b4c_error *err)
         .optimiser = r->optimiser, .task = t->learner.task, .teacher = t->parts.teacher,
         .clip = r->clip, .adversarial = r->adversarial, .seed = r->seed, .pool = t->pool,
         .memory = r->memory ? r->memory : machine_memory(),
+        .one_batch = r->accumulate == 1,
     };
     return b4c_learner_init(&t->learner, &o, err);
 }
@@ -227,11 +228,9 @@ static void describe(b4c_trainer *t)
     const size_t reals = sizeof(b4c_real), masters = (size_t)l->net.parameters * reals;
     int64_t trained = 0;
     for (int i = 0; i < l->leaves.n; i++)
-        if (l->leaves.item[i].g) trained += (int64_t)l->leaves.item[i].n;
+        if (b4c_leaf_learns(&l->leaves.item[i])) trained += (int64_t)l->leaves.item[i].n;
     const int length = r->max_length ? r->max_length : 128;
     const int rows = r->batch_tokens ? r->batch_tokens : r->batch_examples * length;
-    const int states = (l->optimiser.m != NULL) + (l->optimiser.v != NULL) +
-                       (l->optimiser.ema != NULL);
     t->info = (b4c_trainer_info){
         .task = b4c_task_name(r->task), .output = r->output,
         .architecture = t->parts.spec->architecture,
@@ -244,7 +243,7 @@ static void describe(b4c_trainer *t)
         .dtype = l->net.dtype,
         .weights = l->net.bytes > masters ? l->net.bytes : masters,
         .gradients = l->leaves.total * reals,
-        .state = (size_t)states * l->optimiser.bytes,
+        .state = b4c_optimiser_memory(&l->optimiser),
         .activations = b4c_learner_estimate(t->parts.spec, &l->task, rows, rows),
     };
 }
@@ -359,6 +358,11 @@ static void draw_curve(const b4c_trainer *t)
 
 int b4c_trainer_write_checkpoint(b4c_trainer *t, b4c_error *err)
 {
+    if (t->learner.halfway)
+        return b4c_fail(err, B4C_E_ARG,
+                        "%s: the last step failed halfway, so that its weights are no checkpoint; "
+                        "resume from the one before",
+                        t->recipe.output);
     char *path = b4c_output_path(t->recipe.output, checkpoint_name, err);
     if (!path) return B4C_E_MEMORY;
     int rc = 0;

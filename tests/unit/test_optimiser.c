@@ -221,6 +221,46 @@ static void schedules_by_hand(void **state)
     assert_true(b4c_schedule_factor(&p, 5000) == 0.1);
 }
 
+/* bf16 has 8 bits: rounded to the nearest, a second moment would stand still where a step moves it
+ * by less than 1 / 512. By chance it is right on average. */
+static void halved_state_follows_the_whole_on_average(void **state)
+{
+    (void)state;
+    world w[2];
+    b4c_error err = { 0 };
+    b4c_optimiser op[2];
+    double sum = 0, most = 0;
+    size_t n = 0;
+    for (int half = 0; half < 2; half++) {
+        b4c_optimiser_options o = b4c_optimiser_default(B4C_ADAMW);
+        o.half = half;
+        o.seed = 5;
+        open_world(&w[half], 1);
+        assert_ok(b4c_optimiser_init(&op[half], &w[half].leaves, &o, &err), &err);
+        for (int t = 0; t < 3000; t++) {
+            for (size_t i = 0; i < w[half].leaves.total; i++)
+                w[half].leaves.grad[i] = (b4c_real)(1 + 0.5 * sin((double)i + 0.1 * t));
+            b4c_optimiser_step(&op[half], 1e-4, 1, NULL);
+        }
+    }
+    assert_int_equal(2 * b4c_optimiser_memory(&op[1]), b4c_optimiser_memory(&op[0]));
+    for (int i = 0; i < w[0].leaves.n; i++) {
+        const b4c_leaf *f = &w[0].leaves.item[i];
+        for (size_t k = f->at; k < f->at + f->n; k++, n++) {
+            const double off = (double)b4c_from_bf16(op[1].half_v[k]) / (double)op[0].v[k] - 1;
+            sum += off;
+            most = fmax(most, fabs(off));
+        }
+    }
+    /* A step's rounding is off by at most 2^-7; 0.999 forgets some 500 of them. */
+    if (!(fabs(sum / (double)n) < 0.005 && most < 0.25))
+        fail_msg("second moments are off by %g on average, by %g at most", sum / (double)n, most);
+    for (int half = 0; half < 2; half++) {
+        b4c_optimiser_done(&op[half]);
+        close_world(&w[half]);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -229,6 +269,7 @@ int main(void)
         cmocka_unit_test(lower_layers_learn_slower_when_asked),
         cmocka_unit_test(the_norm_is_of_all_gradients),
         cmocka_unit_test(schedules_by_hand),
+        cmocka_unit_test(halved_state_follows_the_whole_on_average),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
