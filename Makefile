@@ -148,6 +148,15 @@ $(BUILD)/libbert4c.so: $(SO)
 $(BIN): LDLIBS += $(shell $(PKG_CONFIG) --libs libcurl)
 $(BIN): $(CLI_OBJ) $(LIB)
 	$(link)
+# Training on many machines: Open MPI is loaded by those that mpirun starts, so it is no part of the command.
+MPI_SO := $(BUILD)/bert4c-mpi.so
+MPICC  ?= mpicc
+HAS_MPI = $(if $(SAN),,$(shell command -v $(MPICC)))
+mpi: $(MPI_SO)
+$(MPI_SO): cli/mpi/ranks_mpi.c cli/mpi/ranks_mpi.h include/bert4c.h
+	@mkdir -p $(@D)
+	@$(if $(Q),echo "  MPICC   $@",:)
+	$(Q)$(MPICC) $(CPPFLAGS) $(OUTSIDE) $(filter-out $(SAN),$(CFLAGS)) -shared -o $@ $<
 $(BUILD)/bert4c.pc: include/bert4c.h Makefile
 	@mkdir -p $(@D)
 	@printf '%s\n' 'prefix=$(PREFIX)' 'includedir=$${prefix}/include' 'libdir=$${prefix}/lib' '' \
@@ -163,6 +172,7 @@ $(BUILD)/examples/%: $(BUILD)/examples/%.o $(LIB)
 install: all
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/include $(DESTDIR)$(PREFIX)/lib/pkgconfig
 	install -m 755 $(BIN) $(DESTDIR)$(PREFIX)/bin/
+	[ ! -f $(MPI_SO) ] || install -D -m 755 $(MPI_SO) $(DESTDIR)$(PREFIX)/lib/bert4c-mpi.so
 	install -m 644 include/bert4c.h $(DESTDIR)$(PREFIX)/include/
 	install -m 644 $(LIB) $(DESTDIR)$(PREFIX)/lib/
 	install -m 755 $(SO) $(DESTDIR)$(PREFIX)/lib/
@@ -175,7 +185,7 @@ install: all
 
 # ---- tests --------------------------------------------------------------------------------------
 
-test: test-bin $(if $(TEST_SH)$(filter tests/cli/% tests/server/% tests/docs/% tests/real/%,$(TEST_SRC)),$(BIN)) examples
+test: test-bin $(if $(TEST_SH)$(filter tests/cli/% tests/server/% tests/docs/% tests/real/%,$(TEST_SRC)),$(BIN) $(if $(HAS_MPI),$(MPI_SO))) examples
 	$(Q)BUILD=$(BUILD) RUN='$(RUN)' sh tools/test.sh $(TEST_BIN) $(TEST_SH)
 test-bin: $(TEST_BIN)
 # On real models and corpora, which the repository does not hold: each says what it skips.
@@ -259,6 +269,7 @@ clean:
 
 help:
 	@echo 'make              library, command:  $(LIB)  $(SO)  $(BIN)'
+	@echo 'make mpi          what mpirun needs: $(BUILD)/bert4c-mpi.so'
 	@echo 'make test         build and run all tests; ONLY="word ..." runs some, KINDS="unit cli" whole kinds'
 	@echo 'make asan, ubsan, tsan   the same tests under a sanitizer'
 	@echo 'make clang        everything with clang, warnings are errors'
@@ -274,7 +285,7 @@ help:
 	@echo 'make clean'
 	@echo 'Variables: BUILD CC OPT WERROR=-Werror V=1 (show commands); BERT4C_ISA=scalar|avx2|avx512|amx|neon when running'
 
-.PHONY: all lib examples install test test-bin test-real soak asan ubsan asan-ubsan tsan clang neon fuzz fuzz-run bench bench-bin docs run check \
+.PHONY: all lib mpi examples install test test-bin test-real soak asan ubsan asan-ubsan tsan clang neon fuzz fuzz-run bench bench-bin docs run check \
         clean help FORCE
 .SECONDARY:
 -include $(wildcard $(addsuffix /*.d,$(sort $(dir $(OBJ) $(DOUBLE_OBJ) $(CLI_OBJ) $(TEST_BIN) $(HELPERS:%=$(BUILD)/%) \

@@ -9,6 +9,7 @@
 #include "model.h"
 #include "number.h"
 #include "progress.h"
+#include "ranks.h"
 #include "signals.h"
 #include "path.h"
 #include <stdlib.h>
@@ -33,6 +34,8 @@ static void say_plan(const b4c_trainer_info *i)
     cli_say("%s: task %s, %s parameters of which %s learn, %s, %s on %d thread%s (%s)", i->output,
             i->task, cli_count_text(i->parameters, a), cli_count_text(i->trained, b), i->optimiser,
             b4c_dtype_name(i->dtype), i->threads, i->threads == 1 ? "" : "s", b4c_isa_name());
+    if (i->ranks > 1)
+        cli_say("%d ranks: a step has %d times the batches of the recipe", i->ranks, i->ranks);
     cli_say("memory about %s: weights %s, gradients %s, optimiser %s, activations %s",
             cli_bytes_text(all, sum), cli_bytes_text((long long)i->weights, a),
             cli_bytes_text((long long)i->gradients, b), cli_bytes_text((long long)i->state, c),
@@ -85,10 +88,13 @@ static int train(b4c_trainer *trainer, teller *t, b4c_error *err)
 {
     b4c_train_report r;
     int rc;
-    while ((rc = b4c_trainer_step(trainer, &r, err)) > 0) {
+    for (;;) {
+        if (cli_stopped()) b4c_trainer_wish_stop(trainer);
+        rc = b4c_trainer_step(trainer, &r, err);
+        if (rc <= 0) break;
         count_step(t, &r);
         tell_step(t, &r);
-        if (!cli_stopped()) continue;
+        if (t->info.ranks > 1 ? !r.stopping : !cli_stopped()) continue;
         if (!r.saved) rc = b4c_trainer_save(trainer, err);
         return rc < 0 ? rc : r.step < t->info.steps;
     }
@@ -173,15 +179,17 @@ static int run(const cli_command *self, const cli_settings *s)
     }
     cli_catch_signals();
     b4c_trainer *trainer = NULL;
-    if (find_models(&c, s, &err) == 0) {
-        const b4c_trainer_options o = {
-            .threads = (int)s->threads, .resume = s->resume, .set = c.item, .n_set = c.n
-        };
+    const b4c_world *ranks;
+    if (cli_ranks_open(&ranks, &err) == 0 && find_models(&c, s, &err) == 0) {
+        const b4c_trainer_options o = { .threads = (int)s->threads, .resume = s->resume,
+                                        .set = c.item, .n_set = c.n, .ranks = ranks };
+        if (ranks) cli_catch_user_signal();
         trainer = b4c_trainer_open(s->text.item[0], &o, &err);
     }
     changes_done(&c);
     if (!trainer) {
         cli_error(&err);
+        cli_ranks_close(false);
         return CLI_FAILED;
     }
     b4c_trainer_describe(trainer, &t.info);
@@ -194,6 +202,7 @@ static int run(const cli_command *self, const cli_settings *s)
     else if (rc == 0) cli_say("%s: the model is complete", t.info.output);
     else cli_say("stopped; go on with: bert4c train %s --resume", s->text.item[0]);
     b4c_trainer_free(trainer);
+    cli_ranks_close(rc >= 0);
     return rc < 0 ? CLI_FAILED : rc ? cli_stop_code() : CLI_DONE;
 }
 

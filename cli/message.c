@@ -5,6 +5,7 @@
 #include <string.h>
 
 static bool quiet;
+static int rank = -1;
 static void (*wipe_line)(void);
 
 int cli_fail(b4c_error *err, int code, const char *format, ...)
@@ -23,6 +24,8 @@ int cli_exit_code(const b4c_error *err) { return err->code == B4C_E_ARG ? CLI_US
 
 void cli_be_quiet(void) { quiet = true; }
 
+void cli_be_rank(int number) { rank = number; }
+
 void cli_on_message(void (*wipe)(void)) { wipe_line = wipe; }
 
 static void put_line(char *line)
@@ -31,7 +34,8 @@ static void put_line(char *line)
     for (unsigned char *p = (unsigned char *)line; *p; p++)
         if (*p < 0x20 || *p == 0x7f) *p = '?';
     if (wipe_line) wipe_line();
-    fprintf(stderr, "bert4c: %s\n", line);
+    if (rank > 0) fprintf(stderr, "bert4c: rank %d: %s\n", rank, line);
+    else fprintf(stderr, "bert4c: %s\n", line);
     fflush(stderr);
 }
 

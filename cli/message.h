@@ -20,6 +20,8 @@ int cli_exit_code(const b4c_error *);
 void cli_say(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void cli_error(const b4c_error *err);
 void cli_be_quiet(void);
+/* Of several processes that speak at once: errors begin with "rank N". */
+void cli_be_rank(int rank);
 
 /* A line that the next message must wipe first: set by the progress line. */
 void cli_on_message(void (*wipe)(void));

@@ -26,5 +26,7 @@ void cli_catch_signals(void)
     catch_one(SIGHUP);
 }
 
+void cli_catch_user_signal(void) { catch_one(SIGUSR1); }
+
 bool cli_stopped(void) { return caught != 0; }
 int cli_stop_code(void) { return 128 + caught; }

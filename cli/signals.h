@@ -5,6 +5,7 @@
 #include <stdbool.h>
 
 void cli_catch_signals(void); /* interrupt, terminate, hang up */
+void cli_catch_user_signal(void); /* USR1 too: what mpirun hands on without an end */
 bool cli_stopped(void);
 int cli_stop_code(void); /* 128 + the signal */
 #endif

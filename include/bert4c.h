@@ -683,11 +683,27 @@ B4C_API int b4c_overlap_measure(const char *found, size_t found_size, const char
  */
 typedef struct b4c_trainer b4c_trainer;
 
+/* Processes that train one model together, each from its share of a step's batches: n ranks take n
+ * times as many batches a step as one, and learn from them what one rank would with n times the
+ * `accumulate` of the recipe, to the rounding of sums. Whoever starts them gives these functions
+ * (the command has them for Open MPI); all ranks call them in the same order. They return 0, or a
+ * negative code and *err. */
+typedef struct b4c_world {
+    int rank, n;             /* this one, 0 .. n-1 */
+    /* x[i] becomes the sum of all ranks' x[i]; may return before that is done */
+    int (*add)(void *self, float *x, size_t n, b4c_error *err);
+    int (*wait)(void *self, b4c_error *err);     /* until all that was begun is done */
+    int (*add_doubles)(void *self, double *x, int n, b4c_error *err);    /* done on return */
+    int (*share)(void *self, void *data, size_t bytes, b4c_error *err);  /* rank 0's to all */
+    void *self;
+} b4c_world;
+
 typedef struct b4c_trainer_options {
     int threads;             /* 0: b4c_cpu_count(). Results are the same with any number */
     bool resume;             /* go on from the checkpoint in the recipe's output folder */
     const char *const *set;  /* [n_set] changes to the recipe: "optimiser.rate=1e-4" */
     int n_set;
+    const b4c_world *ranks;  /* NULL: alone. Must outlive the trainer. Rank 0 alone writes */
 } b4c_trainer_options;
 
 /* NULL: the recipe, its data or its model are wrong, or there is no memory. Without `resume` an
@@ -703,7 +719,7 @@ typedef struct b4c_trainer_info {
     int64_t left_out;        /* records beside these that the task can make nothing of */
     double unknown;          /* share of unknown tokens in a sample of the data */
     int added;               /* tensors that the model's files lacked: new and random */
-    int threads;
+    int threads, ranks;
     b4c_dtype dtype;
     /* bytes: weights with masters, gradients, the optimiser's state, and an estimate of what a
      * step's activations take */
@@ -722,13 +738,16 @@ typedef struct b4c_train_report {
     bool evaluated, best;    /* held-out data were measured; and never better before */
     double measure;          /* by the recipe's metric; NaN where it is not defined */
     bool saved;              /* a checkpoint was written */
+    bool stopping;           /* some rank wishes to stop (b4c_trainer_wish_stop) */
 } b4c_train_report;
 
 /* One step. 1: taken; 0: all steps were taken before, the output folder is complete. After
  * B4C_E_NUMBER (a loss or gradient that is no number: the batch is in the output folder) or any
  * other error the weights are those of the last checkpoint or before. */
 B4C_API int b4c_trainer_step(b4c_trainer *, b4c_train_report *, b4c_error *);
-/* Write a checkpoint now: what `resume` goes on from. */
+/* The next step's report says `stopping` on every rank, so that all of them stop behind it. */
+B4C_API void b4c_trainer_wish_stop(b4c_trainer *);
+/* Write a checkpoint now: what `resume` goes on from. All ranks call it. */
 B4C_API int b4c_trainer_save(b4c_trainer *, b4c_error *);
 
 #ifdef __cplusplus

@@ -4,6 +4,7 @@
 #   (none)  compiler, make, pkg-config, libraries, cmocka: for `make`, `make test`, `make run`
 #   arm     cross compiler, emulator and the libraries for 64-bit ARM: for `make neon`
 #   clang   second compiler, with libFuzzer: for `make clang`, `make fuzz`
+#   mpi     Open MPI: for training on many machines (`make mpi`)
 #   all     everything above
 #   -n      only say what would be installed
 set -eu
@@ -12,6 +13,7 @@ BASE="gcc make pkg-config libc6-dev libjansson-dev libutf8proc-dev zlib1g-dev li
 ARM="gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user"
 ARM_FOREIGN="libc6:arm64 libjansson-dev:arm64 libutf8proc-dev:arm64 libcmocka-dev:arm64"
 CLANG="clang"
+MPI="libopenmpi-dev openmpi-bin"
 
 arm=no dry=no
 packages=$BASE
@@ -19,9 +21,10 @@ for group in "$@"; do
     case $group in
     arm)   arm=yes ;;
     clang) packages="$packages $CLANG" ;;
-    all)   arm=yes packages="$packages $CLANG" ;;
+    mpi)   packages="$packages $MPI" ;;
+    all)   arm=yes packages="$packages $CLANG $MPI" ;;
     -n)    dry=yes ;;
-    *)     sed -n '2,9s/^# \{0,1\}//p' "$0" >&2; exit 2 ;;
+    *)     sed -n '2,10s/^# \{0,1\}//p' "$0" >&2; exit 2 ;;
     esac
 done
 [ $arm = yes ] && packages="$packages $ARM"

@@ -98,6 +98,7 @@ static int open_all(opened *o, b4c_recipe *r, const b4c_trainer_options *options
                                 .open_feed = b4c_feed_open,
                                 .correlate = b4c_spearman,
                                 .resume = options->resume,
+                                .ranks = options->ranks,
                                 .source = r->from };
     parts.threads = options->threads ? options->threads : b4c_cpu_count();
     B4C_TRY(read_config(o, r, err));
@@ -155,6 +156,8 @@ int b4c_trainer_step(b4c_trainer *t, b4c_train_report *report, b4c_error *err)
 {
     return b4c_trainer_run_step(t, report, err);
 }
+
+void b4c_trainer_wish_stop(b4c_trainer *t) { t->stop = true; }
 
 int b4c_trainer_save(b4c_trainer *t, b4c_error *err)
 {

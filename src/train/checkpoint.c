@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { VERSION = 1, KINDS = 4, NAME = 24, BLOCK = 1 << 14 };
+enum { VERSION = 2, KINDS = 4, NAME = 24, BLOCK = 1 << 14 };
 
 static const char *const kinds[KINDS] = { "x", "m", "v", "ema" };
 
@@ -51,13 +51,14 @@ static b4c_stored_type stored_type(values x)
 
 static json_t *state_json(const b4c_learner *l, const b4c_standing *s, const json_t *recipe)
 {
-    return json_pack("{s:i, s:I, s:I, s:I, s:I, s:o, s:I, s:I, s:f, s:I, s:O}", "version", VERSION,
-                     "step", (json_int_t)s->step, "updates", (json_int_t)l->optimiser.t, "record",
-                     (json_int_t)s->place.record, "inside", (json_int_t)s->place.inside, "best",
-                     isfinite(s->best) ? json_real(s->best) : json_null(), "best_step",
-                     (json_int_t)s->best_step, "log_bytes", (json_int_t)s->log_bytes, "loss",
-                     isfinite(s->loss) ? s->loss : 0.0, "tokens", (json_int_t)s->tokens, "recipe",
-                     recipe);
+    return json_pack("{s:i, s:I, s:I, s:I, s:I, s:o, s:I, s:I, s:f, s:I, s:i, s:O}",
+                     "version", VERSION, "step", (json_int_t)s->step,
+                     "updates", (json_int_t)l->optimiser.t,
+                     "record", (json_int_t)s->place.record, "inside", (json_int_t)s->place.inside,
+                     "best", isfinite(s->best) ? json_real(s->best) : json_null(),
+                     "best_step", (json_int_t)s->best_step, "log_bytes", (json_int_t)s->log_bytes,
+                     "loss", isfinite(s->loss) ? s->loss : 0.0, "tokens", (json_int_t)s->tokens,
+                     "batches", s->batches, "recipe", recipe);
 }
 
 static int read_state(const json_t *o, b4c_learner *l, b4c_standing *s, const char *path,
@@ -68,7 +69,8 @@ static int read_state(const json_t *o, b4c_learner *l, b4c_standing *s, const ch
         const char *key;
         long long value;
     } n[] = { { "version", 0 }, { "step", 0 },      { "updates", 0 },   { "record", 0 },
-              { "inside", 0 },  { "best_step", 0 }, { "log_bytes", 0 }, { "tokens", 0 } };
+              { "inside", 0 },  { "best_step", 0 }, { "log_bytes", 0 }, { "tokens", 0 },
+              { "batches", 0 } };
     for (size_t i = 0; i < sizeof n / sizeof *n; i++) {
         const int found = b4c_json_int(o, n[i].key, 0, most, &n[i].value, path, err);
         if (found < 0) return found;
@@ -83,6 +85,7 @@ static int read_state(const json_t *o, b4c_learner *l, b4c_standing *s, const ch
                          .best = NAN,
                          .best_step = n[5].value,
                          .log_bytes = n[6].value,
+                         .batches = (int)n[8].value,
                          .tokens = n[7].value };
     l->optimiser.t = n[2].value;
     B4C_TRY(b4c_json_real(o, "best", &s->best, path, err));

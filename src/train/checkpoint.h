@@ -18,6 +18,7 @@ typedef struct b4c_standing {
     int64_t log_bytes;       /* of the log that belong to these steps */
     double loss;             /* of recent steps, for the progress line */
     int64_t tokens;          /* read so far */
+    int batches;             /* of a step, those of all ranks */
 } b4c_standing;
 
 /* recipe: goes into the state, so that a resumed run can be compared. */

@@ -70,6 +70,7 @@ int b4c_learner_init(b4c_learner *l, const b4c_learner_options *o, b4c_error *er
         l->square = calloc(l->leaves.pieces + 1, sizeof *l->square);
         if (!l->square) rc = b4c_fail(err, B4C_E_MEMORY, "no memory for the sums of gradients");
     }
+    if (rc == 0) rc = b4c_exchange_init(&l->exchange, o->ranks, &l->leaves, err);
     if (rc == 0) rc = b4c_optimiser_init(&l->optimiser, &l->leaves, &o->optimiser, err);
     if (rc == 0 && (b4c_tape_init(&l->tape, k, l->pool, l->net.dtype, o->memory, true) < 0 ||
                     b4c_tape_init(&l->plain, k, l->pool, l->net.dtype, o->memory, false) < 0))
@@ -90,6 +91,7 @@ void b4c_learner_done(b4c_learner *l)
     b4c_tape_done(&l->plain);
     b4c_batch_done(&l->twice);
     free(l->square);
+    b4c_exchange_done(&l->exchange);
     b4c_optimiser_done(&l->optimiser);
     b4c_leaves_done(&l->leaves);
     b4c_parameters_done(&l->list);
@@ -244,13 +246,30 @@ static int learn(b4c_learner *l, const b4c_batch *b, const totals *of, int64_t s
     return rc;
 }
 
+/* Losses of all ranks together. */
+static int add_ranks(b4c_learner *l, b4c_losses *sum, b4c_error *err)
+{
+    double x[] = { sum->tokens,           sum->vectors,           sum->classes, sum->apart,
+                   (double)sum->n_tokens, (double)sum->n_classes, (double)sum->right };
+    B4C_TRY(b4c_exchange_add(&l->exchange, x, sizeof x / sizeof *x, err));
+    *sum = (b4c_losses){ .tokens = x[0], .vectors = x[1], .classes = x[2], .apart = x[3],
+                         .n_tokens = (int)x[4], .n_classes = (int)x[5], .right = (int)x[6] };
+    return 0;
+}
+
 static int learn_all(b4c_learner *l, const b4c_batch *batches, int n, int64_t step,
                      b4c_losses *sum, b4c_error *err)
 {
     totals of = { 0, n };
     for (int i = 0; i < n; i++) of.tokens += b4c_batch_targets(&batches[i]);
     *sum = (b4c_losses){ 0 };
-    for (int i = 0; i < n; i++) B4C_TRY(learn(l, &batches[i], &of, step, i, sum, err));
+    const int ranks = b4c_exchange_ranks(&l->exchange);
+    for (int i = b4c_exchange_rank(&l->exchange); i < n; i += ranks) {
+        if (i + ranks >= n) b4c_exchange_follow(&l->exchange, &l->tape);
+        B4C_TRY(learn(l, &batches[i], &of, step, i, sum, err));
+    }
+    B4C_TRY(b4c_exchange_finish(&l->exchange, &l->tape, err));
+    B4C_TRY(add_ranks(l, sum, err));
     sum->total = sum->tokens + sum->vectors + sum->classes + sum->apart;
     return 0;
 }

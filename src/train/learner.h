@@ -10,6 +10,7 @@
  */
 #ifndef B4C_TRAIN_LEARNER_H
 #define B4C_TRAIN_LEARNER_H
+#include "train/exchange.h"
 #include "train/optimiser.h"
 #include "train/task.h"
 
@@ -36,6 +37,7 @@ typedef struct b4c_learner {
     double rate;             /* at_once: of the step */
     int bad;                 /* at_once: leaf whose gradient is no number, or -1 */
     bool halfway;            /* a step failed when some weights had moved: no more use */
+    b4c_exchange exchange;   /* with other ranks */
     b4c_batch twice;         /* R-Drop: a batch and itself again */
 } b4c_learner;
 
@@ -47,6 +49,7 @@ typedef struct b4c_learner_options {
     double clip, adversarial;
     uint64_t seed;
     b4c_pool *pool;
+    const b4c_world *ranks;  /* NULL: alone */
     size_t memory;           /* bytes for activations and their gradients */
     bool one_batch;          /* every step has one batch: where nothing must see all gradients first
                               * (clipping, FGM, LoRA), none outlives its use */
@@ -63,7 +66,8 @@ typedef struct b4c_step_result {
     int rows, out_rows;      /* that were read */
 } b4c_step_result;
 
-/* One step, number `step` (from 1), at learning rate `rate`. B4C_E_NUMBER: see above. */
+/* One step, number `step` (from 1), at learning rate `rate`, from batches [n]: of several ranks
+ * each is given all and learns from every so-many-th. B4C_E_NUMBER: see above. */
 int b4c_learner_step(b4c_learner *, const b4c_batch *batches, int n, int64_t step, double rate,
                      b4c_step_result *, b4c_error *);
 /* Without learning and dropout. */

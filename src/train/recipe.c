@@ -374,7 +374,8 @@ void b4c_recipe_done(b4c_recipe *r)
 int b4c_recipe_same(const b4c_recipe *r, const json_t *old, const char *where, b4c_error *err)
 {
     static const char *const free_keys[] = { "steps", "save", "evaluate", "memory", "output",
-                                             "note", "recompute" };
+                                             "note", "recompute", "accumulate" };
+    /* accumulate: the standing has how many batches a step is of, ranks counted */
     const char *key;
     json_t *value;
     const json_t *side[2] = { r->json, old }, *other[2] = { old, r->json };

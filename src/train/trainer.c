@@ -11,6 +11,7 @@
 #include "base/file.h"
 #include "base/pool.h"
 #include "model/save.h"
+#include "train/corpus.h"
 #include "train/curve.h"
 #include "train/evaluate.h"
 #include "train/output.h"
@@ -113,8 +114,9 @@ static int make_learner(b4c_trainer *t, b4c_error *err)
                   .layer_rate = r->layer_rate, .lora = lora },
         .optimiser = r->optimiser, .task = t->learner.task, .teacher = t->parts.teacher,
         .clip = r->clip, .adversarial = r->adversarial, .seed = r->seed, .pool = t->pool,
+        .ranks = t->parts.ranks,
         .memory = r->memory ? r->memory : machine_memory(),
-        .one_batch = r->accumulate == 1,
+        .one_batch = t->batches == 1,
     };
     return b4c_learner_init(&t->learner, &o, err);
 }
@@ -185,6 +187,11 @@ static int resume(b4c_trainer *t, b4c_error *err)
                ? b4c_checkpoint_read(path, &t->learner, &t->standing, &old, err)
                : b4c_fail(err, B4C_E_MISSING, "%s: there is no checkpoint to resume from", path);
     if (rc == 0) rc = b4c_recipe_same(&t->recipe, old, path, err);
+    if (rc == 0 && t->standing.batches != t->batches)
+        rc = b4c_fail(err, B4C_E_ARG,
+                      "%s: a step was of %d batches, and would be of %d now (\"accumulate\" times "
+                      "ranks); resume with as many",
+                      path, t->standing.batches, t->batches);
     if (rc == 0) rc = t->feed->seek(t->feed, t->standing.place, err);
     json_decref(old);
     free(path);
@@ -240,6 +247,7 @@ static void describe(b4c_trainer *t)
         .parameters = l->net.parameters, .trained = trained, .records = t->feed->records,
         .left_out = t->feed->left_out, .unknown = t->feed->unknown,
         .added = t->parts.source ? t->added : 0, .threads = b4c_pool_lanes(t->pool),
+        .ranks = b4c_exchange_ranks(&l->exchange),
         .dtype = l->net.dtype,
         .weights = l->net.bytes > masters ? l->net.bytes : masters,
         .gradients = l->leaves.total * reals,
@@ -278,31 +286,57 @@ static void change_config(b4c_trainer *t)
     }
 }
 
+static bool writes(const b4c_trainer *t) { return b4c_exchange_rank(&t->learner.exchange) == 0; }
+
+static uint64_t text_digest(const char *text)
+{
+    return b4c_bytes_hash((b4c_span){ (const unsigned char *)text, strlen(text) });
+}
+
+/* Do all ranks train the same? */
+static int agree(b4c_trainer *t, b4c_error *err)
+{
+    char *recipe = json_dumps(t->recipe.json, JSON_COMPACT | JSON_SORT_KEYS);
+    const b4c_common common[] = {
+        { "version", text_digest(B4C_VERSION) },
+        { "recipe", text_digest(recipe ? recipe : "") },
+        { "number of records", (uint64_t)t->feed->records },
+        { "set of weights", b4c_exchange_digest(&t->learner.leaves) },
+        { "step", (uint64_t)t->standing.step },
+    };
+    free(recipe);
+    return b4c_exchange_agree(&t->learner.exchange, common, sizeof common / sizeof *common, err);
+}
+
 static int begin(b4c_trainer *t, b4c_error *err)
 {
     const b4c_recipe *r = &t->recipe;
     t->standing.best = NAN;
+    t->batches = r->accumulate * (t->parts.ranks ? t->parts.ranks->n : 1);
+    t->standing.batches = t->batches;
+    if (t->batches > r->accumulate && r->adversarial > 0)
+        return b4c_fail(err, B4C_E_UNSUPPORTED,
+                        "%s: \"adversarial\" wants the gradients of all ranks before the second "
+                        "pass; train on one", r->where);
     B4C_TRY(b4c_task_make(&t->learner.task, r->task, t->parts.spec, r->classes, err));
     B4C_TRY(b4c_recipe_task(r, &t->learner.task, t->parts.spec, err));
     B4C_TRY(b4c_evaluate_begin(t, err));
     if (t->parts.threads > 1) t->pool = b4c_pool_new(t->parts.threads);
     if (t->parts.threads > 1 && !t->pool)
         return b4c_fail(err, B4C_E_MEMORY, "no %d threads to be had", t->parts.threads);
-    t->batch = calloc((size_t)r->accumulate, sizeof *t->batch);
-    if (!t->batch) return b4c_fail(err, B4C_E_MEMORY, "no memory for %d batches", r->accumulate);
-    for (int i = 0; i < r->accumulate; i++) b4c_batch_init(&t->batch[i]);
+    t->batch = calloc((size_t)t->batches, sizeof *t->batch);
+    if (!t->batch) return b4c_fail(err, B4C_E_MEMORY, "no memory for %d batches", t->batches);
+    for (int i = 0; i < t->batches; i++) b4c_batch_init(&t->batch[i]);
     b4c_batch_init(&t->measured);
     B4C_TRY(open_feed(t, false, &t->feed, err));
     if (r->evaluate) B4C_TRY(open_feed(t, true, &t->held_out, err));
     B4C_TRY(make_network(t, err));
     B4C_TRY(make_learner(t, err));
-    if (t->parts.resume) {
-        B4C_TRY(resume(t, err));
-    } else {
-        change_config(t);
-        B4C_TRY(begin_output(t, err));
-    }
-    B4C_TRY(open_log(t, err));
+    if (t->parts.resume) B4C_TRY(resume(t, err));
+    B4C_TRY(agree(t, err));
+    if (!t->parts.resume) change_config(t);
+    if (!t->parts.resume && writes(t)) B4C_TRY(begin_output(t, err));
+    if (writes(t)) B4C_TRY(open_log(t, err));
     describe(t);
     return 0;
 }
@@ -322,7 +356,7 @@ void b4c_trainer_done(b4c_trainer *t)
     if (t->log) fclose(t->log);
     if (t->feed) t->feed->free(t->feed);
     if (t->held_out) t->held_out->free(t->held_out);
-    for (int i = 0; t->batch && i < t->recipe.accumulate; i++) b4c_batch_done(&t->batch[i]);
+    for (int i = 0; t->batch && i < t->batches; i++) b4c_batch_done(&t->batch[i]);
     free(t->batch);
     b4c_batch_done(&t->measured);
     b4c_learner_done(&t->learner);
@@ -337,6 +371,7 @@ void b4c_trainer_done(b4c_trainer *t)
 
 static int write_model(b4c_trainer *t, b4c_error *err)
 {
+    if (!writes(t)) return 0;
     char *path = b4c_output_path(t->recipe.output, "model.safetensors", err);
     if (!path) return B4C_E_MEMORY;
     const int rc = b4c_network_save(path, &t->learner.list, &t->map, name_of, t, B4C_STORED_F32,
@@ -356,7 +391,7 @@ static void draw_curve(const b4c_trainer *t)
     free(picture);
 }
 
-int b4c_trainer_write_checkpoint(b4c_trainer *t, b4c_error *err)
+static int write_checkpoint(b4c_trainer *t, b4c_error *err)
 {
     if (t->learner.halfway)
         return b4c_fail(err, B4C_E_ARG,
@@ -377,10 +412,18 @@ int b4c_trainer_write_checkpoint(b4c_trainer *t, b4c_error *err)
     return rc;
 }
 
+/* With others only where all of them still have the same weights. */
+int b4c_trainer_write_checkpoint(b4c_trainer *t, b4c_error *err)
+{
+    B4C_TRY(agree(t, err));
+    return writes(t) ? write_checkpoint(t, err) : 0;
+}
+
 static void keep_bad_batches(const b4c_trainer *t)
 {
     json_t *list = json_array();
-    for (int i = 0; i < t->recipe.accumulate; i++)
+    for (int i = b4c_exchange_rank(&t->learner.exchange); i < t->batches;
+         i += b4c_exchange_ranks(&t->learner.exchange))
         json_array_append_new(list, b4c_output_batch(&t->batch[i]));
     b4c_output_json(t->recipe.output, "bad_batch.json", list, NULL);
     json_decref(list);
@@ -416,7 +459,7 @@ static int evaluate(b4c_trainer *t, b4c_train_report *r, b4c_error *err)
             t->standing.best_step = t->standing.step;
             rc = write_model(t, err);
         }
-        if (isfinite(r->measure))
+        if (isfinite(r->measure) && writes(t))
             fprintf(t->log, "{\"step\":%lld,\"%s\":%.9g,\"best\":%s}\n",
                     (long long)t->standing.step, b4c_metric_name(t->metric), r->measure,
                     r->best ? "true" : "false");
@@ -442,14 +485,14 @@ static int take_step(b4c_trainer *t, b4c_train_report *r, b4c_error *err)
 {
     const b4c_recipe *rp = &t->recipe;
     b4c_step_result result;
-    for (int i = 0; i < rp->accumulate; i++) {
+    for (int i = 0; i < t->batches; i++) {
         const int rc = b4c_trainer_batch(t, t->feed, &t->batch[i], false, err);
         if (rc < 0) return rc;
         if (rc == 0) return b4c_fail(err, B4C_E_FORMAT, "%s: the data have ended", rp->where);
     }
     r->step = t->standing.step + 1;
     r->rate = rp->rate * b4c_schedule_factor(&rp->schedule, r->step);
-    const int rc = b4c_learner_step(&t->learner, t->batch, rp->accumulate, r->step, r->rate,
+    const int rc = b4c_learner_step(&t->learner, t->batch, t->batches, r->step, r->rate,
                                     &result, err);
     if (rc == B4C_E_NUMBER) keep_bad_batches(t);
     if (rc < 0) return rc;
@@ -462,12 +505,15 @@ static int take_step(b4c_trainer *t, b4c_train_report *r, b4c_error *err)
     r->norm = result.norm;
     r->tokens = result.rows + result.out_rows;
     t->standing.step = r->step;
-    t->standing.place = t->batch[rp->accumulate - 1].next;
+    t->standing.place = t->batch[t->batches - 1].next;
     t->standing.tokens += r->tokens;
     t->standing.loss = r->loss;
     if (t->feed->records)
         r->epoch = (double)t->standing.place.record / (double)t->feed->records;
-    log_step(t, r, l);
+    if (writes(t)) log_step(t, r, l);
+    double stop = t->stop;
+    B4C_TRY(b4c_exchange_add(&t->learner.exchange, &stop, 1, err));
+    r->stopping = stop > 0;
     return 0;
 }
 

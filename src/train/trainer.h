@@ -4,7 +4,8 @@
  * Invariants: what a step does depends on the recipe and the step's number alone, so that a
  * training stopped anywhere and resumed is the one that was never stopped; the log up to a
  * checkpoint belongs to it and is cut back to it when resuming; model and checkpoint are whole
- * files at any moment.
+ * files at any moment. Of several ranks each computes all that is decided (measures, best, place),
+ * to the same bits, and rank 0 alone writes.
  */
 #ifndef B4C_TRAIN_TRAINER_H
 #define B4C_TRAIN_TRAINER_H
@@ -30,6 +31,7 @@ typedef struct b4c_trainer_parts {
     const b4c_tokenizer *teacher_tokenizer;
     int (*open_feed)(b4c_feed **, const b4c_feed_wish *, b4c_error *);
     b4c_correlate_fn correlate;
+    const b4c_world *ranks;      /* NULL: alone */
     int threads;
     bool resume;
 } b4c_trainer_parts;
@@ -43,11 +45,13 @@ struct b4c_trainer {
     char (*name)[B4C_LEAF_NAME]; /* [list.n] of the source's tensors */
     b4c_pool *pool;
     b4c_feed *feed, *held_out;
-    b4c_batch *batch;            /* [accumulate] */
+    b4c_batch *batch;            /* [batches] of a step, those of all ranks */
+    int batches;
     b4c_batch measured;
     b4c_standing standing;
     b4c_metric metric;
     FILE *log;
+    bool stop;                   /* this rank wishes to */
     int added;                   /* tensors that the source lacked */
     b4c_trainer_info info;
 };
