@@ -51,7 +51,8 @@ FLAGS_neon   :=
 ISA_FILES := $(foreach i,$(ALL_ISA),%_$(i).c)
 SRC := $(sort $(wildcard src/*/*.c src/*/*/*.c))
 SRC := $(filter-out $(foreach i,$(filter-out $(ISA_$(ARCH)),$(ALL_ISA)),%_$(i).c),$(SRC))
-CLI := $(sort $(wildcard cli/*.c))
+MPI_SRC := cli/ranks_mpi.c
+CLI := $(filter-out $(MPI_SRC),$(sort $(wildcard cli/*.c)))
 OBJ     := $(SRC:%.c=$(BUILD)/%.o) $(BUILD)/src/text/words_data.o
 CLI_OBJ := $(CLI:%.c=$(BUILD)/%.o)
 
@@ -153,7 +154,7 @@ MPI_SO := $(BUILD)/bert4c-mpi.so
 MPICC  ?= mpicc
 HAS_MPI = $(if $(SAN),,$(shell command -v $(MPICC)))
 mpi: $(MPI_SO)
-$(MPI_SO): cli/mpi/ranks_mpi.c cli/mpi/ranks_mpi.h include/bert4c.h
+$(MPI_SO): $(MPI_SRC) cli/ranks_mpi.h include/bert4c.h
 	@mkdir -p $(@D)
 	@$(if $(Q),echo "  MPICC   $@",:)
 	$(Q)$(MPICC) $(CPPFLAGS) $(OUTSIDE) $(filter-out $(SAN),$(CFLAGS)) -shared -o $@ $<

@@ -1,6 +1,6 @@
 /* ranks.c - see ranks.h. */
 #include "ranks.h"
-#include "mpi/ranks_mpi.h"
+#include "ranks_mpi.h"
 #include "path.h"
 #include <dlfcn.h>
 #include <stdlib.h>

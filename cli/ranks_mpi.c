@@ -3,7 +3,7 @@
  * MPI moves data only inside its calls, so each new sum also asks how the older ones fare. One
  * thread talks to MPI, the training's.
  */
-#include "cli/mpi/ranks_mpi.h"
+#include "ranks_mpi.h"
 #include <mpi.h>
 #include <sched.h>
 #include <stdio.h>
