@@ -1,8 +1,8 @@
 /* ranks.h - the other processes of a training that mpirun started.
  *
  * MPI is no part of the command: where mpirun started it with more than one rank, it opens
- * bert4c-mpi.so, which stands beside it or in ../lib and is built where Open MPI is (ranks_mpi.c). So
- * nobody else loads MPI's libraries or waits for them.
+ * bert4c-mpi.so, which stands beside it or in ../lib and is built where Open MPI is
+ * (ranks_mpi.c). So nobody else loads MPI's libraries or waits for them.
  */
 #ifndef CLI_RANKS_H
 #define CLI_RANKS_H
