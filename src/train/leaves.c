@@ -14,9 +14,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Elements that 64 bytes hold: gradients of one slot begin at multiples. */
-enum { STEP = B4C_ALIGN / sizeof(b4c_real) };
-
 static bool in_list(const char *const *words, int n, const char *name)
 {
     for (int i = 0; i < n; i++)
@@ -107,8 +104,6 @@ static int first_of_slot(const b4c_leaves *l, int i)
     return first;
 }
 
-static size_t padded(size_t n) { return (n + STEP - 1) / STEP * STEP; }
-
 /* Does a leaf of the slot whose first leaf is i learn? */
 static bool slot_learns(const b4c_leaves *l, int i)
 {
@@ -132,14 +127,14 @@ static void place(b4c_leaves *l, const b4c_leaf_options *o, size_t *at_of_slot)
         const int first = first_of_slot(l, i);
         if (first == i) {
             at_of_slot[i] = l->total;
-            if (slot_learns(l, i)) l->total += padded(n);
+            if (slot_learns(l, i)) l->total += b4c_padded(n);
         }
         f->in_slot = offset_in_slot(f->p);
         f->at = at_of_slot[first] + f->in_slot;
     }
     for (int i = l->parameters; i < l->n; i++) {
         l->item[i].at = l->total;
-        l->total += padded(l->item[i].n);
+        l->total += b4c_padded(l->item[i].n);
     }
     for (int i = 0; i < l->n; i++) {
         b4c_leaf *f = &l->item[i];

@@ -17,17 +17,10 @@ static bool is_target(const b4c_named_parameter *x, const b4c_lora_options *o)
             x->p->role == B4C_ROLE_CROSS_QUERY || x->p->role == B4C_ROLE_CROSS_VALUE);
 }
 
-/* Elements between 64-byte boundaries. */
-static size_t padded(size_t n)
-{
-    const size_t step = B4C_ALIGN / sizeof(b4c_real);
-    return (n + step - 1) / step * step;
-}
-
 static size_t factor_size(const b4c_parameter *p, int rank, size_t *of_a)
 {
-    *of_a = padded((size_t)rank * (size_t)p->cols);
-    return *of_a + padded((size_t)rank * (size_t)p->rows);
+    *of_a = b4c_padded((size_t)rank * (size_t)p->cols);
+    return *of_a + b4c_padded((size_t)rank * (size_t)p->rows);
 }
 
 /* Uniform within 1 / sqrt(in), as the authors and PEFT begin. */

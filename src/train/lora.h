@@ -10,6 +10,13 @@
 #define B4C_TRAIN_LORA_H
 #include "model/network.h"
 
+/* Elements up to the next 64-byte boundary: where the runs of a block begin. */
+static inline size_t b4c_padded(size_t n)
+{
+    const size_t step = B4C_ALIGN / sizeof(b4c_real);
+    return (n + step - 1) / step * step;
+}
+
 typedef struct b4c_lora_options {
     int rank;                    /* 0: none */
     double alpha;
