@@ -168,6 +168,7 @@ static void every_integer_type_is_read(void **state)
 
 /* ---- shards --------------------------------------------------------------------------------- */
 
+/* Report L19: of a model in shards, the file that is not there is named. */
 static void an_index_that_lies_is_refused(void **state)
 {
     (void)state;

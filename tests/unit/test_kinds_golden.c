@@ -243,6 +243,7 @@ static void open_all(maker *m)
     json_decref(rows);
 }
 
+/* Report T02: SentencePiece models have offsets too. */
 static void offsets_hold_for_random_texts_in_every_kind(void **state)
 {
     (void)state;

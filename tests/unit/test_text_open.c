@@ -542,6 +542,7 @@ static int make_damaged(const void *bytes, size_t n, void *arg, b4c_error *err)
     return 0;
 }
 
+/* Report T22: a vocabulary that a tool did not expect ended its process. */
 static void any_damage_is_an_error_or_another_tokenizer(void **state)
 {
     (void)state;

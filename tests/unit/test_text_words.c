@@ -145,6 +145,7 @@ static void a_vocabulary_with_thousands_of_words_is_cut_into_words(void **state)
     }
 }
 
+/* Report T11: offsets of RoFormer's word vocabularies were wrong where BERT's were right. */
 static void offsets_hold_for_random_texts(void **state)
 {
     (void)state;
