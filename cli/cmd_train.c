@@ -30,16 +30,17 @@ typedef struct teller {
 static void say_plan(const b4c_trainer_info *i)
 {
     char a[32], b[32], c[32], d[32], e[32], sum[32];
-    const long long all = (long long)(i->weights + i->gradients + i->state + i->activations);
+    const long long all =
+        (long long)(i->weights + i->gradients + i->state + i->activations + i->rest);
     cli_say("%s: task %s, %s parameters of which %s learn, %s, %s on %d thread%s (%s)", i->output,
             i->task, cli_count_text(i->parameters, a), cli_count_text(i->trained, b), i->optimiser,
             b4c_dtype_name(i->dtype), i->threads, i->threads == 1 ? "" : "s", b4c_isa_name());
     if (i->ranks > 1)
         cli_say("%d ranks: a step has %d times the batches of the recipe", i->ranks, i->ranks);
-    cli_say("memory about %s: weights %s, gradients %s, optimiser %s, activations %s",
+    cli_say("memory at most %s: weights %s, gradients %s, optimiser %s, activations %s, else %s",
             cli_bytes_text(all, sum), cli_bytes_text((long long)i->weights, a),
             cli_bytes_text((long long)i->gradients, b), cli_bytes_text((long long)i->state, c),
-            cli_bytes_text((long long)i->activations, d));
+            cli_bytes_text((long long)i->activations, d), cli_bytes_text((long long)i->rest, e));
     if (i->records)
         cli_say("%s records of data, %s steps", cli_count_text(i->records, a),
                 cli_count_text(i->steps, e));

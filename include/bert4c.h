@@ -721,9 +721,10 @@ typedef struct b4c_trainer_info {
     int added;               /* tensors that the model's files lacked: new and random */
     int threads, ranks;
     b4c_dtype dtype;
-    /* bytes: weights with masters, gradients, the optimiser's state, and an estimate of what a
-     * step's activations take */
-    size_t weights, gradients, state, activations;
+    /* Bytes, found by a rehearsal of the largest batch. gradients 0: each moves its weights as soon
+     * as it is whole, and is not kept. activations: with their gradients, and evaluating. rest: the
+     * data's index, tokenizer, all that the process had before; not pages of mapped files. */
+    size_t weights, gradients, state, activations, rest;
 } b4c_trainer_info;
 B4C_API void b4c_trainer_describe(const b4c_trainer *, b4c_trainer_info *);
 

@@ -68,6 +68,16 @@ void b4c_block_free(void *block, size_t bytes)
         free(block);
 }
 
+size_t b4c_memory_resident(void)
+{
+    unsigned long long all = 0, mapped = 0;
+    FILE *f = fopen("/proc/self/statm", "r");
+    if (!f) return 0;
+    const bool found = fscanf(f, "%*u %llu %llu", &all, &mapped) == 2 && all > mapped;
+    fclose(f);
+    return found ? (size_t)(all - mapped) * page_size() : 0;
+}
+
 /* ---- arena ---------------------------------------------------------------------------------- */
 
 int b4c_arena_init(b4c_arena *a, size_t limit)
@@ -89,6 +99,13 @@ void b4c_arena_done(b4c_arena *a)
 {
     if (a->base) munmap(a->base, a->limit);
     *a = (b4c_arena){ 0 };
+}
+
+void b4c_arena_sparse(b4c_arena *a)
+{
+#ifdef MADV_NOHUGEPAGE
+    if (a->base) (void)madvise(a->base, a->limit, MADV_NOHUGEPAGE);
+#endif
 }
 
 void *b4c_arena_take(b4c_arena *a, size_t bytes)

@@ -10,6 +10,9 @@
  * when there is none. */
 void *b4c_block_new(size_t bytes);
 void b4c_block_free(void *block, size_t bytes); /* takes NULL */
+/* Bytes that this process has in memory, without those of mapped files. 0: the system does not
+ * say. */
+size_t b4c_memory_resident(void);
 
 /* A stack of memory that never moves: address space for `limit` bytes is reserved at once, pages
  * come when first touched and stay. Not thread-safe. */
@@ -21,6 +24,8 @@ int b4c_arena_init(b4c_arena *, size_t limit); /* 0, or -1: no address space */
 void b4c_arena_done(b4c_arena *);
 /* 64-byte aligned, not zeroed. NULL: over the limit. */
 void *b4c_arena_take(b4c_arena *, size_t bytes);
+/* Small pages from here on: little of it will be touched, here and there. */
+void b4c_arena_sparse(b4c_arena *);
 /* Give pages above `keep` bytes back to the system. Only when nothing above is in use. */
 void b4c_arena_trim(b4c_arena *, size_t keep);
 

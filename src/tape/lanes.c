@@ -38,7 +38,7 @@ static void take_parts(void *arg, int lane, int lanes)
 static void divide(b4c_tape *t, b4c_units_fn fn, void *arg, int n, int grain, int step)
 {
     const int lanes = b4c_lanes(t);
-    if (n <= 0) return;
+    if (n <= 0 || t->dry) return;
     if (lanes == 1 || n < 2 * (long)grain || n <= step) {
         fn(t, arg, 0, n, 0);
         return;

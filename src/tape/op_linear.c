@@ -84,6 +84,13 @@ static void activation_back(b4c_tape *t, void *arg, int begin, int end, int lane
                          (size_t)(end - begin) * a->cols);
 }
 
+static b4c_real *zero_rows(b4c_tape *t, int rows, int cols)
+{
+    b4c_real *x = b4c_take_rows(t, rows, cols);
+    if (x && !t->dry) memset(x, 0, (size_t)rows * (size_t)cols * sizeof *x);
+    return x;
+}
+
 /* The weight as rows [n, k]: the master, or where it is not trained, what the panels hold. */
 static const b4c_real *rows_of_weight(b4c_tape *t, const b4c_weight *w)
 {
@@ -92,13 +99,6 @@ static const b4c_real *rows_of_weight(b4c_tape *t, const b4c_weight *w)
     for (int i = 0; rows && i < w->packed.n; i++)
         b4c_packed_row(&w->packed, i, b4c_row(rows, w->packed.k, i));
     return rows;
-}
-
-static b4c_real *zero_rows(b4c_tape *t, int rows, int cols)
-{
-    b4c_real *x = b4c_take_rows(t, rows, cols);
-    if (x) memset(x, 0, (size_t)rows * (size_t)cols * sizeof *x);
-    return x;
 }
 
 static void scale_all(b4c_real *x, int n, b4c_real factor)
@@ -134,9 +134,8 @@ static void linear_back(b4c_tape *t, const b4c_record *r)
     b4c_real *dw = b4c_slot_grad(t, a->w.slot, n, k), *db = b4c_slot_grad(t, a->w.bias.slot, 1, n);
     assert(dy_ld == n);
     if (a->before) {
-        b4c_real *back = b4c_take_rows(t, rows, n);
+        b4c_real *back = zero_rows(t, rows, n);
         if (!back) return;
-        memset(back, 0, (size_t)rows * (size_t)n * sizeof *back);
         activation act = { a->act, a->before, dz, back, (size_t)n };
         b4c_each_rows(t, activation_back, &act, rows, b4c_grain(t, 8.0 * n));
         dz = back;

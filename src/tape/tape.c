@@ -39,6 +39,13 @@ int b4c_tape_init(b4c_tape *t, const b4c_kernels *kernels, b4c_pool *pool, b4c_d
     return 0;
 }
 
+void b4c_tape_dry(b4c_tape *t)
+{
+    t->dry = true;
+    b4c_arena_sparse(&t->arena);
+    b4c_arena_sparse(&t->lives.arena);
+}
+
 void b4c_tape_done(b4c_tape *t)
 {
     if (!t) return;
@@ -410,7 +417,8 @@ static b4c_real *born(b4c_tape *t, b4c_slot *slot)
     if (!at) return NULL;
     memmove(l->life + i + 1, l->life + i, (size_t)(l->n++ - i) * sizeof *l->life);
     l->life[i] = (b4c_life){ at, at + bytes, slot };
-    slot->g = memset(at, 0, bytes);
+    slot->g = (b4c_real *)(void *)at;
+    if (!t->dry) memset(at, 0, bytes);
     return slot->g;
 }
 

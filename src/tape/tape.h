@@ -111,6 +111,7 @@ struct b4c_tape {
     b4c_first_read *first_read; /* in the order of records */
     int n_first_reads, first_read_room;
     int waiting;       /* of a backward: of first_read, those whose gradients are not whole yet */
+    bool dry;          /* ops take memory, leave records and compute nothing (b4c_tape_dry) */
     bool in_part;   /* the first run of a part (b4c_recomputed) */
     /* A backward gives back what it has used: less memory, and when it returns nothing of the
      * recording may be read or sent back again, the loss neither. */
@@ -135,6 +136,9 @@ typedef enum b4c_want { B4C_ROWS = 1, B4C_OPERAND = 2, B4C_BOTH = 3, B4C_HALF = 
 int b4c_tape_init(b4c_tape *, const b4c_kernels *, b4c_pool *, b4c_dtype, size_t limit,
                   bool recording);
 void b4c_tape_done(b4c_tape *);
+/* From here on the tape only finds out what its peaks are: results are not to be read. It touches
+ * little of what it takes, so its limit may be beyond what the machine has. */
+void b4c_tape_dry(b4c_tape *);
 /* Forget all tensors, records and gradients; clears `failed`. */
 void b4c_tape_reset(b4c_tape *);
 /* loss [1, 1]; adds to the gradients of arrays and weights. A second loss of the same recording may

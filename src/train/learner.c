@@ -54,7 +54,6 @@ static void use_the_rest(b4c_learner *l)
 
 int b4c_learner_init(b4c_learner *l, const b4c_learner_options *o, b4c_error *err)
 {
-    const b4c_kernels *k = b4c_kernels_get();
     l->task = o->task;
     l->teacher = o->teacher;
     l->clip = o->clip;
@@ -72,17 +71,23 @@ int b4c_learner_init(b4c_learner *l, const b4c_learner_options *o, b4c_error *er
     }
     if (rc == 0) rc = b4c_exchange_init(&l->exchange, o->ranks, &l->leaves, err);
     if (rc == 0) rc = b4c_optimiser_init(&l->optimiser, &l->leaves, &o->optimiser, err);
-    if (rc == 0 && (b4c_tape_init(&l->tape, k, l->pool, l->net.dtype, o->memory, true) < 0 ||
-                    b4c_tape_init(&l->plain, k, l->pool, l->net.dtype, o->memory, false) < 0))
-        rc = b4c_fail(err, B4C_E_MEMORY, "no address space for %zu MiB of activations",
-                      o->memory >> 20);
+    if (rc < 0) b4c_learner_done(l);
+    return rc;
+}
+
+int b4c_learner_limit(b4c_learner *l, size_t step, size_t plain, b4c_error *err)
+{
+    const b4c_kernels *k = b4c_kernels_get();
+    if (b4c_tape_init(&l->tape, k, l->pool, l->net.dtype, step, true) < 0 ||
+        b4c_tape_init(&l->plain, k, l->pool, l->net.dtype, plain, false) < 0)
+        return b4c_fail(err, B4C_E_MEMORY, "no address space for %zu MiB of activations",
+                        step >> 20);
     l->tape.spend = true;
     if (l->at_once) {
         l->tape.whole = use_gradient;
         l->tape.whole_arg = l;
     }
-    if (rc < 0) b4c_learner_done(l);
-    return rc;
+    return 0;
 }
 
 void b4c_learner_done(b4c_learner *l)
@@ -257,6 +262,51 @@ static int add_ranks(b4c_learner *l, b4c_losses *sum, b4c_error *err)
     return 0;
 }
 
+static void drop_gradient(void *arg, b4c_slot *slot)
+{
+    b4c_slot_drop(arg, slot);
+}
+
+/* The teacher's memory and that of measuring stand in the same arena, one after the other. */
+static void rehearse_plain(b4c_learner *l, const b4c_batch *b, bool measures, b4c_tape *plain)
+{
+    b4c_losses one;
+    const b4c_task_call call = { .batch = b, .token_share = 1, .vector_share = 1 };
+    if (l->task.vectors == B4C_VECTORS_FOLLOW) {
+        const b4c_batch clean = { .n_rows = b->n_teacher, .n_seq = b->n_seq,
+                                  .ids = b->teacher_ids, .seq_off = b->teacher_off };
+        const b4c_task task = { .mask = B4C_MASK_FULL, .pooling = l->teacher.pooling };
+        plain->dtype = l->teacher.net->dtype;
+        b4c_unit(plain, b4c_task_vectors(plain, l->teacher.net, &task, &clean));
+        plain->dtype = l->net.dtype;
+        b4c_tape_reset(plain);
+    }
+    b4c_task t = l->task;
+    if (t.vectors == B4C_VECTORS_FOLLOW) t.vectors = B4C_VECTORS_CONTRAST;
+    if (measures) b4c_task_loss(plain, &l->net, &t, &call, &one);
+}
+
+int b4c_learner_rehearse(b4c_learner *l, const b4c_batch *b, bool measures, b4c_tape *step,
+                         b4c_tape *plain, b4c_error *err)
+{
+    b4c_losses one;
+    const b4c_batch *seen = readings(l, b, err);
+    if (!seen) return B4C_E_MEMORY;
+    b4c_task task = l->task;         /* without a teacher's cosines, which are small */
+    if (task.vectors == B4C_VECTORS_FOLLOW) task.vectors = B4C_VECTORS_CONTRAST;
+    const b4c_task_call call = { .batch = seen, .twice = seen != b, .token_share = 1,
+                                 .vector_share = 1, .drop = { task.dropout, 0, 0 } };
+    step->spend = true;
+    if (l->at_once) {
+        step->whole = drop_gradient;
+        step->whole_arg = step;
+    }
+    const b4c_tensor loss = b4c_task_loss(step, &l->net, &task, &call, &one);
+    b4c_backward(step, loss);
+    rehearse_plain(l, b, measures, plain);
+    return step->failed || plain->failed ? over_memory(step, seen, err) : 0;
+}
+
 static int learn_all(b4c_learner *l, const b4c_batch *batches, int n, int64_t step,
                      b4c_losses *sum, b4c_error *err)
 {
@@ -395,20 +445,4 @@ int b4c_learner_begin(const b4c_network *net, b4c_parameters *list, double devia
     }
     free(row);
     return row ? n : B4C_E_MEMORY;
-}
-
-size_t b4c_learner_estimate(const b4c_spec *s, const b4c_task *k, int rows, int out_rows)
-{
-    /* Rows that a layer keeps for its way back: qkv, attention, its output, two norms with their
-     * sums, the inner rows before and after the activation; and one layer's gradients. */
-    const size_t w = (size_t)s->width, q = (size_t)(s->heads * s->head_size),
-                 kv = (size_t)(s->kv_heads * s->head_size), inner = (size_t)s->inner;
-    const bool rotary = s->positions == B4C_POSITION_ROTARY;
-    const size_t layer = (q + 2 * kv) * (rotary ? 2 : 1) + q + 2 * w + 2 * w * (s->pre_norm + 1) +
-                         inner * (s->gated ? 4 : 2);
-    const size_t asked = (size_t)(s->decoder_layers ? out_rows : k->tokens ? rows : 0);
-    size_t reals = (size_t)rows * layer * (size_t)(s->layers + 1) +
-                   (size_t)out_rows * (layer + q + 2 * kv + 2 * w) * (size_t)s->decoder_layers;
-    reals += asked * (2 * (size_t)s->vocabulary + 4 * w);
-    return reals * sizeof(b4c_real);
 }

@@ -50,14 +50,15 @@ typedef struct b4c_learner_options {
     uint64_t seed;
     b4c_pool *pool;
     const b4c_world *ranks;  /* NULL: alone */
-    size_t memory;           /* bytes for activations and their gradients */
     bool one_batch;          /* every step has one batch: where nothing must see all gradients first
                               * (clipping, FGM, LoRA), none outlives its use */
 } b4c_learner_options;
 
 /* net and list are filled (b4c_network_load or _init with `trained`); the learner owns them from
- * here on, also when this fails. */
+ * here on, also when this fails. It learns when it has been given memory (b4c_learner_limit). */
 int b4c_learner_init(b4c_learner *, const b4c_learner_options *, b4c_error *);
+/* Memory that a step may take for activations and gradients, and measuring or a teacher: bytes. */
+int b4c_learner_limit(b4c_learner *, size_t step, size_t plain, b4c_error *);
 void b4c_learner_done(b4c_learner *);
 
 typedef struct b4c_step_result {
@@ -70,6 +71,10 @@ typedef struct b4c_step_result {
  * each is given all and learns from every so-many-th. B4C_E_NUMBER: see above. */
 int b4c_learner_step(b4c_learner *, const b4c_batch *batches, int n, int64_t step, double rate,
                      b4c_step_result *, b4c_error *);
+/* The takings of a step on the batch, and with `measures` of b4c_learner_measure on it, on two dry
+ * tapes, one that records and one that does not. */
+int b4c_learner_rehearse(b4c_learner *, const b4c_batch *, bool measures, b4c_tape *step,
+                         b4c_tape *plain, b4c_error *);
 /* Without learning and dropout. */
 int b4c_learner_measure(b4c_learner *, const b4c_batch *, b4c_losses *, b4c_error *);
 /* Cosine [n_examples] of each example's first two sequences, of which it must have two. */
@@ -80,6 +85,4 @@ int b4c_learner_cosines(b4c_learner *, const b4c_batch *, double *cosine, b4c_er
  * (Radford et al. 2019). only_missing: those that the checkpoint lacked. Returns how many. */
 int b4c_learner_begin(const b4c_network *, b4c_parameters *, double deviation, uint64_t seed,
                       bool only_missing);
-/* Bytes that a step on so many rows will take for activations and gradients of them, about. */
-size_t b4c_learner_estimate(const b4c_spec *, const b4c_task *, int rows, int out_rows);
 #endif

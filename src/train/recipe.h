@@ -57,7 +57,7 @@ typedef struct b4c_recipe {
     const char *lora_targets[B4C_RECIPE_WORDS], *lora_also[B4C_RECIPE_WORDS];
     b4c_lora_options lora;              /* its words are those above */
     bool recompute;
-    size_t memory;                      /* bytes for activations; 0: not said */
+    size_t memory;                      /* bytes for all of it; 0: not said */
 } b4c_recipe;
 
 /* path: the recipe's file. set [n_set]: "a.b=value". After failure there is nothing to free. */

@@ -11,6 +11,7 @@
 #include "base/file.h"
 #include "base/pool.h"
 #include "model/save.h"
+#include "train/budget.h"
 #include "train/corpus.h"
 #include "train/curve.h"
 #include "train/evaluate.h"
@@ -94,14 +95,6 @@ static int make_network(b4c_trainer *t, b4c_error *err)
     return t->added < 0 ? b4c_fail(err, B4C_E_MEMORY, "no memory for random weights") : 0;
 }
 
-static size_t machine_memory(void)
-{
-    const long pages = sysconf(_SC_PHYS_PAGES), bytes = sysconf(_SC_PAGESIZE);
-    const size_t least = (size_t)1 << 30;
-    const size_t all = pages > 0 && bytes > 0 ? (size_t)pages * (size_t)bytes : least;
-    return all > least ? all : least;
-}
-
 static int make_learner(b4c_trainer *t, b4c_error *err)
 {
     const b4c_recipe *r = &t->recipe;
@@ -115,7 +108,6 @@ static int make_learner(b4c_trainer *t, b4c_error *err)
         .optimiser = r->optimiser, .task = t->learner.task, .teacher = t->parts.teacher,
         .clip = r->clip, .adversarial = r->adversarial, .seed = r->seed, .pool = t->pool,
         .ranks = t->parts.ranks,
-        .memory = r->memory ? r->memory : machine_memory(),
         .one_batch = t->batches == 1,
     };
     return b4c_learner_init(&t->learner, &o, err);
@@ -232,12 +224,9 @@ static void describe(b4c_trainer *t)
 {
     const b4c_recipe *r = &t->recipe;
     const b4c_learner *l = &t->learner;
-    const size_t reals = sizeof(b4c_real), masters = (size_t)l->net.parameters * reals;
     int64_t trained = 0;
     for (int i = 0; i < l->leaves.n; i++)
         if (b4c_leaf_learns(&l->leaves.item[i])) trained += (int64_t)l->leaves.item[i].n;
-    const int length = r->max_length ? r->max_length : 128;
-    const int rows = r->batch_tokens ? r->batch_tokens : r->batch_examples * length;
     t->info = (b4c_trainer_info){
         .task = b4c_task_name(r->task), .output = r->output,
         .architecture = t->parts.spec->architecture,
@@ -249,10 +238,11 @@ static void describe(b4c_trainer *t)
         .added = t->parts.source ? t->added : 0, .threads = b4c_pool_lanes(t->pool),
         .ranks = b4c_exchange_ranks(&l->exchange),
         .dtype = l->net.dtype,
-        .weights = l->net.bytes > masters ? l->net.bytes : masters,
-        .gradients = l->leaves.total * reals,
-        .state = b4c_optimiser_memory(&l->optimiser),
-        .activations = b4c_learner_estimate(t->parts.spec, &l->task, rows, rows),
+        .weights = t->footprint.weights,
+        .gradients = t->footprint.gradients,
+        .state = t->footprint.state,
+        .activations = t->footprint.step + t->footprint.plain,
+        .rest = t->footprint.rest,
     };
 }
 
@@ -330,8 +320,10 @@ static int begin(b4c_trainer *t, b4c_error *err)
     b4c_batch_init(&t->measured);
     B4C_TRY(open_feed(t, false, &t->feed, err));
     if (r->evaluate) B4C_TRY(open_feed(t, true, &t->held_out, err));
+    const size_t before = b4c_memory_resident();
     B4C_TRY(make_network(t, err));
     B4C_TRY(make_learner(t, err));
+    B4C_TRY(b4c_budget_make(t, before, err));
     if (t->parts.resume) B4C_TRY(resume(t, err));
     B4C_TRY(agree(t, err));
     if (!t->parts.resume) change_config(t);

@@ -13,6 +13,7 @@
 #include "model/names.h"
 #include "train/checkpoint.h"
 #include "train/feed.h"
+#include "train/footprint.h"
 #include "train/recipe.h"
 
 /* Spearman's rank correlation; the caller's, since measures are another room. */
@@ -52,6 +53,7 @@ struct b4c_trainer {
     b4c_metric metric;
     FILE *log;
     bool stop;                   /* this rank wishes to */
+    b4c_footprint footprint;
     int added;                   /* tensors that the source lacked */
     b4c_trainer_info info;
 };

@@ -116,7 +116,7 @@ static void what_is_wrong_is_said_in_a_line(void **state)
     const run r = bert4c(NULL, "train", path, "--set", "memory=1", "--set",
                          "model.config.n_embd=256", NULL);
     assert_code(r, 1);
-    assert_says(r, "raise memory");
+    assert_says(r, "\"memory\" is 1 MiB");
 }
 
 int main(void)
