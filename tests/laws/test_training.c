@@ -510,13 +510,13 @@ static void too_little_memory_is_told_before_the_first_step(void **state)
     const size_t all = b4c_footprint_sum(&c.trainer.footprint);
     done(&c);
     char set[64];
-    snprintf(set, sizeof set, "memory=%zu", (all >> 20) - 12);
+    snprintf(set, sizeof set, "memory=%zu", (all >> 20) - 24);
     assert_fails(begin(&c, recipe, set, 1, false, &err), &err, B4C_E_MEMORY, "\"recompute\"");
     assert_non_null(strstr(err.message, "\"batch\".\"examples\" to "));
     json_decref(c.config);
     assert_fails(begin(&c, recipe, "memory=1", 1, false, &err), &err, B4C_E_MEMORY, "\"lora\"");
     json_decref(c.config);
-    snprintf(set, sizeof set, "memory=%zu", (all >> 20) + 16);
+    snprintf(set, sizeof set, "memory=%zu", (all >> 20) + 256);
     assert_ok(begin(&c, recipe, set, 1, false, &err), &err);
     go(&c, 1);
     done(&c);
