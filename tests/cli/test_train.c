@@ -35,11 +35,17 @@ static const char *recipe(const char *name, const char *rest)
     return temp_text(file, text);
 }
 
+/* Reports R03, R04: what was trained opens by the same command as any model; how many threads and
+ * which instructions a training uses is said at its start. */
 static void a_model_learns_to_count_and_complete_goes_on(void **state)
 {
     (void)state;
     const run r = bert4c(NULL, "train", recipe("counter", "\"steps\":80"), NULL);
     assert_code(r, 0);
+    assert_says(r, " thread");
+    char isa[40];
+    snprintf(isa, sizeof isa, "(%s)", b4c_isa_name());
+    assert_says(r, isa);
     assert_says(r, "step 80 of 80");
     assert_says(r, "the model is complete");
     const run c = bert4c(NULL, "complete", "-m", temp_path("counter"), "--quiet",

@@ -56,6 +56,7 @@ static int bad_names(const doc *d)
     return bad;
 }
 
+/* Report R07: published examples called what newer code no longer had. */
 static void its_commands_run_as_shown(void **state)
 {
     doc d;

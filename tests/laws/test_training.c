@@ -219,6 +219,8 @@ static void run_whole(const char *folder, const char *config, const char *rest, 
 
 /* ---- laws ------------------------------------------------------------------------------------ */
 
+/* Report R02: after resuming, losses jumped, since some of optimiser, data order and random numbers
+ * had begun anew. */
 static void a_training_resumed_at_any_step_is_the_one_never_stopped(void **state)
 {
     (void)state;
@@ -245,6 +247,29 @@ static void a_training_resumed_at_any_step_is_the_one_never_stopped(void **state
             free(recipe);
         }
     }
+}
+
+/* Report R05: what stands at no multiple of 64 bytes costs a tenth of a training's speed. */
+static void gradients_and_states_begin_at_cache_lines(void **state)
+{
+    (void)state;
+    course c;
+    b4c_error err = { 0 };
+    char *recipe = write_recipe(new_folder(), gpt2, whole);
+    assert_ok(begin(&c, recipe, NULL, 1, false, &err), &err);
+    const b4c_learner *l = &c.trainer.learner;
+    int seen = 0;
+    for (int i = 0; i < l->leaves.n; i++) {
+        const b4c_leaf *f = &l->leaves.item[i];
+        if (f->in_slot || !f->g) continue;
+        assert_int_equal((uintptr_t)f->g % B4C_ALIGN, 0);
+        assert_int_equal((uintptr_t)(l->optimiser.m + f->at) % B4C_ALIGN, 0);
+        assert_int_equal((uintptr_t)(l->optimiser.v + f->at) % B4C_ALIGN, 0);
+        seen++;
+    }
+    assert_true(seen > 10);
+    done(&c);
+    free(recipe);
 }
 
 static void threads_do_not_change_a_bit(void **state)
@@ -792,6 +817,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_training_resumed_at_any_step_is_the_one_never_stopped),
+        cmocka_unit_test(gradients_and_states_begin_at_cache_lines),
         cmocka_unit_test(threads_do_not_change_a_bit),
         cmocka_unit_test(layers_computed_again_change_no_bit),
         cmocka_unit_test(moving_weights_in_the_backward_changes_no_bit),
