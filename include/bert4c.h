@@ -56,9 +56,10 @@ typedef struct b4c_error {
 /* ---- numbers ------------------------------------------------------------------------------ */
 
 /* How weights are kept and multiplied. AUTO: bf16 where the machine multiplies it faster than
- * f32, else f32. I8: one scale an output channel for weights, one a row for activations. I4: a
- * scale and an offset for each 32 weights of a row (4.75 bits a weight), a scale for each 32
- * activations; the head that gives logits is I8, the token table bf16. */
+ * f32, else f32. I8: one scale an output channel for weights, one a row for activations (pre-norm
+ * decoders, GPT-2's and LLaMA's kin: one for each 32 of a row). I4: a scale and an offset for each
+ * 32 weights of a row (4.75 bits a weight), a scale for each 32 activations; the head that gives
+ * logits is I8, the token table bf16. */
 typedef enum b4c_dtype { B4C_AUTO, B4C_F32, B4C_BF16, B4C_I8, B4C_I4 } b4c_dtype;
 
 B4C_API const char *b4c_dtype_name(b4c_dtype);

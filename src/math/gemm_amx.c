@@ -352,7 +352,7 @@ static void (*vector_gemm)(const b4c_gemm *, int begin, int end);
 static void gemm(const b4c_gemm *g, int begin, int end)
 {
     const b4c_dtype dtype = g->w->dtype;
-    if (dtype == B4C_F32 || dtype == B4C_I4) {
+    if (dtype == B4C_F32 || g->in.form == B4C_FORM_I8_GROUPS) {
         vector_gemm(g, begin, end);
         return;
     }

@@ -136,9 +136,9 @@ static inline __m256i bytes_of_panel(__m256i w, int odd)
 
 /* ---- int4: nibbles as unsigned bytes against the row's signed ones --------------------------- */
 
-#define I4_ROWS         2
-#define I4_VECTORS      2
-#define EACH_I4_ROWS(X) X(1) X(2)
+#define GROUP_ROWS         2
+#define GROUP_VECTORS      2
+#define EACH_GROUP_ROWS(X) X(1) X(2)
 
 static inline __m256i low_nibbles(__m256i w) { return _mm256_and_si256(w, _mm256_set1_epi8(15)); }
 
@@ -169,15 +169,57 @@ static inline __m256i low_nibbles(__m256i w) { return _mm256_and_si256(w, _mm256
 #define TOTAL(s)     _mm256_cvtepi32_ps(_mm256_madd_epi16(s, _mm256_set1_epi16(1)))
 #include "math/gemm_int4_body.h"
 
+/* ---- int8 over rows in groups ---------------------------------------------------------------- */
+
+static inline __m256i plus_128(const uint8_t *p)
+{
+    return _mm256_xor_si256(load_ints(p), _mm256_set1_epi8(-128));
+}
+
+#define NAME(x)      vnni_i8_groups_##x
+#define W_V          __m256i
+#define X_V          __m256i
+#define S_V          __m256i
+#define W_LOAD(p)    plus_128(p)
+#define X_LOAD(p)    four8(p)
+#define S_FROM(n)    _mm256_set1_epi32(n)
+#define DOT(s, w, x) __asm__("%{vex%} vpdpbusd %2, %1, %0" : "+x"(s) : "x"(w), "x"(x))
+#define TOTAL(s)     _mm256_cvtepi32_ps(s)
+#include "math/gemm_int8_groups_body.h"
+
+/* Signed bytes as numbers of 16 bits, even and odd ones apart. */
+typedef struct signed_pairs { __m256i even, odd; } signed_pairs;
+static inline signed_pairs pairs_of(__m256i x)
+{
+    return (signed_pairs){ bytes_of_panel(x, 0), bytes_of_panel(x, 1) };
+}
+
+#define NAME(x)      i8_groups_##x
+#define W_V          signed_pairs
+#define X_V          signed_pairs
+#define S_V          __m256i
+#define W_LOAD(p)    pairs_of(load_ints(p))
+#define X_LOAD(p)    pairs_of(four8(p))
+#define S_FROM(n)    ((void)(n), _mm256_setzero_si256())
+#define DOT(s, w, x)                                                             \
+    s = _mm256_add_epi32(_mm256_add_epi32(s, _mm256_madd_epi16(w.even, x.even)), \
+                         _mm256_madd_epi16(w.odd, x.odd))
+#define TOTAL(s)     _mm256_cvtepi32_ps(s)
+#include "math/gemm_int8_groups_body.h"
+
 #include "math/add_body.h"
 
 /* ---- the table ------------------------------------------------------------------------------ */
 
 static void gemm(const b4c_gemm *g, int begin, int end)
 {
+    const bool groups = g->in.form == B4C_FORM_I8_GROUPS, vnni = b4c_cpu_get()->avx_vnni;
     switch (g->w->dtype) {
-    case B4C_I4: (b4c_cpu_get()->avx_vnni ? vnni_i4_gemm : i4_gemm)(g, begin, end); break;
-    case B4C_I8: (b4c_cpu_get()->avx_vnni ? vnni_gemm : i8_gemm)(g, begin, end); break;
+    case B4C_I4: (vnni ? vnni_i4_gemm : i4_gemm)(g, begin, end); break;
+    case B4C_I8:
+        if (groups) (vnni ? vnni_i8_groups_gemm : i8_groups_gemm)(g, begin, end);
+        else (vnni ? vnni_gemm : i8_gemm)(g, begin, end);
+        break;
     case B4C_BF16: wide_gemm(g, begin, end); break;
     default: f32_gemm(g, begin, end);
     }

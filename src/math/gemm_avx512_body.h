@@ -175,9 +175,9 @@ static inline __m512i bytes_of_panel(__m512i w, int odd)
 
 /* ---- int4: nibbles as unsigned bytes against the row's signed ones --------------------------- */
 
-#define I4_ROWS         4
-#define I4_VECTORS      2
-#define EACH_I4_ROWS(X) X(1) X(2) X(3) X(4)
+#define GROUP_ROWS         4
+#define GROUP_VECTORS      2
+#define EACH_GROUP_ROWS(X) X(1) X(2) X(3) X(4)
 
 static inline __m512i low_nibbles(__m512i w) { return _mm512_and_si512(w, _mm512_set1_epi8(15)); }
 
@@ -210,6 +210,50 @@ static inline __m512i low_nibbles(__m512i w) { return _mm512_and_si512(w, _mm512
 #include "math/gemm_int4_body.h"
 #endif
 
+/* ---- int8 over rows in groups ---------------------------------------------------------------- */
+
+#undef GROUP_ROWS
+#undef EACH_GROUP_ROWS
+#define GROUP_ROWS         6
+#define EACH_GROUP_ROWS(X) X(1) X(2) X(3) X(4) X(5) X(6)
+
+static inline __m512i plus_128(const uint8_t *p)
+{
+    return _mm512_xor_si512(_mm512_load_si512(p), _mm512_set1_epi8(-128));
+}
+
+#define NAME(x)      vnni_i8_groups_##x
+#define W_V          __m512i
+#define X_V          __m512i
+#define S_V          __m512i
+#define W_LOAD(p)    plus_128(p)
+#define X_LOAD(p)    four8(p)
+#define S_FROM(n)    _mm512_set1_epi32(n)
+#define DOT(s, w, x) __asm__("vpdpbusd %2, %1, %0" : "+v"(s) : "v"(w), "v"(x))
+#define TOTAL(s)     _mm512_cvtepi32_ps(s)
+#include "math/gemm_int8_groups_body.h"
+
+#ifndef B4C_VEC_BF16
+typedef struct signed_pairs { __m512i even, odd; } signed_pairs;
+static inline signed_pairs pairs_of(__m512i x)
+{
+    return (signed_pairs){ bytes_of_panel(x, 0), bytes_of_panel(x, 1) };
+}
+
+#define NAME(x)      i8_groups_##x
+#define W_V          signed_pairs
+#define X_V          signed_pairs
+#define S_V          __m512i
+#define W_LOAD(p)    pairs_of(_mm512_load_si512(p))
+#define X_LOAD(p)    pairs_of(four8(p))
+#define S_FROM(n)    ((void)(n), _mm512_setzero_si512())
+#define DOT(s, w, x)                                              \
+    s = _mm512_add_epi32(_mm512_add_epi32(s, _mm512_madd_epi16(w.even, x.even)), \
+                         _mm512_madd_epi16(w.odd, x.odd))
+#define TOTAL(s)     _mm512_cvtepi32_ps(s)
+#include "math/gemm_int8_groups_body.h"
+#endif
+
 #include "math/add_body.h"
 #ifdef B4C_VEC_BF16
 #include "math/add_half_body.h"
@@ -225,14 +269,19 @@ static bool narrow_bf16(void) { return false; }
 
 static void gemm(const b4c_gemm *g, int begin, int end)
 {
+    const bool groups = g->in.form == B4C_FORM_I8_GROUPS;
     switch (g->w->dtype) {
 #ifdef B4C_VEC_BF16
     case B4C_I4: vnni_i4_gemm(g, begin, end); break;
-    case B4C_I8: vnni_gemm(g, begin, end); break;
+    case B4C_I8: (groups ? vnni_i8_groups_gemm : vnni_gemm)(g, begin, end); break;
     case B4C_BF16: (narrow_bf16() ? bf16_gemm : wide_gemm)(g, begin, end); break;
 #else
     case B4C_I4: (b4c_cpu_get()->avx512_vnni ? vnni_i4_gemm : i4_gemm)(g, begin, end); break;
-    case B4C_I8: (b4c_cpu_get()->avx512_vnni ? vnni_gemm : i8_gemm)(g, begin, end); break;
+    case B4C_I8:
+        if (groups)
+            (b4c_cpu_get()->avx512_vnni ? vnni_i8_groups_gemm : i8_groups_gemm)(g, begin, end);
+        else (b4c_cpu_get()->avx512_vnni ? vnni_gemm : i8_gemm)(g, begin, end);
+        break;
     case B4C_BF16: wide_gemm(g, begin, end); break;
 #endif
     default: f32_gemm(g, begin, end);

@@ -28,6 +28,12 @@ typedef struct epilogue {
     b4c_real padded_bias[B4C_PANEL];
 } epilogue;
 
+/* In groups, a body makes numbers of its sums. */
+static inline bool sums_are_integers(const b4c_gemm *g)
+{
+    return g->w->dtype == B4C_I8 && g->in.form != B4C_FORM_I8_GROUPS;
+}
+
 /* plus_128: the sums are those of int8 rows kept as q + 128. */
 static inline void epilogue_init(epilogue *e, const b4c_gemm *g, int panel, bool plus_128)
 {
@@ -41,7 +47,7 @@ static inline void epilogue_init(epilogue *e, const b4c_gemm *g, int panel, bool
             e->padded_bias[j] = g->bias && j < e->n ? g->bias[first + j] : 0;
         e->bias = e->padded_bias;
     }
-    if (g->w->dtype == B4C_I8) {
+    if (sums_are_integers(g)) {
         e->scale = g->w->scale + first;
         e->sum128 = plus_128 ? g->w->sum128 + first : nothing;
         e->row_scale = g->in.scale;
@@ -127,6 +133,6 @@ static finish_fn finish_of(const b4c_gemm *g)
                         { finish_##act##_i8_real, finish_##act##_i8_bf16 } },
     static const finish_fn all[][2][2] = { EPILOGUE_ACTS(EPILOGUE_ROW) };
 #undef EPILOGUE_ROW
-    return all[g->act][g->w->dtype == B4C_I8][g->out.form != B4C_FORM_REAL];
+    return all[g->act][sums_are_integers(g)][g->out.form != B4C_FORM_REAL];
 }
 #endif

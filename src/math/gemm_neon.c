@@ -142,9 +142,9 @@ static inline int32x4_t dot16(int32x4_t sum, int16x8_t a, int16x8_t b)
 
 /* ---- int4: nibbles as bytes against the row's bytes ------------------------------------------ */
 
-#define I4_ROWS         2
-#define I4_VECTORS      4
-#define EACH_I4_ROWS(X) X(1) X(2)
+#define GROUP_ROWS         2
+#define GROUP_VECTORS      4
+#define EACH_GROUP_ROWS(X) X(1) X(2)
 
 #define NAME(x)      dot_i4_##x
 #define W_V          uint8x16_t
@@ -189,15 +189,51 @@ static inline float32x4_t total4(int16x8x2_t s)
 #define TOTAL(s)     total4(s)
 #include "math/gemm_int4_body.h"
 
+/* ---- int8 over rows in groups ---------------------------------------------------------------- */
+
+#define NAME(x)      dot_i8_groups_##x
+#define W_V          int8x16_t
+#define X_V          int8x16_t
+#define S_V          int32x4_t
+#define W_LOAD(p)    vreinterpretq_s8_u8(vld1q_u8(p))
+#define X_LOAD(p)    vreinterpretq_s8_u8(four8(p))
+#define S_FROM(n)    ((void)(n), vdupq_n_s32(0))
+#define DOT(s, w, x) \
+    __asm__(".arch armv8.2-a+dotprod\n\tsdot %0.4s, %1.16b, %2.16b" : "+w"(s) : "w"(w), "w"(x))
+#define TOTAL(s)     vcvtq_f32_s32(s)
+#include "math/gemm_int8_groups_body.h"
+
+/* Two products of 128 and 127 fit 16 bits; then pairs of sums widen to 32. */
+static inline int32x4_t dot_bytes(int32x4_t s, int8x16_t w, int8x16_t x)
+{
+    const int16x8_t low = vmull_s8(vget_low_s8(w), vget_low_s8(x)), high = vmull_high_s8(w, x);
+    return vaddq_s32(s, vpaddq_s32(vpaddlq_s16(low), vpaddlq_s16(high)));
+}
+
+#define NAME(x)      i8_groups_##x
+#define W_V          int8x16_t
+#define X_V          int8x16_t
+#define S_V          int32x4_t
+#define W_LOAD(p)    vreinterpretq_s8_u8(vld1q_u8(p))
+#define X_LOAD(p)    vreinterpretq_s8_u8(four8(p))
+#define S_FROM(n)    ((void)(n), vdupq_n_s32(0))
+#define DOT(s, w, x) s = dot_bytes(s, w, x)
+#define TOTAL(s)     vcvtq_f32_s32(s)
+#include "math/gemm_int8_groups_body.h"
+
 #include "math/add_body.h"
 
 /* ---- the table ------------------------------------------------------------------------------ */
 
 static void gemm(const b4c_gemm *g, int begin, int end)
 {
+    const bool groups = g->in.form == B4C_FORM_I8_GROUPS;
     switch (g->w->dtype) {
     case B4C_I4: (b4c_cpu_get()->dotprod ? dot_i4_gemm : i4_gemm)(g, begin, end); break;
-    case B4C_I8: (b4c_cpu_get()->dotprod ? dot_gemm : i8_gemm)(g, begin, end); break;
+    case B4C_I8:
+        if (groups) (b4c_cpu_get()->dotprod ? dot_i8_groups_gemm : i8_groups_gemm)(g, begin, end);
+        else (b4c_cpu_get()->dotprod ? dot_gemm : i8_gemm)(g, begin, end);
+        break;
     case B4C_BF16: wide_gemm(g, begin, end); break;
     default: f32_gemm(g, begin, end);
     }

@@ -68,9 +68,9 @@ static inline int32_t dot_bytes(int32_t sum, uint32_t w, uint32_t x)
     return sum;
 }
 
-#define I4_ROWS         1
-#define I4_VECTORS      16
-#define EACH_I4_ROWS(X) X(1)
+#define GROUP_ROWS         1
+#define GROUP_VECTORS      16
+#define EACH_GROUP_ROWS(X) X(1)
 #define PREFETCH(p)     (void)(p)
 #define NAME(x)         i4_##x
 #define W_V             uint32_t
@@ -85,11 +85,29 @@ static inline int32_t dot_bytes(int32_t sum, uint32_t w, uint32_t x)
 #define TOTAL(s)        (vec)(s)
 #include "math/gemm_int4_body.h"
 
+/* int8 weights over rows in groups */
+static inline int32_t dot_signed(int32_t sum, uint32_t w, uint32_t x)
+{
+    for (int i = 0; i < 32; i += 8) sum += (int8_t)(w >> i & 255) * (int8_t)(x >> i & 255);
+    return sum;
+}
+
+#define NAME(x)         i8_groups_##x
+#define W_V             uint32_t
+#define X_V             uint32_t
+#define S_V             int32_t
+#define W_LOAD(p)       word(p)
+#define X_LOAD(p)       word(p)
+#define S_FROM(n)       ((void)(n), 0)
+#define DOT(s, w, x)    s = dot_signed(s, w, x)
+#define TOTAL(s)        (vec)(s)
+#include "math/gemm_int8_groups_body.h"
+
 static void gemm(const b4c_gemm *g, int begin, int end)
 {
     const b4c_packed *w = g->w;
-    if (w->dtype == B4C_I4) {
-        i4_gemm(g, begin, end);
+    if (g->in.form == B4C_FORM_I8_GROUPS) {
+        (w->dtype == B4C_I4 ? i4_gemm : i8_groups_gemm)(g, begin, end);
         return;
     }
     assert(g->in.form == form(w->dtype) && g->in.cols == w->k && g->out.rows >= g->in.rows);

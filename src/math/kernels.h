@@ -32,7 +32,7 @@ typedef struct b4c_operand {
     void *data;
     /* REAL: elements from row to row. Other forms: bytes from row to row (TILE_*: of 16 rows) */
     size_t ld;
-    float *scale;            /* [rows], *_I8 only; I8_GROUPS: [rows, ld / 32] */
+    float *scale;            /* [rows], *_I8 only; I8_GROUPS: [rows, cols rounded up to 64 / 32] */
 } b4c_operand;
 
 typedef enum b4c_act {
@@ -48,6 +48,7 @@ enum { B4C_I8_COLS = 66000 };
 typedef struct b4c_packed {
     int n, k, kp;
     b4c_dtype dtype;         /* F32 (b4c_real), BF16, I8, I4 */
+    bool groups;             /* I8: its rows come as I8_GROUPS; I4's always do */
     void *panels;            /* NULL: not made (b4c_gemm_of_panel) */
     size_t bytes;            /* of panels, made or not */
     float *scale;            /* I8: [n rounded up to 32] */
@@ -57,7 +58,7 @@ typedef struct b4c_packed {
 /* y = act(x W^T + bias), into rows or into the form that a later product wants. */
 typedef struct b4c_gemm {
     const b4c_packed *w;
-    b4c_operand in;          /* [rows, k] in table->form(w->dtype) */
+    b4c_operand in;          /* [rows, k] in b4c_form_for(table, w->dtype, w->groups) */
     const b4c_real *bias;    /* [n], or NULL. Not padded */
     b4c_act act;
     b4c_operand out;         /* [rows, n]: REAL, BF16 or TILE_BF16 */
@@ -203,6 +204,13 @@ typedef struct b4c_kernels {
                    const int *pos, const b4c_real *cosine, const b4c_real *sine, bool halves,
                    bool back, bool add, int begin, int end);
 } b4c_kernels;
+
+/* The form of rows that meet weights of a dtype; groups: int8 weights of which the owner wants a
+ * scale for each 32 of a row rather than one, which is finer and, where there are tiles, slower. */
+static inline b4c_form b4c_form_for(const b4c_kernels *k, b4c_dtype weight, bool groups)
+{
+    return weight == B4C_I8 && groups ? B4C_FORM_I8_GROUPS : k->form(weight);
+}
 
 /* The table of this process. Chosen once, thread-safe. Never NULL. */
 const b4c_kernels *b4c_kernels_get(void);

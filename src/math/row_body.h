@@ -200,7 +200,8 @@ static inline void row_get_groups(row_lines from, int w, const float *scale, b4c
 /* Scales of a row. */
 static inline float *row_scales(const b4c_operand *o, int row)
 {
-    return o->scale + (size_t)row * (o->form == B4C_FORM_I8_GROUPS ? o->ld / 32 : 1);
+    const size_t each = o->form == B4C_FORM_I8_GROUPS ? b4c_round_up((size_t)o->cols, 64) / 32 : 1;
+    return o->scale + (size_t)row * each;
 }
 
 /* ---- any form but REAL ----------------------------------------------------------------------- */

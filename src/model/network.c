@@ -142,8 +142,15 @@ static void make_packed(maker *mk, b4c_weight *w, int n, int k, b4c_dtype dtype)
     void *memory = take(mk, b4c_packed_room(n, k, dtype));
     if (!memory) return;
     b4c_packed_place(&w->packed, n, k, dtype, memory);
+    w->packed.groups = dtype == B4C_I8 && (mk->net->groups || mk->net->dtype == B4C_I4);
     mk->net->bytes += w->packed.bytes + (dtype == B4C_I8 ? (size_t)n * 8 : 0);
 }
+
+/* A pre-norm decoder's stream keeps columns hundreds of times as large as the others, and no norm
+ * behind a sum stands in the way: one scale a row leaves the others nothing (SmolLM2: 43 of 164
+ * greedy tokens are float32's, in groups 76). Post-norm streams are evened out instead
+ * (even.h). */
+static bool rows_are_uneven(const b4c_spec *s) { return s->pre_norm && s->causal; }
 
 /* Logits choose tokens with nothing behind them that could even errors out: 4-bit networks have an
  * 8-bit head (SmolLM2's greedy text stays with the reference's four times as long). */
@@ -347,6 +354,7 @@ int b4c_network_init(b4c_network *net, const b4c_spec *spec, const b4c_network_o
     assert(options->dtype != B4C_AUTO && !(options->trained && options->dtype == B4C_I8));
     *net = (b4c_network){ .spec = *spec,
                           .dtype = options->dtype,
+                          .groups = options->dtype == B4C_I8 && rows_are_uneven(spec),
                           .has_pooler = options->pooler,
                           .has_head = options->head,
                           .classes = options->classes,

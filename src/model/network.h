@@ -43,6 +43,7 @@ typedef struct b4c_network_piece { void *data; size_t bytes; } b4c_network_piece
 typedef struct b4c_network {
     b4c_spec spec;
     b4c_dtype dtype;         /* of the packed weights: F32, BF16, I8, I4 (but head_out: I8) */
+    bool groups;             /* int8 ones whose rows come in groups: decoders' (network.c) */
     b4c_table token, segment;
     b4c_weight project;      /* embedding width -> width, where they differ */
     b4c_stack encoder, decoder;      /* decoder.layers 0: none */

@@ -30,6 +30,7 @@ b4c_tensor b4c_input(b4c_tape *t, const b4c_network *net, const b4c_stack *st, c
     const b4c_table *tables[3] = { &net->token };
     const int32_t *rows[3] = { ids };
     int n = 1;
+    t->groups = net->groups;
     if (t->failed) return none;
     if (s->segments) {
         tables[n] = &net->segment;
@@ -150,10 +151,10 @@ b4c_tensor b4c_pooler(b4c_tape *t, const b4c_network *net, b4c_tensor x, bool wi
 b4c_tensor b4c_logits(b4c_tape *t, const b4c_network *net, b4c_tensor x)
 {
     const b4c_spec *s = &net->spec;
+    t->groups = net->groups;
     if (s->head == B4C_HEAD_TRANSFORM) {
-        const bool same = net->head_out.packed.dtype == net->dtype;
         x = b4c_linear(t, x, &net->head_dense, s->head_act, B4C_ROWS);
-        x = b4c_normalize(t, x, none, &net->head_norm, NULL, same ? B4C_OPERAND : B4C_ROWS);
+        x = b4c_normalize(t, x, none, &net->head_norm, NULL, B4C_OPERAND);
     }
     if (s->output_scale != 1) x = b4c_scaled(t, x, (b4c_real)s->output_scale);
     return b4c_linear(t, x, &net->head_out, B4C_ACT_NONE, B4C_ROWS);

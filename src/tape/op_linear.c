@@ -228,7 +228,7 @@ b4c_tensor b4c_linear_into(b4c_tape *t, b4c_tensor y, b4c_tensor x, const b4c_we
     b4c_reads(t, w->bias.slot);
     const size_t mark = b4c_scope_open(t);
     b4c_gemm g = { .w = &w->packed, .bias = w->bias.x, .act = a.before ? B4C_ACT_NONE : act };
-    g.in = b4c_operand_as(t, &x, t->kernels->form(w->packed.dtype));
+    g.in = b4c_operand_as(t, &x, b4c_form_for(t->kernels, w->packed.dtype, w->packed.groups));
     b4c_tensor z = y;
     if (a.before) z.x = a.before;
     g.out = b4c_target(t, &z);

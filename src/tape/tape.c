@@ -134,7 +134,7 @@ static b4c_operand real_operand(b4c_tensor x)
 static b4c_tensor fresh(b4c_tape *t, int rows, int cols, int ld, b4c_want want)
 {
     b4c_tensor y = { .rows = rows, .cols = cols, .ld = ld };
-    const b4c_form form = t->kernels->form(t->dtype);
+    const b4c_form form = b4c_form_for(t->kernels, t->dtype, t->groups);
     const bool as_operand = (want & B4C_OPERAND) != 0, half = want == B4C_HALF && !t->recording;
     if (half) y.in = b4c_operand_new(t, B4C_FORM_BF16, rows, cols);
     else if (t->recording || (want & B4C_ROWS) || form == B4C_FORM_REAL)
@@ -160,7 +160,7 @@ b4c_tensor b4c_fresh_spaced(b4c_tape *t, int rows, int cols, b4c_want want)
 
 b4c_tensor b4c_fresh_over(b4c_tape *t, b4c_tensor old, int rows, int cols, b4c_want want)
 {
-    const b4c_form form = t->kernels->form(t->dtype);
+    const b4c_form form = b4c_form_for(t->kernels, t->dtype, t->groups);
     const bool as_rows = old.x && old.rows == rows && old.cols == cols && old.ld == cols;
     if (t->recording || !as_rows || want == B4C_HALF) return b4c_fresh(t, rows, cols, want);
     if ((want & B4C_OPERAND) && form == B4C_FORM_REAL) old.in = real_operand(old);
@@ -323,7 +323,7 @@ b4c_operand b4c_operand_as(b4c_tape *t, b4c_tensor *x, b4c_form form)
 
 b4c_operand b4c_operand_of(b4c_tape *t, b4c_tensor *x)
 {
-    return b4c_operand_as(t, x, t->kernels->form(t->dtype));
+    return b4c_operand_as(t, x, b4c_form_for(t->kernels, t->dtype, t->groups));
 }
 
 void b4c_also_operand(const b4c_tape *t, b4c_tensor *y, int begin, int end)

@@ -102,6 +102,7 @@ struct b4c_tape {
     b4c_pool *pool;  /* NULL: one lane. Belongs to the session */
     double worth;    /* steps of work (b4c_grain) that pay for waking a lane; 0: any do */
     b4c_dtype dtype; /* of the weights that operands are made for */
+    bool groups;     /* int8 ones whose rows come in groups (b4c_packed.groups) */
     bool recording;
     bool failed;     /* sticky: out of memory */
     b4c_arena arena; /* its limit holds for activations and gradients together */

@@ -54,8 +54,8 @@ static void operand_free(b4c_operand *o, size_t bytes)
     free(o->scale);
 }
 
-static product product_new(const b4c_kernels *t, b4c_dtype dtype, b4c_form out, int m, int n, int k,
-                           uint32_t seed)
+static product product_of(const b4c_kernels *t, b4c_dtype dtype, bool groups, b4c_form out, int m,
+                          int n, int k, uint32_t seed)
 {
     product p = { .t = t, .m = m, .n = n, .k = k };
     p.x = random_floats((size_t)m * (size_t)k, seed, 2);
@@ -63,10 +63,17 @@ static product product_new(const b4c_kernels *t, b4c_dtype dtype, b4c_form out, 
     p.bias = random_floats((size_t)n, seed + 2, 1);
     assert_int_equal(b4c_packed_init(&p.w, n, k, dtype), 0);
     b4c_packed_fill(&p.w, 0, n, p.wide, (size_t)k);
-    p.in = operand_new(t->form(dtype), m, k, &p.in_bytes);
+    p.w.groups = groups;
+    p.in = operand_new(b4c_form_for(t, dtype, groups), m, k, &p.in_bytes);
     t->operand(p.x, k, &p.in, 0, m);
     p.out = operand_new(out, m, n, &p.out_bytes);
     return p;
+}
+
+static product product_new(const b4c_kernels *t, b4c_dtype dtype, b4c_form out, int m, int n, int k,
+                           uint32_t seed)
+{
+    return product_of(t, dtype, false, out, m, n, k, seed);
 }
 
 static void product_free(product *p)
@@ -355,6 +362,47 @@ static void integer_results_are_the_same_on_every_vector_table(void **state)
     }
 }
 
+/* 4096: rows of operands stand further apart than they are long. A row's result is that of the row
+ * alone, and the same on every table that has the multiply-add. */
+static void rows_in_groups_are_multiplied_group_by_group(void **state)
+{
+    (void)state;
+    static const int ks[] = { 7, 32, 96, 200, 576, 4096 };
+    enum { N = 70, MOST = 19 };
+    for (int k = 0; k < 6; k++)
+        for (int m = 1; m <= MOST; m += 3)
+            for (int int4 = 0; int4 < 2; int4++) {
+                const b4c_dtype dtype = int4 ? B4C_I4 : B4C_I8;
+                float *want = NULL;
+                for (const b4c_kernels *t = NULL; (t = next_table(t));) {
+                    product p = product_of(t, dtype, true, B4C_FORM_REAL, m, N, ks[k], 17);
+                    assert_int_equal(p.in.form, B4C_FORM_I8_GROUPS);
+                    product_run(&p, p.bias, B4C_ACT_RELU);
+                    check_against_double(&p, p.bias, B4C_ACT_RELU, "groups");
+                    float *got = product_rows(&p), *alone = calloc(N, sizeof *alone);
+                    b4c_gemm last = { .w = &p.w, .in = p.in, .bias = p.bias, .act = B4C_ACT_RELU,
+                                      .out = p.out };
+                    last.in.rows = last.out.rows = 1;
+                    last.in.data = (char *)p.in.data + (size_t)(m - 1) * p.in.ld;
+                    last.in.scale += (size_t)(m - 1) * (b4c_round_up((size_t)ks[k], 64) / 32);
+                    last.out.data = alone;
+                    last.out.ld = N;
+                    t->gemm(&last, 0, panels(&p));
+                    assert_memory_equal(alone, got + (m - 1) * N, N * sizeof *alone);
+                    free(alone);
+                    product_free(&p);
+                    if (strcmp(t->name, "scalar") == 0) {
+                        free(got);
+                        continue;
+                    }
+                    if (want) assert_memory_equal(got, want, (size_t)m * N * sizeof *got);
+                    free(want);
+                    want = got;
+                }
+                free(want);
+            }
+}
+
 static void nan_and_infinity_pass_through(void **state)
 {
     (void)state;
@@ -477,6 +525,7 @@ int main(void)
         cmocka_unit_test(panels_may_be_divided_anyhow),
         cmocka_unit_test(int8_sums_are_exact_on_every_table),
         cmocka_unit_test(integer_results_are_the_same_on_every_vector_table),
+        cmocka_unit_test(rows_in_groups_are_multiplied_group_by_group),
         cmocka_unit_test(nan_and_infinity_pass_through),
         cmocka_unit_test(results_stay_inside_their_rows),
         cmocka_unit_test(products_for_gradients_equal_a_double_loop),

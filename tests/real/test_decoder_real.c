@@ -22,7 +22,7 @@ typedef struct prompt {
 static const struct { b4c_dtype dtype; double off; int others; double gap; } types[] = {
     { B4C_F32, 2e-3, 0, 2e-3 },
     { B4C_BF16, 0.25, 1, 0.5 },
-    { B4C_I8, 1.6, 5, 1.5 },
+    { B4C_I8, 1, 3, 1.2 },
     { B4C_I4, 0.7, 3, 1 },
 };
 
