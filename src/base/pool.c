@@ -271,3 +271,26 @@ void b4c_pool_free(b4c_pool *p)
 {
     if (p) tear_down(p, p->lanes - 1);
 }
+
+/* ---- zeros ---------------------------------------------------------------------------------- */
+
+typedef struct zeros {
+    char *at;
+    size_t lines;
+} zeros;
+
+static void zero_lines(void *arg, int lane, int lanes)
+{
+    const zeros *z = arg;
+    long begin, end;
+    b4c_share((long)z->lines, lane, lanes, &begin, &end);
+    memset(z->at + begin * LINE, 0, (size_t)(end - begin) * LINE);
+}
+
+void b4c_pool_zero(b4c_pool *p, void *at, size_t bytes)
+{
+    enum { WORTH = 1 << 20 };        /* a lane writes this in some 30 us */
+    zeros z = { at, bytes >= WORTH ? bytes / LINE : 0 };
+    if (z.lines) b4c_pool_run(p, zero_lines, &z);
+    memset(z.at + z.lines * LINE, 0, bytes - z.lines * LINE);
+}

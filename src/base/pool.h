@@ -2,6 +2,8 @@
 #ifndef B4C_BASE_POOL_H
 #define B4C_BASE_POOL_H
 
+#include <stddef.h>
+
 typedef struct b4c_pool b4c_pool;
 /* lane 0 is the calling thread; all lanes run fn once. */
 typedef void (*b4c_lane_fn)(void *arg, int lane, int lanes);
@@ -12,6 +14,9 @@ int b4c_pool_lanes(const b4c_pool *); /* 1 for NULL */
 /* Returns when every lane has finished. pool NULL: fn(arg, 0, 1). One caller at a time; not from
  * inside a lane. */
 void b4c_pool_run(b4c_pool *, b4c_lane_fn, void *arg);
+
+/* Writes zeros, by all lanes where it is worth waking them. */
+void b4c_pool_zero(b4c_pool *, void *at, size_t bytes);
 
 /* Part `lane` of n things cut evenly into `lanes`: [*begin, *end). */
 static inline void b4c_share(long n, int lane, int lanes, long *begin, long *end)

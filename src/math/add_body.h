@@ -40,6 +40,16 @@ static void add_panel(const addition *s, int k, int ks, int j, int columns, floa
     }
 }
 
+/* Asks for the tile of c that sums will be added to, so that it comes while they are made: it lies
+ * in L3 or beyond, for all of c was passed over since the chunk before. */
+static inline void add_ahead(const float *c, size_t ldc, int rows)
+{
+    for (int i = 0; i < rows; i++, c += ldc) {
+        __builtin_prefetch(c, 1);
+        __builtin_prefetch(c + B4C_PANEL / 2, 1);
+    }
+}
+
 static void add_rows(const float *sum, float *c, size_t ldc, int rows, int columns)
 {
     for (int i = 0; i < rows; i++, sum += B4C_PANEL, c += ldc) {
@@ -75,8 +85,10 @@ static void add_tiles(const addition *s, int row, int rows, int ks, const float 
         const int columns = s->n - j < B4C_PANEL ? s->n - j : B4C_PANEL;
         for (int t = 0; t < tiles; t++) {
             const int first = rows * t / tiles, n = rows * (t + 1) / tiles - first;
+            float *c = s->c + (size_t)(row + first) * s->ldc + j;
+            add_ahead(c, s->ldc, n);
             f32_large(n, block + (size_t)first * a_row, a_row, a_k, panel, ks, sum);
-            add_rows(sum, s->c + (size_t)(row + first) * s->ldc + j, s->ldc, n, columns);
+            add_rows(sum, c, s->ldc, n, columns);
         }
     }
 }

@@ -78,8 +78,10 @@ static void half_tiles(const addition *s, int row, int rows, int ks, const uint1
         const int columns = s->n - j < B4C_PANEL ? s->n - j : B4C_PANEL;
         for (int t = 0; t < tiles; t++) {
             const int first = rows * t / tiles, n = rows * (t + 1) / tiles - first;
+            float *c = s->c + (size_t)(row + first) * s->ldc + j;
+            add_ahead(c, s->ldc, n);
             bf16_large(n, block + (size_t)first * a_row, a_row, a_k, panel, ks, sum);
-            add_rows(sum, s->c + (size_t)(row + first) * s->ldc + j, s->ldc, n, columns);
+            add_rows(sum, c, s->ldc, n, columns);
         }
     }
 }

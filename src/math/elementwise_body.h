@@ -78,6 +78,26 @@ static void vector_axpy(b4c_real a, const b4c_real *x, b4c_real *y, size_t count
     EACH_VEC(count, PUT(y, v_fma(factor, GET(x), GET(y))));
 }
 
+B4C_INLINE void adam_lanes(b4c_real *x, const b4c_real *g, b4c_real *m, b4c_real *v, b4c_adam by,
+                           size_t j, int n)
+{
+    const vec new_g = v_mul(v_set(by.scale), GET(g));
+    const vec first = v_fma(v_set(by.beta1), GET(m), v_mul(v_set(1 - by.beta1), new_g));
+    const vec square = v_mul(new_g, new_g);
+    const vec second = v_fma(v_set(by.beta2), GET(v), v_mul(v_set(1 - by.beta2), square));
+    const vec under = v_fma(v_sqrt(second), v_set(by.root), v_set(by.eps));
+    PUT(m, first);
+    PUT(v, second);
+    PUT(x, v_fma(v_set(by.keep), GET(x), v_div(v_mul(v_set(-by.rate), first), under)));
+}
+
+static void vector_adam(b4c_real *x, const b4c_real *g, b4c_real *m, b4c_real *v, size_t count,
+                        const b4c_adam *by)
+{
+    const b4c_adam local = *by;      /* no store may change it: its vectors are made once */
+    EACH_VEC(count, adam_lanes(x, g, m, v, local, j, n));
+}
+
 static b4c_real vector_dot(const b4c_real *a, const b4c_real *b, size_t count)
 {
     vec s[4] = { v_set(0), v_set(0), v_set(0), v_set(0) };    /* none waits for its own last step */

@@ -138,6 +138,13 @@ typedef struct b4c_norm_job {
 
 /* ---- the table ------------------------------------------------------------------------------- */
 
+/* Adam (Kingma and Ba 2015), both of its forms, with decay aside from the gradient:
+ *     g' = scale g    m = beta1 m + (1 - beta1) g'    v = beta2 v + (1 - beta2) g'^2
+ *     x = keep x - rate m / (root sqrt v + eps) */
+typedef struct b4c_adam {
+    b4c_real beta1, beta2, rate, root, eps, keep, scale;
+} b4c_adam;
+
 typedef struct b4c_kernels {
     const char *name;
     b4c_form (*form)(b4c_dtype weight);                 /* what gemm wants as its input */
@@ -193,6 +200,9 @@ typedef struct b4c_kernels {
     void (*mul)(const b4c_real *a, const b4c_real *b, b4c_real *y, size_t n);
     /* y += a x */
     void (*axpy)(b4c_real a, const b4c_real *x, b4c_real *y, size_t n);
+    /* One step of n weights x along gradients g, with moments m and v. */
+    void (*adam)(b4c_real *x, const b4c_real *g, b4c_real *m, b4c_real *v, size_t n,
+                 const b4c_adam *);
     b4c_real (*dot)(const b4c_real *a, const b4c_real *b, size_t n);
     /* row: softmax in place over n elements; -INFINITY weighs exactly 0; all -INFINITY gives all
      * 0. Returns log of the sum of exp. */

@@ -16,6 +16,7 @@
  *   v_keep          x where the mask holds, else 0
  *   v_exp2(x, n)    x * 2^n for whole n in -127 .. 128; NaN stays NaN; other n, and results below
  *                   the least normal number: anything
+ *   v_div, v_sqrt   correctly rounded
  *   v_rcp           1 / x, to 2 units in the last place
  *   v_sum, v_top    over the lanes in one fixed order (halves folded on halves); v_top for numbers
  *                   without NaN
@@ -50,6 +51,7 @@ static inline vec v_add(vec a, vec b) { return a + b; }
 static inline vec v_sub(vec a, vec b) { return a - b; }
 static inline vec v_mul(vec a, vec b) { return a * b; }
 static inline vec v_div(vec a, vec b) { return a / b; }
+static inline vec v_sqrt(vec x) { return (b4c_real)sqrt((double)x); }
 static inline vec v_fma(vec a, vec b, vec c) { return a * b + c; }
 static inline vec v_min(vec a, vec b) { return a < b ? a : b; }
 static inline vec v_max(vec a, vec b) { return a > b ? a : b; }

@@ -19,6 +19,7 @@ static void vector_fill(b4c_kernels *t)
     t->add = vector_add;
     t->mul = vector_mul;
     t->axpy = vector_axpy;
+    t->adam = vector_adam;
     t->dot = vector_dot;
     t->softmax = vector_softmax;
     t->rotate = vector_rotate;

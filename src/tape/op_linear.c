@@ -79,9 +79,10 @@ static void activation_back(b4c_tape *t, void *arg, int begin, int end, int lane
 {
     (void)lane;
     const activation *a = arg;
-    const size_t at = (size_t)begin * a->cols;
-    t->kernels->act_back(a->act, a->z + at, a->dy + at, a->dz + at,
-                         (size_t)(end - begin) * a->cols);
+    for (size_t at = (size_t)begin * a->cols; begin < end; begin++, at += a->cols) {
+        memset(a->dz + at, 0, a->cols * sizeof *a->dz);
+        t->kernels->act_back(a->act, a->z + at, a->dy + at, a->dz + at, a->cols);
+    }
 }
 
 static b4c_real *zero_rows(b4c_tape *t, int rows, int cols)

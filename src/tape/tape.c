@@ -418,7 +418,7 @@ static b4c_real *born(b4c_tape *t, b4c_slot *slot)
     memmove(l->life + i + 1, l->life + i, (size_t)(l->n++ - i) * sizeof *l->life);
     l->life[i] = (b4c_life){ at, at + bytes, slot };
     slot->g = (b4c_real *)(void *)at;
-    if (!t->dry) memset(at, 0, bytes);
+    if (!t->dry) b4c_pool_zero(t->pool, at, bytes);
     return slot->g;
 }
 

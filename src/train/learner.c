@@ -348,7 +348,7 @@ int b4c_learner_step(b4c_learner *l, const b4c_batch *batches, int n, int64_t st
 {
     *r = (b4c_step_result){ 0 };
     assert(n == 1 || !l->at_once);
-    b4c_leaves_zero(&l->leaves);
+    b4c_leaves_zero(&l->leaves, l->pool);
     if (l->at_once) {
         l->rate = rate;
         l->bad = -1;

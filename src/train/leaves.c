@@ -235,9 +235,9 @@ void b4c_leaves_done(b4c_leaves *l)
     *l = (b4c_leaves){ 0 };
 }
 
-void b4c_leaves_zero(b4c_leaves *l)
+void b4c_leaves_zero(b4c_leaves *l, b4c_pool *pool)
 {
-    if (l->grad) memset(l->grad, 0, l->total * sizeof *l->grad);
+    if (l->grad) b4c_pool_zero(pool, l->grad, l->total * sizeof *l->grad);
 }
 
 static void point(b4c_leaves *l, const b4c_slot *slot, b4c_real *g)

@@ -62,7 +62,7 @@ typedef struct b4c_leaf_options {
 int b4c_leaves_make(b4c_leaves *, b4c_network *, const b4c_parameters *list,
                     const b4c_leaf_options *, b4c_error *);
 void b4c_leaves_done(b4c_leaves *);
-void b4c_leaves_zero(b4c_leaves *);
+void b4c_leaves_zero(b4c_leaves *, b4c_pool *);
 
 /* Lent gradients: those of the slot into its leaves' g; and out again. */
 void b4c_leaves_take(b4c_leaves *, const b4c_slot *);

@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "base/pool.h"
 #include "base/rng.h"
+#include "math/kernels.h"
 #include <assert.h>
 #include <math.h>
 #include <stdatomic.h>
@@ -105,20 +106,6 @@ static void lion(b4c_real *x, const b4c_real *g, b4c_real *m, size_t n, const b4
     }
 }
 
-/* x = keep * x - rate * m / (sqrt(v) * root + eps): both forms of Adam. */
-static void adam(b4c_real *x, const b4c_real *g, b4c_real *m, b4c_real *v, size_t n,
-                 const b4c_real k[7])
-{
-    const b4c_real b1 = k[0], b2 = k[1], rate = k[2], root = k[3], eps = k[4], keep = k[5],
-                   scale = k[6];
-    for (size_t i = 0; i < n; i++) {
-        const b4c_real gi = scale * g[i];
-        m[i] = b1 * m[i] + (1 - b1) * gi;
-        v[i] = b2 * v[i] + (1 - b2) * (gi * gi);
-        x[i] = keep * x[i] - rate * m[i] / ((b4c_real)sqrt(v[i]) * root + eps);
-    }
-}
-
 /* m and v: of the leaf's elements begin .. begin + n - 1. */
 static void move(const step *s, const b4c_leaf *f, size_t begin, size_t n, b4c_real *m, b4c_real *v)
 {
@@ -134,11 +121,16 @@ static void move(const step *s, const b4c_leaf *f, size_t begin, size_t n, b4c_r
         lion(x, g, m, n, (const b4c_real[]){ b1, b2, rate, decay, scale });
     } else {
         const bool keras = o->kind == B4C_ADAM;
-        adam(x, g, m, v, n,
-             (const b4c_real[]){ b1, b2,
-                                 (b4c_real)((keras ? r * sqrt(s->rest2) : r) / s->rest1),
-                                 (b4c_real)(keras ? 1 : 1 / sqrt(s->rest2)), (b4c_real)o->eps,
-                                 (b4c_real)(1 - r * d), scale });
+        const b4c_adam by = {
+            .beta1 = b1,
+            .beta2 = b2,
+            .rate = (b4c_real)((keras ? r * sqrt(s->rest2) : r) / s->rest1),
+            .root = (b4c_real)(keras ? 1 : 1 / sqrt(s->rest2)),
+            .eps = (b4c_real)o->eps,
+            .keep = (b4c_real)(1 - r * d),
+            .scale = scale,
+        };
+        b4c_kernels_get()->adam(x, g, m, v, n, &by);
     }
 }
 

@@ -183,7 +183,7 @@ static double run(world *w, b4c_tape *t)
     };
     b4c_losses parts;
     b4c_tape_reset(t);
-    b4c_leaves_zero(&w->leaves);
+    b4c_leaves_zero(&w->leaves, NULL);
     const b4c_tensor loss = b4c_task_loss(t, &w->net, &w->task, &call, &parts);
     assert_false(t->failed);
     b4c_backward(t, loss);

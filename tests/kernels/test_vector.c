@@ -194,6 +194,49 @@ static void elementwise_kernels_touch_their_elements_only(void **state)
     free(b);
 }
 
+/* x after one step of Adam, by its formula in double. */
+static double true_adam(double x, double g, double *m, double *v, const b4c_adam *by)
+{
+    g *= by->scale;
+    *m = by->beta1 * *m + (1 - (double)by->beta1) * g;
+    *v = by->beta2 * *v + (1 - (double)by->beta2) * g * g;
+    return by->keep * x - by->rate * *m / (by->root * sqrt(*v) + by->eps);
+}
+
+static void adam_steps_its_elements_only(void **state)
+{
+    (void)state;
+    enum { N = 80 };
+    const b4c_adam by = { 0.9f, 0.999f, 0.01f, 1.25f, 1e-8f, 0.99f, 0.5f };
+    float *x0 = random_floats(N, 3, 2), *g = random_floats(N, 4, 2), *m0 = random_floats(N, 5, 1),
+          *v0 = random_floats(N, 6, 1);
+    for (int i = 0; i < N; i++) v0[i] = fabsf(v0[i]);
+    g[0] = m0[0] = v0[0] = 0;        /* what never had a gradient only decays */
+    EACH_TABLE(t)
+        for (size_t n = 0; n <= 70; n++) {
+            float x[N], m[N], v[N];
+            memcpy(x, x0, sizeof x);
+            memcpy(m, m0, sizeof m);
+            memcpy(v, v0, sizeof v);
+            t->adam(x, g, m, v, n, &by);
+            for (size_t i = 0; i < N; i++) {
+                double first = (double)m0[i], second = (double)v0[i];
+                const double want = true_adam((double)x0[i], (double)g[i], &first, &second, &by);
+                if (i >= n) {
+                    assert_true(x[i] == x0[i] && m[i] == m0[i] && v[i] == v0[i]);
+                    continue;
+                }
+                assert_true(fabs((double)m[i] - first) <= 3e-7);
+                assert_true(fabs((double)v[i] - second) <= 3e-7);
+                assert_true(fabs((double)x[i] - want) <= 1e-6 * (1 + fabs(want)));
+            }
+        }
+    free(x0);
+    free(g);
+    free(m0);
+    free(v0);
+}
+
 static void softmax_is_a_distribution(void **state)
 {
     (void)state;
@@ -489,6 +532,7 @@ int main(void)
         cmocka_unit_test(exp_and_half_erf_keep_their_error_bounds),
         cmocka_unit_test(activations_bear_any_number),
         cmocka_unit_test(elementwise_kernels_touch_their_elements_only),
+        cmocka_unit_test(adam_steps_its_elements_only),
         cmocka_unit_test(softmax_is_a_distribution),
         cmocka_unit_test(norm_gives_rows_and_the_operand_of_these_rows),
         cmocka_unit_test(norm_of_nearly_equal_numbers_is_exact),
