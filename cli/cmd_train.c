@@ -75,6 +75,9 @@ static void tell_step(teller *t, const b4c_train_report *r)
     if (r->evaluated)
         cli_say("step %lld: held-out %s %.4f%s", (long long)r->step, t->info.metric, r->measure,
                 r->best ? ", the best so far" : "");
+    for (int i = 0; i < r->samples; i++)
+        cli_say("step %lld: %s -> %s", (long long)r->step, r->sample[i].source,
+                r->sample[i].text);
 }
 
 static void count_step(teller *t, const b4c_train_report *r)

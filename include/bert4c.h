@@ -729,6 +729,9 @@ typedef struct b4c_trainer_info {
 } b4c_trainer_info;
 B4C_API void b4c_trainer_describe(const b4c_trainer *, b4c_trainer_info *);
 
+/* What was written for a text of the recipe's samples. */
+typedef struct b4c_train_sample { const char *source, *text; } b4c_train_sample;
+
 typedef struct b4c_train_report {
     int64_t step;
     double loss;             /* of this step */
@@ -741,6 +744,8 @@ typedef struct b4c_train_report {
     double measure;          /* by the recipe's metric; NaN where it is not defined */
     bool saved;              /* a checkpoint was written */
     bool stopping;           /* some rank wishes to stop (b4c_trainer_wish_stop) */
+    const b4c_train_sample *sample; /* [samples] written in this step; until the next one */
+    int samples;
 } b4c_train_report;
 
 /* One step. 1: taken; 0: all steps were taken before, the output folder is complete. After

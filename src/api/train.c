@@ -1,5 +1,5 @@
 /* train.c - b4c_trainer: a recipe's words become an open model, tokenizer and teacher. */
-#include "api/model.h"
+#include "api/train_write.h"
 #include "base/error.h"
 #include "model/config.h"
 #include "train/trainer.h"
@@ -14,6 +14,9 @@ typedef struct opened {
     b4c_store store;
     json_t *config;
     b4c_tokenizer *tokenizer;
+    b4c_tokenizer_info tokens;
+    b4c_habits habits;
+    b4c_train_writer writer;
     b4c_model *teacher;
 } opened;
 
@@ -70,20 +73,19 @@ static int open_teacher(opened *o, const b4c_recipe *r, b4c_trainer_parts *parts
     return 0;
 }
 
-static int find_ends(const opened *o, const b4c_recipe *r, b4c_trainer_parts *parts, b4c_error *err)
+static int find_ends(opened *o, const b4c_recipe *r, b4c_trainer_parts *parts, b4c_error *err)
 {
-    b4c_tokenizer_info tokens;
-    b4c_habits habits;
+    b4c_habits *h = &o->habits;
     json_t *report = json_object();
-    b4c_tokenizer_describe(o->tokenizer, &tokens);
-    const int rc = b4c_habits_read(&habits, &o->spec, o->config, r->from ? r->from : ".", &tokens,
+    b4c_tokenizer_describe(o->tokenizer, &o->tokens);
+    const int rc = b4c_habits_read(h, &o->spec, o->config, r->from ? r->from : ".", &o->tokens,
                                    b4c_tokenizer_count(o->tokenizer), report, err);
     json_decref(report);
     if (rc < 0) return rc;
-    parts->start = o->spec.decoder_layers ? habits.n_start ? habits.start[0] : -1
-                   : tokens.bos >= 0      ? tokens.bos
-                                          : tokens.cls;
-    parts->end = habits.n_end ? habits.end[0] : -1;
+    parts->start = o->spec.decoder_layers ? h->n_start ? h->start[0] : -1
+                   : o->tokens.bos >= 0   ? o->tokens.bos
+                                          : o->tokens.cls;
+    parts->end = h->n_end ? h->end[0] : -1;
     if (o->spec.decoder_layers && (parts->start < 0 || parts->end < 0))
         return b4c_fail(err, B4C_E_MISSING,
                         "%s: neither config.json nor the tokenizer says what the decoder starts "
@@ -108,6 +110,8 @@ static int open_all(opened *o, b4c_recipe *r, const b4c_trainer_options *options
     parts.config = o->config;
     parts.store = r->from ? &o->store : NULL;
     parts.tokenizer = o->tokenizer;
+    o->writer = (b4c_train_writer){ o->tokenizer, &o->tokens, &o->habits, parts.threads };
+    parts.scribe = (b4c_scribe){ &o->writer, b4c_train_write, b4c_train_fill, b4c_overlap_measure };
     return b4c_trainer_begin(&o->trainer, r, &parts, err);
 }
 

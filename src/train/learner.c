@@ -375,9 +375,10 @@ int b4c_learner_step(b4c_learner *l, const b4c_batch *batches, int n, int64_t st
 
 /* ---- measuring ------------------------------------------------------------------------------- */
 
-int b4c_learner_measure(b4c_learner *l, const b4c_batch *b, b4c_losses *losses, b4c_error *err)
+int b4c_learner_measure(b4c_learner *l, const b4c_batch *b, bool strict, b4c_losses *losses,
+                        b4c_error *err)
 {
-    b4c_task_call call = { .batch = b, .token_share = 1, .vector_share = 1 };
+    b4c_task_call call = { .batch = b, .token_share = 1, .vector_share = 1, .strict = strict };
     b4c_real *teacher = NULL;
     if (l->task.vectors == B4C_VECTORS_FOLLOW) {
         teacher = teach(l, b, err);

@@ -75,8 +75,8 @@ int b4c_learner_step(b4c_learner *, const b4c_batch *batches, int n, int64_t ste
  * tapes, one that records and one that does not. */
 int b4c_learner_rehearse(b4c_learner *, const b4c_batch *, bool measures, b4c_tape *step,
                          b4c_tape *plain, b4c_error *);
-/* Without learning and dropout. */
-int b4c_learner_measure(b4c_learner *, const b4c_batch *, b4c_losses *, b4c_error *);
+/* Without learning and dropout. strict: as in b4c_task_call. */
+int b4c_learner_measure(b4c_learner *, const b4c_batch *, bool strict, b4c_losses *, b4c_error *);
 /* Cosine [n_examples] of each example's first two sequences, of which it must have two. */
 int b4c_learner_cosines(b4c_learner *, const b4c_batch *, double *cosine, b4c_error *);
 

@@ -8,7 +8,8 @@
 
 #define COUNT(array) ((int)(sizeof(array) / sizeof *(array)))
 
-static const char *const metrics[B4C_METRICS] = { "loss", "spearman", "accuracy" };
+static const char *const metrics[B4C_METRICS] = { "loss",   "perplexity", "spearman", "accuracy",
+                                                  "rouge1", "rouge2",     "rougeL",   "bleu" };
 const char *b4c_metric_name(b4c_metric m) { return metrics[m]; }
 
 /* ---- words ----------------------------------------------------------------------------------- */
@@ -281,7 +282,8 @@ static int read_lora(b4c_recipe *r, const json_t *o, b4c_error *err)
 
 static int read_evaluate(b4c_recipe *r, const json_t *o, b4c_error *err)
 {
-    static const char *const keys[] = { "every", "metric", "batches", "data" };
+    static const char *const keys[] = { "every", "metric",  "batches",
+                                        "data",  "beams", "max_new_tokens" };
     char where[300];
     if (!o) return 0;
     snprintf(where, sizeof where, "%.200s: evaluate", r->where);
@@ -290,8 +292,39 @@ static int read_evaluate(b4c_recipe *r, const json_t *o, b4c_error *err)
     if (every < 0) return every;
     if (!every) return b4c_fail(err, B4C_E_MISSING, "%s: there is no \"every\"", where);
     B4C_TRY(count(o, "batches", 1, &r->evaluate_batches, where, err));
+    B4C_TRY(count(o, "beams", 1, &r->evaluate_beams, where, err));
+    B4C_TRY(count(o, "max_new_tokens", 1, &r->evaluate_new_tokens, where, err));
     B4C_TRY(word(o, "metric", metrics, B4C_METRICS, &r->metric, where, err));
     r->evaluate_data = json_object_get(o, "data");
+    return 0;
+}
+
+static int read_samples(b4c_recipe *r, const json_t *o, b4c_error *err)
+{
+    static const char *const keys[] = { "every",       "texts", "count", "max_new_tokens",
+                                        "temperature", "top_k", "top_p" };
+    b4c_recipe_samples *s = &r->samples;
+    char where[300];
+    if (!o) return 0;
+    snprintf(where, sizeof where, "%.200s: samples", r->where);
+    *s = (b4c_recipe_samples){ .count = 1, .top_p = 1 };
+    B4C_TRY(b4c_json_only(o, keys, COUNT(keys), where, err));
+    const int every = integer(o, "every", 1, (long long)1 << 40, &s->every, where, err);
+    if (every < 0) return every;
+    B4C_TRY(words_of(o, "texts", s->text, &s->n, where, err));
+    if (!every || s->n == 0)
+        return b4c_fail(err, B4C_E_MISSING, "%s: there is no \"%s\"", where,
+                        every ? "texts" : "every");
+    B4C_TRY(count(o, "count", 1, &s->count, where, err));
+    if (s->count > 1) s->temperature = 1;
+    B4C_TRY(count(o, "max_new_tokens", 1, &s->max_new_tokens, where, err));
+    B4C_TRY(count(o, "top_k", 0, &s->top_k, where, err));
+    B4C_TRY(real(o, "temperature", 0, 100, &s->temperature, where, err));
+    B4C_TRY(real(o, "top_p", 1e-6, 1, &s->top_p, where, err));
+    if (s->count > 1 && s->temperature == 0)
+        return b4c_fail(err, B4C_E_ARG,
+                        "%s: \"count\" is %d, but temperature 0 writes one text only", where,
+                        s->count);
     return 0;
 }
 
@@ -300,7 +333,7 @@ static int read_top(b4c_recipe *r, b4c_error *err)
     static const char *const keys[] = {
         "model",     "task",     "teacher", "data",     "batch",  "accumulate", "max_length",
         "max_target", "steps",   "seed",    "dtype",    "optimiser", "schedule", "freeze",
-        "evaluate",  "save",     "memory",  "output",   "note",   "lora",
+        "evaluate",  "samples",  "save",    "memory",   "output", "note",      "lora",
         "recompute"
     };
     static const char *const dtypes[] = { "auto", "f32", "bf16" };
@@ -344,6 +377,7 @@ static int read_all(b4c_recipe *r, b4c_error *err)
     B4C_TRY(read_schedule(r, json_object_get(o, "schedule"), err));
     B4C_TRY(read_lora(r, json_object_get(o, "lora"), err));
     B4C_TRY(read_evaluate(r, json_object_get(o, "evaluate"), err));
+    B4C_TRY(read_samples(r, json_object_get(o, "samples"), err));
     if ((r->task == B4C_TASK_DISTIL) != (r->teacher != NULL))
         return b4c_fail(err, B4C_E_ARG, "%s: task '%s' and %s \"teacher\" do not go together",
                         r->where, b4c_task_name(r->task), r->teacher ? "a" : "no");
@@ -373,8 +407,8 @@ void b4c_recipe_done(b4c_recipe *r)
 
 int b4c_recipe_same(const b4c_recipe *r, const json_t *old, const char *where, b4c_error *err)
 {
-    static const char *const free_keys[] = { "steps", "save", "evaluate", "memory", "output",
-                                             "note", "recompute", "accumulate" };
+    static const char *const free_keys[] = { "steps",  "save",   "evaluate", "samples",   "memory",
+                                             "output", "note",   "recompute", "accumulate" };
     /* accumulate: the standing has how many batches a step is of, ranks counted */
     const char *key;
     json_t *value;

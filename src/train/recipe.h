@@ -12,8 +12,9 @@
  *                     "layer_rate", "state"},
  *       "schedule": {"kind", "warmup", "floor", "points"}, "freeze": [WORD, ...],
  *       "lora": {"rank", "alpha", "targets": [WORD, ...], "also": [WORD, ...]},
- *       "evaluate": {"every", "metric", "batches", "data"}, "save": n, "memory": MiB,
- *       "recompute": true,
+ *       "evaluate": {"every", "metric", "batches", "data", "beams", "max_new_tokens"},
+ *       "samples": {"every", "texts", "count", "max_new_tokens", "temperature", "top_k", "top_p"},
+ *       "save": n, "memory": MiB, "recompute": true,
  *       "output": FOLDER }
  *
  * File names are as from the current folder.
@@ -26,11 +27,22 @@
 #include "train/task.h"
 
 typedef enum b4c_metric {
-    B4C_METRIC_LOSS, B4C_METRIC_SPEARMAN, B4C_METRIC_ACCURACY, B4C_METRICS
+    B4C_METRIC_LOSS, B4C_METRIC_PERPLEXITY, B4C_METRIC_SPEARMAN, B4C_METRIC_ACCURACY,
+    B4C_METRIC_ROUGE_1, B4C_METRIC_ROUGE_2, B4C_METRIC_ROUGE_L, B4C_METRIC_BLEU, B4C_METRICS
 } b4c_metric;
 const char *b4c_metric_name(b4c_metric);
 
 enum { B4C_RECIPE_WORDS = 64 };
+
+/* Texts that a training writes now and then, to be read by people. */
+typedef struct b4c_recipe_samples {
+    int64_t every;                      /* so many steps; 0: none */
+    const char *text[B4C_RECIPE_WORDS]; /* what goes on, is answered, or has masks to fill */
+    int n;
+    int count, max_new_tokens;          /* results a text; tokens of one, 0: not said */
+    double temperature, top_p;          /* temperature 0: the likeliest token each time */
+    int top_k;
+} b4c_recipe_samples;
 
 typedef struct b4c_recipe {
     json_t *json;                /* all of it; the texts below belong to it */
@@ -46,6 +58,8 @@ typedef struct b4c_recipe {
     int batch_tokens, batch_examples, accumulate, max_length, max_target;
     int64_t steps, save, evaluate;      /* save, evaluate: every so many steps; 0: never between */
     int evaluate_batches;               /* at most so many; 0: all */
+    int evaluate_beams, evaluate_new_tokens; /* where texts are written; 0: not said */
+    b4c_recipe_samples samples;
     int metric;                         /* b4c_metric; -1: the task's own */
     uint64_t seed;
     b4c_dtype dtype;
@@ -65,7 +79,7 @@ int b4c_recipe_read(b4c_recipe *, const char *path, const char *const *set, int 
 void b4c_recipe_done(b4c_recipe *);
 /* What the recipe changes of a task that b4c_task_make made. */
 int b4c_recipe_task(const b4c_recipe *, b4c_task *, const b4c_spec *, b4c_error *);
-/* May a checkpoint of recipe `old` go on with this one? Steps, saving, evaluating, memory,
+/* May a checkpoint of recipe `old` go on with this one? Steps, saving, evaluating, samples, memory,
  * recompute and output may differ; the message names what else does. */
 int b4c_recipe_same(const b4c_recipe *, const json_t *old, const char *where, b4c_error *);
 #endif

@@ -313,7 +313,7 @@ static b4c_tensor asked_loss(b4c_tape *t, const b4c_task *k, const b4c_task_call
 {
     const b4c_tensor loss =
         allowed ? b4c_masked_cross_entropy(t, z, target, allowed)
-                : b4c_cross_entropy(t, z, target, (b4c_real)k->smoothing);
+                : b4c_cross_entropy(t, z, target, c->strict ? 0 : (b4c_real)k->smoothing);
     if (t->failed) return nothing;
     *note = (double)loss.x[0];
     if (!c->twice || z.rows % 2) return loss;            /* odd: rows_wanted's row that asks none */
@@ -346,11 +346,13 @@ static b4c_tensor token_loss(b4c_tape *t, const b4c_network *net, const b4c_task
     if (net->decoder.layers) {
         const b4c_tensor z = b4c_logits(t, net, decode(t, net, k, b, x, c->drop));
         b4c_look(t, "logits", net->decoder.layers, z);
+        if (c->strict && !t->failed) out->right_tokens = right_ones(z, b->out_targets, NULL);
         return asked_loss(t, k, c, z, b->out_targets, NULL, &out->tokens, &out->apart);
     }
     const b4c_tensor asked = w->n_asked == x.rows ? x : b4c_gather(t, x, w->asked, w->n_asked);
     const b4c_tensor z = b4c_logits(t, net, asked);
     b4c_look(t, "logits", net->encoder.layers, z);
+    if (c->strict && !t->failed) out->right_tokens = right_ones(z, w->target, NULL);
     return asked_loss(t, k, c, z, w->target, NULL, &out->tokens, &out->apart);
 }
 

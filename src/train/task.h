@@ -77,6 +77,7 @@ int b4c_batch_targets(const b4c_batch *);
 typedef struct b4c_losses {
     double total, tokens, vectors, classes, apart;
     int n_tokens, n_classes, right; /* right: classes that the largest logit hit */
+    int right_tokens;        /* the same of tokens, where the call asks to count them */
 } b4c_losses;
 
 typedef struct b4c_task_call {
@@ -85,6 +86,7 @@ typedef struct b4c_task_call {
     double token_share, vector_share; /* factors of the parts: 1, or this batch's share of a step
                                        * that several batches make */
     b4c_dropping drop;
+    bool strict;             /* for measuring: no smoothing, and tokens that are right counted */
     bool twice;              /* the batch's second half is its first again: R-Drop */
 } b4c_task_call;
 /* The loss [1, 1] on the tape; its parts into *out when the tape has not failed. Batch and teacher

@@ -16,6 +16,7 @@
 #include "train/curve.h"
 #include "train/evaluate.h"
 #include "train/output.h"
+#include "train/samples.h"
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -311,6 +312,7 @@ static int begin(b4c_trainer *t, b4c_error *err)
     B4C_TRY(b4c_task_make(&t->learner.task, r->task, t->parts.spec, r->classes, err));
     B4C_TRY(b4c_recipe_task(r, &t->learner.task, t->parts.spec, err));
     B4C_TRY(b4c_evaluate_begin(t, err));
+    B4C_TRY(b4c_samples_begin(t, err));
     if (t->parts.threads > 1) t->pool = b4c_pool_new(t->parts.threads);
     if (t->parts.threads > 1 && !t->pool)
         return b4c_fail(err, B4C_E_MEMORY, "no %d threads to be had", t->parts.threads);
@@ -351,6 +353,7 @@ void b4c_trainer_done(b4c_trainer *t)
     for (int i = 0; t->batch && i < t->batches; i++) b4c_batch_done(&t->batch[i]);
     free(t->batch);
     b4c_batch_done(&t->measured);
+    b4c_samples_done(&t->samples);
     b4c_learner_done(&t->learner);
     b4c_mapping_done(&t->map);
     free(t->name);
@@ -428,7 +431,7 @@ static bool is_better(const b4c_trainer *t, double value)
     const double best = t->standing.best;
     if (!isfinite(value)) return false;
     if (!isfinite(best)) return true;
-    return t->metric == B4C_METRIC_LOSS ? value < best : value > best;
+    return b4c_metric_falls(t->metric) ? value < best : value > best;
 }
 
 /* The model that is measured and written is the moving average, where there is one. */
@@ -439,11 +442,25 @@ static void change_places(b4c_trainer *t)
     b4c_lora_sum(&t->learner.leaves.lora, t->pool);
 }
 
+/* Where texts were written their other measures cost nothing. */
+static void log_evaluation(const b4c_trainer *t, const b4c_evaluation *e, bool best)
+{
+    if (!isfinite(e->value) || !writes(t)) return;
+    fprintf(t->log, "{\"step\":%lld", (long long)t->standing.step);
+    if (e->wrote)
+        fprintf(t->log, ",\"rouge1\":%.9g,\"rouge2\":%.9g,\"rougeL\":%.9g,\"bleu\":%.9g",
+                e->overlap.rouge_1, e->overlap.rouge_2, e->overlap.rouge_l, e->overlap.bleu);
+    else fprintf(t->log, ",\"%s\":%.9g", b4c_metric_name(t->metric), e->value);
+    fprintf(t->log, ",\"best\":%s}\n", best ? "true" : "false");
+}
+
 static int evaluate(b4c_trainer *t, b4c_train_report *r, b4c_error *err)
 {
+    b4c_evaluation e;
     change_places(t);
-    int rc = b4c_evaluate(t, &r->measure, err);
+    int rc = b4c_evaluate(t, &e, err);
     if (rc == 0) {
+        r->measure = e.value;
         r->evaluated = true;
         r->best = is_better(t, r->measure);
         if (r->best) {
@@ -451,11 +468,16 @@ static int evaluate(b4c_trainer *t, b4c_train_report *r, b4c_error *err)
             t->standing.best_step = t->standing.step;
             rc = write_model(t, err);
         }
-        if (isfinite(r->measure) && writes(t))
-            fprintf(t->log, "{\"step\":%lld,\"%s\":%.9g,\"best\":%s}\n",
-                    (long long)t->standing.step, b4c_metric_name(t->metric), r->measure,
-                    r->best ? "true" : "false");
+        log_evaluation(t, &e, r->best);
     }
+    change_places(t);
+    return rc;
+}
+
+static int write_samples(b4c_trainer *t, b4c_train_report *r, b4c_error *err)
+{
+    change_places(t);
+    const int rc = b4c_samples_write(t, r, err);
     change_places(t);
     return rc;
 }
@@ -522,6 +544,8 @@ int b4c_trainer_run_step(b4c_trainer *t, b4c_train_report *r, b4c_error *err)
     B4C_TRY(take_step(t, r, err));
     const bool last = r->step == rp->steps;
     if (rp->evaluate && is_time(r->step, rp->evaluate, rp->steps)) B4C_TRY(evaluate(t, r, err));
+    if (rp->samples.every && writes(t) && is_time(r->step, rp->samples.every, rp->steps))
+        B4C_TRY(write_samples(t, r, err));
     if (last && !isfinite(t->standing.best)) {
         change_places(t);
         const int rc = write_model(t, err);

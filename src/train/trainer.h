@@ -20,6 +20,26 @@
 typedef int (*b4c_correlate_fn)(const double *a, const double *b, size_t n, double *out,
                                 b4c_error *);
 
+/* What a network in training shall write: answers to sources, framed as its task has them. */
+typedef struct b4c_writing {
+    const b4c_network *net;
+    b4c_generate_options how;    /* with the reading said */
+    const int32_t *ids;          /* sources end to end */
+    const int *length;           /* [n] of each in tokens */
+    int n;
+    char **text;                 /* [n, how.n] out: malloc'ed, also when it fails half-way */
+} b4c_writing;
+
+/* Those who do it are the caller's, since decoding and measures are other rooms. */
+typedef struct b4c_scribe {
+    void *arg;
+    int (*write)(void *arg, b4c_writing *, b4c_error *);
+    /* The text with its masks filled, malloc'ed; NULL: an error. */
+    char *(*fill)(void *arg, const b4c_network *, const char *text, b4c_error *);
+    int (*overlap)(const char *found, size_t found_size, const char *wanted, size_t wanted_size,
+                   b4c_overlap *, b4c_error *);
+} b4c_scribe;
+
 /* What stands behind the recipe's words. All but the recipe must live as long as the trainer. */
 typedef struct b4c_trainer_parts {
     const b4c_spec *spec;
@@ -33,9 +53,19 @@ typedef struct b4c_trainer_parts {
     int (*open_feed)(b4c_feed **, const b4c_feed_wish *, b4c_error *);
     b4c_correlate_fn correlate;
     const b4c_world *ranks;      /* NULL: alone */
+    b4c_scribe scribe;           /* NULLs: nothing can be written */
     int threads;
     bool resume;
 } b4c_trainer_parts;
+
+/* Of samples.h. */
+typedef struct b4c_samples {
+    b4c_buffer ids;              /* int32_t: the texts' tokens */
+    int *length;                 /* of each */
+    int n;                       /* texts times what is written for each */
+    char **text;                 /* [n] what was written last */
+    b4c_train_sample *sample;    /* [n] the same, beside its source */
+} b4c_samples;
 
 struct b4c_trainer {
     b4c_recipe recipe;
@@ -51,6 +81,7 @@ struct b4c_trainer {
     b4c_batch measured;
     b4c_standing standing;
     b4c_metric metric;
+    b4c_samples samples;
     FILE *log;
     bool stop;                   /* this rank wishes to */
     b4c_footprint footprint;

@@ -4,6 +4,7 @@
 #include "cli/command.h"
 
 #include <fcntl.h>
+#include <math.h>
 #include <signal.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -104,6 +105,142 @@ static void set_changes_the_recipe_and_m_the_model(void **state)
     assert_code(bert4c(NULL, "similar", "-m", temp_path("vectors"), "天气", "天气很好", NULL), 0);
 }
 
+/* Pairs whose target is certain: the source, counted on by one. */
+static const char *following(void)
+{
+    return temp_text("follow.tsv", "一二\t二三\n二三\t三四\n三四\t四五\n四五\t五六\n五六\t六七\n"
+                                   "六七\t七八\n七八\t八九\n八九\t九十\n");
+}
+
+/* A small model with this task, held-out data that are the training's, and `rest`. */
+static const char *writer(const char *name, const char *config, const char *task, const char *rest)
+{
+    char text[2000], file[64];
+    snprintf(text, sizeof text,
+             "{\"model\":{\"config\":{%s},\"tokenizer\":\"%s\",\"deviation\":0.1},"
+             "\"task\":\"%s\",\"data\":{\"files\":[\"%s\"]},\"batch\":{\"examples\":8},"
+             "\"max_length\":12,\"max_target\":6,\"steps\":120,\"optimiser\":{\"rate\":0.005},"
+             "\"output\":\"%s\",%s}",
+             config, vocabulary(), task, following(), temp_path("%s", name), rest);
+    snprintf(file, sizeof file, "%s.json", name);
+    return temp_text(file, text);
+}
+
+static const char bert[] = "\"model_type\":\"bert\",\"vocab_size\":15,\"hidden_size\":32,"
+                           "\"num_hidden_layers\":2,\"num_attention_heads\":2,"
+                           "\"intermediate_size\":64,\"max_position_embeddings\":16";
+static const char t5[] = "\"model_type\":\"mt5\",\"vocab_size\":15,\"d_model\":32,\"d_kv\":16,"
+                         "\"d_ff\":64,\"num_layers\":2,\"num_decoder_layers\":2,\"num_heads\":2,"
+                         "\"feed_forward_proj\":\"gated-gelu\",\"tie_word_embeddings\":false";
+
+/* The last value of a key in a log, or -1. */
+static double last_value(const char *log, const char *key)
+{
+    char quoted[32];
+    double value = -1;
+    snprintf(quoted, sizeof quoted, "\"%s\":", key);
+    for (const char *at = log; (at = strstr(at, quoted)); at++)
+        value = strtod(at + strlen(quoted), NULL);
+    return value;
+}
+
+static void what_is_written_for_sources_is_measured_and_shown(void **state)
+{
+    (void)state;
+    static const struct { const char *name, *config; } models[] = { { "prefix", bert },
+                                                                    { "stacks", t5 } };
+    for (size_t i = 0; i < COUNT(models); i++) {
+        char rest[600];
+        snprintf(rest, sizeof rest,
+                 "\"evaluate\":{\"every\":60,\"metric\":\"rougeL\",\"beams\":2,"
+                 "\"data\":{\"files\":[\"%s\"]}},"
+                 "\"samples\":{\"every\":60,\"texts\":[\"三四\",\"五六\"]}",
+                 following());
+        const run r =
+            bert4c(NULL, "train", writer(models[i].name, models[i].config, "seq2seq", rest), NULL);
+        assert_code(r, 0);
+        assert_says(r, "held-out rougeL");
+        assert_says(r, "step 120: 三四 -> 四五");
+        assert_says(r, "step 120: 五六 -> 六七");
+        char *log = read_file(temp_path("%s/log.jsonl", models[i].name), NULL);
+        assert_non_null(strstr(log, "{\"step\":120,\"sample\":\"三四\",\"wrote\":\"四五\"}"));
+        /* all eight are known by heart, and a text measured against itself is 1 */
+        assert_true(last_value(log, "rougeL") == 1 && last_value(log, "rouge1") == 1 &&
+                    last_value(log, "bleu") > 0.1);
+        free(log);
+    }
+}
+
+static void samples_do_not_change_a_training_and_are_the_same_when_resumed(void **state)
+{
+    (void)state;
+    static const char rest[] = "\"steps\":40,\"save\":10,\"samples\":{\"every\":5,\"texts\":"
+                               "[\"三四五\"],\"count\":2,\"max_new_tokens\":4}";
+    assert_code(bert4c(NULL, "train", recipe("shown", rest), NULL), 0);
+    const char *path = recipe("again", rest);
+    assert_code(bert4c(NULL, "train", path, "--set", "steps=17", NULL), 0);
+    assert_code(bert4c(NULL, "train", path, "--resume", "--threads", "1", NULL), 0);
+    assert_code(bert4c(NULL, "train", recipe("silent", "\"steps\":40,\"save\":10"), NULL), 0);
+    char *a = read_file(temp_path("shown/log.jsonl"), NULL),
+         *b = read_file(temp_path("again/log.jsonl"), NULL);
+    assert_non_null(strstr(a, "\"sample\":\"三四五\""));
+    /* that of step 17, the end of a first training, comes besides */
+    char *line = strstr(b, "{\"step\":17,\"sample\"");
+    assert_non_null(line);
+    char *end = strchr(strchr(line, '\n') + 1, '\n') + 1;
+    memmove(line, end, strlen(end) + 1);
+    assert_string_equal(a, b);
+    free(a);
+    free(b);
+    size_t n, m;
+    char *x = read_file(temp_path("shown/model.safetensors"), &n),
+         *y = read_file(temp_path("silent/model.safetensors"), &m);
+    assert_true(n == m && memcmp(x, y, n) == 0);
+    free(x);
+    free(y);
+}
+
+static void masks_are_filled_and_tokens_that_are_right_counted(void **state)
+{
+    (void)state;
+    char rest[600];
+    snprintf(rest, sizeof rest,
+             "\"evaluate\":{\"every\":120,\"metric\":\"accuracy\",\"data\":{\"files\":[\"%s\"]"
+             "}},\"samples\":{\"every\":120,\"texts\":[\"三[MASK]五六\"]}",
+             counting());
+    const char *path = writer("masks", bert, "mlm", rest);
+    char set[300];
+    snprintf(set, sizeof set, "data.files=[\"%s\"]", counting());
+    const run r = bert4c(NULL, "train", path, "--set", set, "--set", "steps=300", NULL);
+    assert_code(r, 0);
+    assert_says(r, "三[MASK]五六 -> 三[四]五六");
+    char *log = read_file(temp_path("masks/log.jsonl"), NULL);
+    const double right = last_value(log, "accuracy");
+    assert_true(right > 0.5 && right <= 1);
+    free(log);
+}
+
+static void perplexity_is_e_to_the_loss_and_the_smallest_is_kept(void **state)
+{
+    (void)state;
+    char loss[600], perplexity[600];
+    static const char form[] = "\"steps\":20,\"evaluate\":{\"every\":10,\"metric\":\"%s\",\"data\":"
+                               "{\"files\":[\"%s\"]}}";
+    snprintf(loss, sizeof loss, form, "loss", counting());
+    snprintf(perplexity, sizeof perplexity, form, "perplexity", counting());
+    assert_code(bert4c(NULL, "train", recipe("nats", loss), NULL), 0);
+    const run r = bert4c(NULL, "train", recipe("choices", perplexity), NULL);
+    assert_code(r, 0);
+    assert_says(r, "the best so far");
+    char *a = read_file(temp_path("nats/log.jsonl"), NULL),
+         *b = read_file(temp_path("choices/log.jsonl"), NULL);
+    /* the last line of either log is the evaluation behind step 20 */
+    const double nats = last_value(a, "loss"), choices = last_value(b, "perplexity");
+    assert_true(choices > 1 && fabs(exp(nats) - choices) < 1e-6 * choices);
+    free(a);
+    free(b);
+}
+
 static void what_is_wrong_is_said_in_a_line(void **state)
 {
     (void)state;
@@ -119,6 +256,11 @@ static void what_is_wrong_is_said_in_a_line(void **state)
     assert_refused(bert4c(NULL, "train", path, "--resume", NULL), 1, "no checkpoint");
     assert_refused(bert4c(NULL, "train", path, "--set", "max_length=99", NULL), 1, "16 positions");
     assert_code(bert4c(NULL, "train", path, "--set", "output=/proc/none", NULL), 1);
+    assert_refused(bert4c(NULL, "train", path, "--set",
+                          "evaluate={\"every\":1,\"metric\":\"rouge1\"}", NULL),
+                   1, "no source");
+    assert_refused(bert4c(NULL, "train", path, "--set", "samples={\"every\":1}", NULL), 1,
+                   "no \"texts\"");
     const run r = bert4c(NULL, "train", path, "--set", "memory=1", "--set",
                          "model.config.n_embd=256", NULL);
     assert_code(r, 1);
@@ -131,6 +273,10 @@ int main(void)
         cmocka_unit_test(a_model_learns_to_count_and_complete_goes_on),
         cmocka_unit_test(one_that_was_stopped_goes_on_to_the_same_numbers),
         cmocka_unit_test(set_changes_the_recipe_and_m_the_model),
+        cmocka_unit_test(what_is_written_for_sources_is_measured_and_shown),
+        cmocka_unit_test(samples_do_not_change_a_training_and_are_the_same_when_resumed),
+        cmocka_unit_test(masks_are_filled_and_tokens_that_are_right_counted),
+        cmocka_unit_test(perplexity_is_e_to_the_loss_and_the_smallest_is_kept),
         cmocka_unit_test(what_is_wrong_is_said_in_a_line),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

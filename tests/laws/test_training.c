@@ -475,7 +475,7 @@ static void take_largest(course *c, size_t *step, size_t *plain)
     b4c_largest_batch(&b, &t->learner.task, t->parts.spec, &s);
     assert_false(b.failed);
     assert_ok(b4c_learner_step(&t->learner, &b, 1, 1, 0.01, &r, &err), &err);
-    assert_ok(b4c_learner_measure(&t->learner, &b, &losses, &err), &err);
+    assert_ok(b4c_learner_measure(&t->learner, &b, false, &losses, &err), &err);
     *step = step_peak(&t->learner);
     *plain = t->learner.plain.arena.peak;
     b4c_batch_done(&b);
@@ -690,7 +690,7 @@ static void the_written_model_computes_what_the_trained_one_did(void **state)
         go(&c, 1000);
         b4c_batch_init(&b);
         assert_int_equal(c.trainer.feed->next(c.trainer.feed, &b, &err), 1);
-        assert_ok(b4c_learner_measure(&c.trainer.learner, &b, &want, &err), &err);
+        assert_ok(b4c_learner_measure(&c.trainer.learner, &b, false, &want, &err), &err);
         golden_model m;
         b4c_tape t;
         snprintf(path, sizeof path, "%s/out", folder);
