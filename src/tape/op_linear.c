@@ -135,7 +135,7 @@ static void linear_back(b4c_tape *t, const b4c_record *r)
     b4c_real *dw = b4c_slot_grad(t, a->w.slot, n, k), *db = b4c_slot_grad(t, a->w.bias.slot, 1, n);
     assert(dy_ld == n);
     if (a->before) {
-        b4c_real *back = zero_rows(t, rows, n);
+        b4c_real *back = b4c_take_rows(t, rows, n);      /* zeroed in activation_back */
         if (!back) return;
         activation act = { a->act, a->before, dz, back, (size_t)n };
         b4c_each_rows(t, activation_back, &act, rows, b4c_grain(t, 8.0 * n));
