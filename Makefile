@@ -74,6 +74,10 @@ HELPERS     := $(filter-out tests/fuzz/% $(wildcard tests/*/test_*.c),$(wildcard
 SUPPORT_LIB := $(BUILD)/tests/libsupport.a
 GRAD_SUPPORT_LIB := $(BUILD)/double/tests/libsupport.a
 
+# Golden files of which there are many stand in archives; tests find them unpacked beside these.
+PACKED   := models formats train
+UNPACKED := $(PACKED:%=tests/golden/%/.unpacked)
+
 EXAMPLE_BIN := $(patsubst %.c,$(BUILD)/%,$(sort $(wildcard examples/*.c)))
 BENCH_SRC   := $(sort $(wildcard bench/bench_*.c))
 BENCH_BIN   := $(BENCH_SRC:%.c=$(BUILD)/%)
@@ -188,7 +192,14 @@ install: all
 
 test: test-bin $(if $(TEST_SH)$(filter tests/cli/% tests/server/% tests/docs/% tests/real/%,$(TEST_SRC)),$(BIN) $(if $(HAS_MPI),$(MPI_SO))) examples
 	$(Q)BUILD=$(BUILD) RUN='$(RUN)' sh tools/test.sh $(TEST_BIN) $(TEST_SH)
-test-bin: $(TEST_BIN)
+test-bin: $(TEST_BIN) $(UNPACKED)
+tests/golden/%/.unpacked: tests/golden/%.tar.xz
+	$(Q)tar -C tests/golden -xJf $< && touch $@
+# For those who have changed what is unpacked: into the archives again, which are the same for the same files.
+pack-golden:
+	$(Q)for d in $(PACKED); do tar --sort=name --owner=0 --group=0 --numeric-owner --mtime=@0 --mode=u=rwX,go=rX \
+	    --exclude='*.py' --exclude=.unpacked -C tests/golden -c $$d | xz -9e > tests/golden/$$d.tar.xz || exit 1; \
+	    touch tests/golden/$$d/.unpacked; done
 # On real models and corpora, which the repository does not hold: each says what it skips.
 test-real:
 	$(Q)$(MAKE) --no-print-directory test KINDS=real
@@ -277,6 +288,7 @@ help:
 	@echo 'make neon         for 64-bit ARM; unit and kernel tests under qemu-user'
 	@echo 'make fuzz         every fuzz target for FUZZ_TIME=60 seconds; 0: the stored inputs only'
 	@echo 'make test-real    tests on real models, where they are on this machine'
+	@echo 'make pack-golden  golden files that were changed into their archives again'
 	@echo 'make soak         a million calls: memory must stay what it was'
 	@echo 'make check        includes, exported names, headers, style'
 	@echo 'make bench        speed, against this machine'"'"'s limits'
@@ -286,7 +298,7 @@ help:
 	@echo 'make clean'
 	@echo 'Variables: BUILD CC OPT WERROR=-Werror V=1 (show commands); BERT4C_ISA=scalar|avx2|avx512|amx|neon when running'
 
-.PHONY: all lib mpi examples install test test-bin test-real soak asan ubsan asan-ubsan tsan clang neon fuzz fuzz-run bench bench-bin docs run check \
+.PHONY: all lib mpi examples install test test-bin pack-golden test-real soak asan ubsan asan-ubsan tsan clang neon fuzz fuzz-run bench bench-bin docs run check \
         clean help FORCE
 .SECONDARY:
 -include $(wildcard $(addsuffix /*.d,$(sort $(dir $(OBJ) $(DOUBLE_OBJ) $(CLI_OBJ) $(TEST_BIN) $(HELPERS:%=$(BUILD)/%) \

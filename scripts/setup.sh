@@ -9,7 +9,7 @@
 #   -n      only say what would be installed
 set -eu
 
-BASE="gcc make pkg-config libc6-dev libjansson-dev libutf8proc-dev zlib1g-dev libcurl4-openssl-dev libcmocka-dev"
+BASE="gcc make xz-utils pkg-config libc6-dev libjansson-dev libutf8proc-dev zlib1g-dev libcurl4-openssl-dev libcmocka-dev"
 ARM="gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user"
 ARM_FOREIGN="libc6:arm64 libjansson-dev:arm64 libutf8proc-dev:arm64 libcmocka-dev:arm64"
 CLANG="clang"
