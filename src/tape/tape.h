@@ -136,6 +136,7 @@ typedef enum b4c_want { B4C_ROWS = 1, B4C_OPERAND = 2, B4C_BOTH = 3, B4C_HALF = 
 /* 0 or B4C_E_MEMORY. limit: bytes. dtype: not AUTO. */
 int b4c_tape_init(b4c_tape *, const b4c_kernels *, b4c_pool *, b4c_dtype, size_t limit,
                   bool recording);
+/* Slots that were read or lent memory must still be there: it lets go of them. */
 void b4c_tape_done(b4c_tape *);
 /* From here on the tape only finds out what its peaks are: results are not to be read. It touches
  * little of what it takes, so its limit may be beyond what the machine has. */

@@ -190,8 +190,8 @@ static void after_the_first_step_memory_stays(void **state)
     }
     /* Gradients die on the way: all of them together would take as much as the activations. */
     assert_true(first.lives.arena.peak < first.arena.peak / 3);
-    tape_net_free(net);
     b4c_tape_done(&t);
+    tape_net_free(net);
 }
 
 /* The limit grows by the smallest piece that an arena hands out, so every single request fails
