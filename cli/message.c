@@ -5,7 +5,7 @@
 #include <string.h>
 
 static bool quiet;
-static int rank = -1;
+static int rank;
 static void (*wipe_line)(void);
 
 int cli_fail(b4c_error *err, int code, const char *format, ...)

@@ -28,8 +28,7 @@ static int answer(int code, const char *what, b4c_error *err)
     if (err) {
         err->code = B4C_E_IO;
         snprintf(err->message, sizeof err->message,
-                 "rank %d of %d: %s: MPI says %.200s; go on from the last checkpoint with --resume",
-                 all.ranks.rank, all.ranks.n, what, words);
+                 "%s: MPI says %.200s; go on from the last checkpoint with --resume", what, words);
     }
     return B4C_E_IO;
 }

@@ -266,9 +266,15 @@ static int counted(const scorer *s, const text *t)
     return n;
 }
 
+/* Tokens of a text at most; 0: any. max_length is within the model's (resolve). */
+static int limit_of(const b4c_model *m, int max_length)
+{
+    return max_length ? max_length : m->net.spec.max_positions;
+}
+
 static int check_lengths(const scorer *s, int max_length, b4c_error *err)
 {
-    const int limit = max_length ? max_length : s->model->net.spec.max_positions;
+    const int limit = limit_of(s->model, max_length);
     /* The last token needs no position; the decoder's start tokens do. */
     const int before = s->reading == B4C_READ_SEQ2SEQ ? s->model->habits.n_start - 1 : 0;
     for (int i = 0; limit && !s->window && i < s->n; i++) {
@@ -287,8 +293,7 @@ enum { SMALLEST_WINDOW = 2 };
 
 static int window_of(const b4c_session *s, b4c_reading r, const b4c_score_options *o, bool source)
 {
-    const int most = s->model->net.spec.max_positions,
-              limit = o->max_length && (!most || o->max_length < most) ? o->max_length : most;
+    const int limit = limit_of(s->model, o->max_length);
     const bool may = o->windows && r == B4C_READ_CAUSAL && !source;
     return may && limit >= SMALLEST_WINDOW ? limit : 0;
 }
@@ -446,12 +451,12 @@ int b4c_score_texts(b4c_session *s, const char *const *sources, const size_t *so
 static int check_in_windows(const b4c_session *s, const int32_t *ids, int n, int window,
                             b4c_error *err)
 {
-    const int step = window ? window : n;
-    for (int at = 0, rc; at < n || n == 0; at += step) {
-        const int part = n - at < step ? n - at : step;
-        rc = b4c_check_ids(&s->model->net.spec, ids + at, NULL, &part, 1, err);
-        if (rc < 0 || n == 0) return rc;
-    }
+    int at = 0;
+    do {
+        const int part = window && n - at > window ? window : n - at;
+        B4C_TRY(b4c_check_ids(&s->model->net.spec, ids + at, NULL, &part, 1, err));
+        at += part;
+    } while (at < n);
     return 0;
 }
 

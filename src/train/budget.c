@@ -15,10 +15,9 @@ static size_t machine_memory(void)
 static b4c_batch_shape shape_of(const b4c_trainer *t)
 {
     const b4c_recipe *r = &t->recipe;
-    const int most = t->parts.spec->max_positions ? t->parts.spec->max_positions : 512;
     b4c_batch_shape s = { .tokens = r->batch_tokens, .examples = r->batch_examples,
-                          .length = r->max_length ? r->max_length : most,
-                          .target = r->max_target ? r->max_target : most };
+                          .length = b4c_trainer_length(t, r->max_length),
+                          .target = b4c_trainer_length(t, r->max_target) };
     const json_t *rate = json_object_get(r->data, "mask_rate"),
                  *negatives = json_object_get(r->data, "negatives");
     s.asked = json_is_number(rate) ? json_number_value(rate) : 0.15;

@@ -57,11 +57,9 @@ static void slot_is_whole(void *arg, b4c_slot *slot)
 {
     b4c_exchange *x = arg;
     const b4c_leaves *l = x->leaves;
-    if (slot->g < l->grad || slot->g >= l->grad + l->total) return;
-    const size_t at = (size_t)(slot->g - l->grad), n = (size_t)slot->rows * (size_t)slot->ld;
     for (int i = 0; i < l->parameters; i++) {
         const b4c_leaf *f = &l->item[i];
-        if (f->g && f->at >= at && f->at < at + n) count(x, f->at, f->n, false);
+        if (f->g && f->slot == slot) count(x, f->at, f->n, false);
     }
     while (x->begun && x->missing[x->begun - 1] == 0) give_piece(x);
 }
@@ -109,7 +107,6 @@ uint64_t b4c_exchange_digest(const b4c_leaves *l)
 int b4c_exchange_agree(b4c_exchange *x, const b4c_common *mine, int n, b4c_error *err)
 {
     uint64_t first[COMMON];
-    if (!x->ranks) return 0;
     const int ranks = x->ranks->n;
     double *other = calloc((size_t)ranks, sizeof *other);
     if (!other || n > COMMON) {

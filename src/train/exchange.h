@@ -41,7 +41,8 @@ typedef struct b4c_common {
     const char *what;            /* "recipe" */
     uint64_t digest;
 } b4c_common;
-/* B4C_E_ARG on every rank where one of them has another digest than rank 0: names both. */
+/* B4C_E_ARG on every rank where one of them has another digest than rank 0: names it and what.
+ * Not for one that is alone. */
 int b4c_exchange_agree(b4c_exchange *, const b4c_common *, int n, b4c_error *);
 /* Of all weights. */
 uint64_t b4c_exchange_digest(const b4c_leaves *);

@@ -20,11 +20,8 @@ static int new_tokens(const b4c_trainer *t)
 /* Tokens that a text may have so that there is room to write. */
 static int source_room(const b4c_trainer *t)
 {
-    const b4c_spec *s = t->parts.spec;
-    const int length = t->recipe.max_length ? t->recipe.max_length
-                     : s->max_positions     ? s->max_positions
-                                            : 512;
-    if (s->decoder_layers) return length;
+    const int length = b4c_trainer_length(t, t->recipe.max_length);
+    if (t->parts.spec->decoder_layers) return length;
     const int own = new_tokens(t) < length / 2 ? new_tokens(t) : length / 2;
     return length - own;
 }

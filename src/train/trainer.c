@@ -116,14 +116,19 @@ static int make_learner(b4c_trainer *t, b4c_error *err)
 
 /* ---- data ------------------------------------------------------------------------------------ */
 
+int b4c_trainer_length(const b4c_trainer *t, int wanted)
+{
+    const int most = t->parts.spec->max_positions;
+    return wanted ? wanted : most ? most : 512;
+}
+
 static int limit_of(const b4c_trainer *t, int wanted, const char *what, b4c_error *err)
 {
     const int most = t->parts.spec->max_positions;
     if (most && wanted > most)
         return b4c_fail(err, B4C_E_ARG, "%s: \"%s\" is %d, the model has %d positions",
                         t->recipe.where, what, wanted, most);
-    if (wanted) return wanted;
-    return most ? most : 512;
+    return b4c_trainer_length(t, wanted);
 }
 
 static int open_feed(b4c_trainer *t, bool held_out, b4c_feed **feed, b4c_error *err)
@@ -284,9 +289,10 @@ static uint64_t text_digest(const char *text)
     return b4c_bytes_hash((b4c_span){ (const unsigned char *)text, strlen(text) });
 }
 
-/* Do all ranks train the same? */
+/* Do all ranks train the same? Alone there is nothing to compare. */
 static int agree(b4c_trainer *t, b4c_error *err)
 {
+    if (b4c_exchange_ranks(&t->learner.exchange) == 1) return 0;
     char *recipe = json_dumps(t->recipe.json, JSON_COMPACT | JSON_SORT_KEYS);
     const b4c_common common[] = {
         { "version", text_digest(B4C_VERSION) },

@@ -94,6 +94,8 @@ int b4c_trainer_begin(b4c_trainer *, b4c_recipe *, const b4c_trainer_parts *, b4
 void b4c_trainer_done(b4c_trainer *);
 int b4c_trainer_run_step(b4c_trainer *, b4c_train_report *, b4c_error *);
 int b4c_trainer_write_checkpoint(b4c_trainer *, b4c_error *);
+/* Tokens of a sequence: those wanted, or 0: what the model has positions for, or 512. */
+int b4c_trainer_length(const b4c_trainer *, int wanted);
 /* The next batch of a feed, checked; pairs: of held-out pairs, not of the task. 1; 0: the feed has
  * ended. */
 int b4c_trainer_batch(const b4c_trainer *, b4c_feed *, b4c_batch *, bool pairs, b4c_error *);
