@@ -139,8 +139,7 @@ int b4c_sources_read(b4c_session *s, b4c_sources *to, b4c_reading r, const char 
     for (int i = 0; i < n && rc == 0; i++) {
         rc = b4c_tokenize(m->tokenizer, texts[i], lens ? lens[i] : SIZE_MAX, NULL, 0, &how, &e,
                           err);
-        if (rc == 0 && r == B4C_READ_CAUSAL)     /* a text that goes on is not closed */
-            while (e.n > 1 && e.added[e.n - 1]) e.n--;
+        if (rc == 0) b4c_habits_frame(&m->habits, r, &e);
         if (rc == 0 && e.n == 0)
             rc = b4c_fail(err, B4C_E_TEXT, "no token is left of it, so there is nothing to go on");
         if (rc < 0) {

@@ -162,6 +162,8 @@ int b4c_habits_read(b4c_habits *w, const b4c_spec *spec, const json_t *config, c
     }
     const sources s = { newer, config, newer ? path : "config.json" };
     *w = (b4c_habits){ .reading = reading_of(spec, config),
+                       .closed_source =
+                           json_is_true(json_object_get(config, "bert4c_closed_source")),
                        .vocabulary = tokens && count < spec->vocabulary ? count : spec->vocabulary,
                        .defaults = B4C_GENERATE_DEFAULT };
     const int rc = read_defaults(&w->defaults, &s, w->reading, err);
@@ -178,4 +180,9 @@ int b4c_habits_read(b4c_habits *w, const b4c_spec *spec, const json_t *config, c
     }
     json_decref(newer);
     return rc;
+}
+
+void b4c_habits_frame(const b4c_habits *w, b4c_reading reading, b4c_encoding *source)
+{
+    if (reading == B4C_READ_CAUSAL && !w->closed_source) b4c_encoding_reopen(source);
 }

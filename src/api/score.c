@@ -385,8 +385,7 @@ static int read_text(b4c_session *s, b4c_reading r, const b4c_score_options *o, 
     const bool ends = o->end < 0 ? source != NULL : o->end;
     if (source) {
         rc = b4c_tokenize(m->tokenizer, source, source_len, NULL, 0, &how, &e, err);
-        if (r == B4C_READ_CAUSAL)
-            while (e.n > 1 && e.added[e.n - 1]) e.n--;
+        if (rc == 0) b4c_habits_frame(&m->habits, r, &e);
         if (rc == 0 && r != B4C_READ_SEQ2SEQ)
             b4c_buffer_add(&ids, e.ids, (size_t)e.n * sizeof *e.ids);
         if (rc == 0 && r == B4C_READ_SEQ2SEQ)
@@ -398,8 +397,7 @@ static int read_text(b4c_session *s, b4c_reading r, const b4c_score_options *o, 
     }
     if (rc == 0) rc = b4c_tokenize(m->tokenizer, words, len, NULL, 0, &how, &e, err);
     if (rc == 0) {
-        if (r == B4C_READ_CAUSAL)
-            while (e.n && e.added[e.n - 1]) e.n--;
+        if (r == B4C_READ_CAUSAL) b4c_encoding_reopen(&e);
         for (int k = 0; !source && k < e.n && e.added[k]; k++) t->given = k + 1;
         b4c_buffer_add(&ids, e.ids, (size_t)e.n * sizeof *e.ids);
         if (ends && r != B4C_READ_MASKED && m->habits.n_end)

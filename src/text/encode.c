@@ -38,6 +38,11 @@ int b4c_encoding_reserve(b4c_encoding *e, int64_t n, b4c_error *err)
     return b4c_fail(err, B4C_E_MEMORY, "tokenize: no memory for %lld tokens", (long long)n);
 }
 
+void b4c_encoding_reopen(b4c_encoding *e)
+{
+    while (e->n > 1 && e->added[e->n - 1]) e->n--;
+}
+
 int b4c_encoding_drop(b4c_encoding *e, uint32_t begin)
 {
     if (e->n_dropped == e->dropped_room) {

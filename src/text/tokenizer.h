@@ -69,6 +69,8 @@ static inline int b4c_encoding_add(b4c_encoding *e, int32_t id, size_t begin, si
     e->n = n + 1;
     return 0;
 }
+/* A text that goes on is not closed: forget the special tokens put behind it. One token stays. */
+void b4c_encoding_reopen(b4c_encoding *);
 /* One more dropped character. 0 or B4C_E_MEMORY. */
 int b4c_encoding_drop(b4c_encoding *, uint32_t begin);
 

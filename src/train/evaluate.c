@@ -34,12 +34,6 @@ b4c_reading b4c_trainer_reading(const b4c_trainer *t)
                                                                      : B4C_READ_CAUSAL;
 }
 
-/* Does the task have a source, and a target to write for it? */
-static bool has_targets(const b4c_task *k)
-{
-    return k->tokens && k->kind != B4C_TASK_LM && k->kind != B4C_TASK_MLM;
-}
-
 int b4c_evaluate_begin(b4c_trainer *t, b4c_error *err)
 {
     const b4c_recipe *r = &t->recipe;
@@ -49,7 +43,8 @@ int b4c_evaluate_begin(b4c_trainer *t, b4c_error *err)
                            ? "no classes or tokens to be right about"
                        : t->metric == B4C_METRIC_PERPLEXITY && !k->tokens
                            ? "no tokens to foretell"
-                       : is_of_texts(t->metric) && (!has_targets(k) || !t->parts.scribe.write)
+                       : is_of_texts(t->metric) &&
+                                 (!b4c_task_has_source(k) || !t->parts.scribe.write)
                            ? "no source that a text is written for"
                            : NULL;
     if (lack)

@@ -3,6 +3,7 @@
  */
 #include "train/samples.h"
 #include "base/error.h"
+#include "text/tokenizer.h"
 #include "train/evaluate.h"
 #include <stdlib.h>
 #include <string.h>
@@ -33,8 +34,7 @@ static int read_text(const b4c_trainer *t, const char *text, b4c_encoding *e, b4
     b4c_tokenize_options how = B4C_TOKENIZE_DEFAULT;
     how.max_length = source_room(t);
     B4C_TRY(b4c_tokenize(t->parts.tokenizer, text, SIZE_MAX, NULL, 0, &how, e, err));
-    if (t->recipe.task == B4C_TASK_LM)   /* a text that goes on is not closed */
-        while (e->n > 1 && e->added[e->n - 1]) e->n--;
+    if (!b4c_task_has_source(&t->learner.task)) b4c_encoding_reopen(e);
     return e->n ? 0 : b4c_fail(err, B4C_E_TEXT, "no token is left of it");
 }
 

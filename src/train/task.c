@@ -86,6 +86,11 @@ int b4c_task_make(b4c_task *k, b4c_task_kind kind, const b4c_spec *s, int classe
     return 0;
 }
 
+bool b4c_task_has_source(const b4c_task *k)
+{
+    return k->tokens && k->kind != B4C_TASK_LM && k->kind != B4C_TASK_MLM;
+}
+
 bool b4c_task_needs_head(const b4c_task *k) { return k->tokens; }
 
 static bool wants_vectors(const b4c_task *k)
@@ -208,7 +213,9 @@ static b4c_tensor encode(b4c_tape *t, const b4c_network *net, const b4c_task *k,
     const b4c_stack_call call = { .plans = plan, .n_plans = 1, .drop = drop,
                                   .recompute = k->recompute,
                                   .only = w ? w->only : NULL, .n_only = w ? w->n_only : 0 };
-    const int32_t *segments = net->spec.segments ? b->segments : NULL;
+    /* what sees the past only writes in its source's segment */
+    const bool one = k->tokens && k->mask == B4C_MASK_CAUSAL;
+    const int32_t *segments = net->spec.segments && !one ? b->segments : NULL;
     const b4c_tensor x = b4c_input(t, net, &net->encoder, b->ids, segments, plan, drop);
     return b4c_stack_run(t, net, &net->encoder, x, &call);
 }

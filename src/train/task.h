@@ -63,6 +63,8 @@ typedef struct b4c_task {
 /* The task as its source has it. classes: CLASSIFY, PAIRS. Fails (B4C_E_ARG) where the model's
  * architecture cannot do it; `causal` models see the past only, whatever the task. */
 int b4c_task_make(b4c_task *, b4c_task_kind, const b4c_spec *, int classes, b4c_error *);
+/* Is there a source, and a target to write for it? */
+bool b4c_task_has_source(const b4c_task *);
 /* What the network must have for it. */
 bool b4c_task_needs_head(const b4c_task *);
 bool b4c_task_needs_pooler(const b4c_task *);

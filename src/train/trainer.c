@@ -258,6 +258,20 @@ static void say_token(json_t *config, const char *key, int id)
         json_object_set_new(config, key, json_integer(id));
 }
 
+/* How the model has learned to read before it writes: a later use must read so too. */
+static void say_reading(const b4c_trainer *t, json_t *c)
+{
+    const b4c_task *k = &t->learner.task;
+    const b4c_reading reading = b4c_trainer_reading(t);
+    if (reading == B4C_READ_CAUSAL && !t->parts.spec->causal)
+        json_object_set_new(c, "is_decoder", json_true());
+    if (reading == B4C_READ_PREFIX) json_object_del(c, "is_decoder");
+    if (reading == B4C_READ_CAUSAL || reading == B4C_READ_PREFIX)
+        json_object_del(c, "bert4c_closed_source");
+    if (reading == B4C_READ_CAUSAL && b4c_task_has_source(k))
+        json_object_set_new(c, "bert4c_closed_source", json_true());
+}
+
 /* What the output's config says beyond the source's. */
 static void change_config(b4c_trainer *t)
 {
@@ -269,8 +283,7 @@ static void change_config(b4c_trainer *t)
     }
     json_object_set_new(c, "torch_dtype", json_string("float32"));
     json_object_del(c, "dtype");
-    if (t->recipe.task == B4C_TASK_LM && !t->parts.spec->causal)
-        json_object_set_new(c, "is_decoder", json_true());
+    say_reading(t, c);
     if (t->learner.task.classes && !t->learner.task.two_tasks) {
         json_t *labels = json_object();
         char key[16];

@@ -129,6 +129,8 @@ static const char *writer(const char *name, const char *config, const char *task
 static const char bert[] = "\"model_type\":\"bert\",\"vocab_size\":15,\"hidden_size\":32,"
                            "\"num_hidden_layers\":2,\"num_attention_heads\":2,"
                            "\"intermediate_size\":64,\"max_position_embeddings\":16";
+static const char gpt2[] = "\"model_type\":\"gpt2\",\"vocab_size\":15,\"n_embd\":32,"
+                           "\"n_layer\":2,\"n_head\":2,\"n_positions\":16";
 static const char t5[] = "\"model_type\":\"mt5\",\"vocab_size\":15,\"d_model\":32,\"d_kv\":16,"
                          "\"d_ff\":64,\"num_layers\":2,\"num_decoder_layers\":2,\"num_heads\":2,"
                          "\"feed_forward_proj\":\"gated-gelu\",\"tie_word_embeddings\":false";
@@ -169,6 +171,79 @@ static void what_is_written_for_sources_is_measured_and_shown(void **state)
                     last_value(log, "bleu") > 0.1);
         free(log);
     }
+}
+
+/* Perplexity of all pairs as `score` finds it in a trained model. */
+static double scored(const char *name)
+{
+    double x = -1;
+    const run r = bert4c(NULL, "score", "-m", temp_path("%s", name), "--dtype", "f32", "--pair",
+                         "-f", following(), NULL);
+    assert_code(r, 0);
+    const char *said = strstr(r.err, "tokens: ");
+    assert_non_null(said);
+    assert_int_equal(sscanf(said, "tokens: %lf", &x), 1);
+    return x;
+}
+
+/* Train a model on the pairs, or on their texts alone; its perplexity, as the training has it. */
+static double trained(const char *name, const char *model, const char *task)
+{
+    char text[2000];
+    snprintf(text, sizeof text,
+             "{\"model\":{%s},\"task\":%s,\"data\":{\"files\":[\"%s\"]},\"steps\":40,"
+             "\"batch\":{\"examples\":8},\"max_length\":12,\"max_target\":6,"
+             "\"optimiser\":{\"rate\":0.005},\"evaluate\":{\"every\":40,\"metric\":\"perplexity\","
+             "\"data\":{\"files\":[\"%s\"]}},\"output\":\"%s\"}",
+             model, task, following(), following(), temp_path("%s", name));
+    assert_code(bert4c(NULL, "train", temp_text("trained.json", text), NULL), 0);
+    char *log = read_file(temp_path("%s/log.jsonl", name), NULL);
+    const double x = last_value(log, "perplexity");
+    free(log);
+    return x;
+}
+
+static const char *fresh(const char *config)
+{
+    static char model[600];
+    snprintf(model, sizeof model, "\"config\":{%s},\"tokenizer\":\"%s\",\"deviation\":0.1", config,
+             vocabulary());
+    return model;
+}
+
+static const char *from(const char *name)
+{
+    static char model[600];
+    snprintf(model, sizeof model, "\"from\":\"%s\"", temp_path("%s", name));
+    return model;
+}
+
+#define assert_agree(a, b) assert_true(fabs((a) - (b)) < 2e-4)    /* score prints 4 digits */
+
+/* What training measures over pairs is what `score` finds in the model that it wrote: both read the
+ * same tokens, the one that closes a source among them, in the same segments under one mask. */
+static void a_source_is_read_as_it_was_in_training(void **state)
+{
+    (void)state;
+    static const char mixed[] = "{\"kind\":\"seq2seq\",\"mask\":\"causal\"}";
+    assert_agree(trained("decoder", fresh(gpt2), "\"seq2seq\""), scored("decoder"));
+    assert_agree(trained("unilm", fresh(bert), "\"seq2seq\""), scored("unilm"));
+    assert_agree(trained("past", fresh(bert), mixed), scored("past"));
+    assert_agree(trained("two", fresh(t5), "\"seq2seq\""), scored("two"));
+}
+
+/* ... also where the model was something else before: a language model, whose text goes on. */
+static void a_model_is_read_as_it_was_trained_last(void **state)
+{
+    (void)state;
+    static const char lm[] = "{\"kind\":\"lm\"}";
+    trained("goes-on", fresh(bert), lm);
+    assert_agree(trained("answers", from("goes-on"), "\"seq2seq\""), scored("answers"));
+    trained("closed", fresh(gpt2), "\"seq2seq\"");
+    trained("open", from("closed"), lm);
+    const run r = bert4c(NULL, "complete", "-m", temp_path("open"), "三四", "五六", NULL);
+    assert_code(r, 0);
+    assert_says(r, "2 texts, 6 tokens read");   /* [CLS] and two characters each */
 }
 
 static void samples_do_not_change_a_training_and_are_the_same_when_resumed(void **state)
@@ -274,6 +349,8 @@ int main(void)
         cmocka_unit_test(one_that_was_stopped_goes_on_to_the_same_numbers),
         cmocka_unit_test(set_changes_the_recipe_and_m_the_model),
         cmocka_unit_test(what_is_written_for_sources_is_measured_and_shown),
+        cmocka_unit_test(a_source_is_read_as_it_was_in_training),
+        cmocka_unit_test(a_model_is_read_as_it_was_trained_last),
         cmocka_unit_test(samples_do_not_change_a_training_and_are_the_same_when_resumed),
         cmocka_unit_test(masks_are_filled_and_tokens_that_are_right_counted),
         cmocka_unit_test(perplexity_is_e_to_the_loss_and_the_smallest_is_kept),
