@@ -160,6 +160,16 @@ static void keep_result(b4c_request *r, int g, b4c_hypothesis *h, double score, 
             group->worst = r->done[i].score;
 }
 
+/* The highest score that a live beam with this sum and length may end with: its sum cannot rise but
+ * by what the rules give, and the best length depends on the sign of sum and penalty. */
+static double best_end(const b4c_request *r, double sum, int length)
+{
+    double best = -INFINITY;
+    for (int n = length; n <= r->o.max_new_tokens; n++)
+        best = fmax(best, normalised(r, sum + r->raise * (n - length), n));
+    return best;
+}
+
 /* Can nothing that is live still become a result? best: the highest sum that goes on; length:
  * tokens it has. */
 static bool is_over(const b4c_request *r, const b4c_beam_group *group, double best, int length)
@@ -167,8 +177,9 @@ static bool is_over(const b4c_request *r, const b4c_beam_group *group, double be
     const int size = r->o.beams / r->o.beam_groups;
     if (group->n_done < size) return false;
     if (r->o.early_stopping == B4C_EARLY_ALWAYS) return true;
-    const bool longer_is_better = r->o.early_stopping == B4C_EARLY_NEVER && r->o.length_penalty > 0;
-    return !(normalised(r, best, longer_is_better ? r->o.max_new_tokens : length) > group->worst);
+    const double end = r->o.early_stopping == B4C_EARLY_NEVER ? best_end(r, best, length)
+                                                              : normalised(r, best, length);
+    return !(end > group->worst);
 }
 
 /* ---- a step ---------------------------------------------------------------------------------- */

@@ -151,6 +151,19 @@ static void *copy_of(const void *p, size_t bytes)
     return copy;
 }
 
+/* What biases and negative penalties may give a token in one step; `row` is room. */
+static double raise_of(const b4c_request *r, float *row)
+{
+    const b4c_generate_options *o = &r->o;
+    double most = 0;
+    for (int i = 0; i < o->n_bias; i++) row[o->bias[i].token] = 0;
+    for (int i = 0; i < o->n_bias; i++) row[o->bias[i].token] += o->bias[i].bias;
+    for (int i = 0; i < o->n_bias; i++) most = fmax(most, (double)row[o->bias[i].token]);
+    most += fmax(0, -(double)o->presence_penalty);
+    most += fmax(0, -(double)o->frequency_penalty) * (r->n_prompt + o->max_new_tokens);
+    return o->sample ? most / (double)o->temperature : most;
+}
+
 b4c_request *b4c_request_new(const b4c_generate_options *o, const b4c_vocabulary_facts *f,
                              const int32_t *prompt, int n_prompt, uint64_t number, b4c_error *err)
 {
@@ -196,6 +209,7 @@ b4c_request *b4c_request_new(const b4c_generate_options *o, const b4c_vocabulary
     for (int i = 0; i < o->n_stop_tokens; i++) r->end[f->n_end + i] = o->stop_tokens[i];
     if (n_prompt) memcpy(r->history, prompt, (size_t)n_prompt * sizeof *prompt);
     for (int i = 0; i < r->most; i++) b4c_rng_init(&r->rng[i], o->seed, number, (uint32_t)i);
+    r->raise = raise_of(r, r->row);
     r->n_live = 1;
     r->live[0].cut = SIZE_MAX;
     return r;

@@ -282,6 +282,39 @@ static void candidates_come_with_cosines_in_order(void **state)
     assert_says(none, "1 texts are left without a candidate");
 }
 
+/* REPORTS G13: no paraphrases of many texts, and a model loaded for each. Here a file of any size goes
+ * in and a file comes out; each text's candidates are those that it has alone. */
+static void a_file_of_texts_becomes_a_file_of_candidates(void **state)
+{
+    (void)state;
+    enum { TEXTS = 40 };
+    static const char *const words[] = { "中国人", "大小", "", "我想一天", "他们" };
+    char all[2048] = "", wanted[16384] = "";
+#define DRAW "--pooling", "cls", "--n", "6", "--keep", "2", "--max-new-tokens", "4", "--to", "jsonl"
+    for (size_t i = 0; i < TEXTS; i++) {
+        const char *text = words[(i + i / 5) % COUNT(words)];
+        static const char *alone[COUNT(words)];
+        if (i < COUNT(words)) {
+            const run one = bert4c(NULL, ON("paraphrase", UNILM), DRAW, "--threads", "1", text,
+                                   NULL);
+            assert_code(one, 0);
+            alone[i] = one.out;
+        }
+        strcat(strcat(all, text), "\n");
+        strcat(wanted, alone[(i + i / 5) % COUNT(words)]);
+    }
+    const char *to = temp_path("candidates.jsonl");
+    const run r = bert4c(NULL, "paraphrase", "-m", UNILM, "--dtype", "f32", DRAW, "-f",
+                         temp_text("questions.txt", all), "-o", to, NULL);
+    assert_out(r, "");
+    char *got = read_file(to, NULL);
+    assert_string_equal(got, wanted);
+    free(got);
+    char *opened = strstr(r.err, " layers of ");
+    assert_non_null(opened);
+    assert_null(strstr(opened + 1, " layers of "));
+}
+
 /* ---- score -------------------------------------------------------------------------------- */
 
 static void a_score_is_three_numbers(void **state)
@@ -373,6 +406,7 @@ int main(void)
         cmocka_unit_test(odd_options_and_texts_are_told),
         cmocka_unit_test(inspect_says_how_a_model_writes),
         cmocka_unit_test(candidates_come_with_cosines_in_order),
+        cmocka_unit_test(a_file_of_texts_becomes_a_file_of_candidates),
         cmocka_unit_test(a_score_is_three_numbers),
         cmocka_unit_test(what_contradicts_is_refused),
     };

@@ -192,7 +192,8 @@ static void decoders_write_what_the_references_write(void **state)
     check_model("qwen2", B4C_READ_CAUSAL);
 }
 
-/* REPORTS G10, L10. */
+/* REPORTS G10, L10; G07: mT5's beams were not transformers', and had no n-gram block. mt5's
+ * beam3_ngram2_min6 among these has one for each beam. */
 static void encoder_decoders_write_what_the_references_write(void **state)
 {
     (void)state;
