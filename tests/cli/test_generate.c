@@ -282,8 +282,8 @@ static void candidates_come_with_cosines_in_order(void **state)
     assert_says(none, "1 texts are left without a candidate");
 }
 
-/* REPORTS G13: no paraphrases of many texts, and a model loaded for each. Here a file of any size goes
- * in and a file comes out; each text's candidates are those that it has alone. */
+/* REPORTS G13: no paraphrases of many texts, and a model loaded for each. Here a file of any size
+ * goes in and a file comes out; each text's candidates are those that it has alone. */
 static void a_file_of_texts_becomes_a_file_of_candidates(void **state)
 {
     (void)state;
