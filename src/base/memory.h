@@ -3,8 +3,17 @@
 #define B4C_BASE_MEMORY_H
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #define B4C_ALIGN 64
+
+/* Asks the processor for `bytes` from `ahead` bytes behind x, which will be read soon. For rows so
+ * far apart that it does not see itself where the next will be. The place need not exist. */
+static inline void b4c_ask_ahead(const void *x, size_t ahead, size_t bytes)
+{
+    const uintptr_t from = (uintptr_t)x + ahead;
+    for (size_t i = 0; i < bytes; i += B4C_ALIGN) __builtin_prefetch((const void *)(from + i));
+}
 
 /* 64-byte aligned, from anonymous memory with huge pages asked for when it is large; zeroed. NULL
  * when there is none. */

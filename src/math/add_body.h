@@ -9,12 +9,14 @@
  */
 #ifndef B4C_MATH_ADD_BODY_H
 #define B4C_MATH_ADD_BODY_H
+#include "base/memory.h"
 
 enum {
     ADD_CHUNK = 256,         /* k */
     ADD_LD = ADD_CHUNK + 16, /* off the multiples of 4096 bytes */
     ADD_ROWS = 112 / LARGE_ROWS * LARGE_ROWS,
     ADD_PANELS = 16,         /* of b at once, where half of L2 holds them */
+    ADD_AHEAD = 8,           /* rows from the one that is copied to the one that is asked for */
 };
 
 typedef struct addition {
@@ -31,8 +33,10 @@ static void add_panel(const addition *s, int k, int ks, int j, int columns, floa
     const float *b = s->b + (size_t)k * s->b_k + (size_t)j * s->b_column;
     if (columns < B4C_PANEL) memset(panel, 0, (size_t)ks * B4C_PANEL * sizeof *panel);
     if (s->b_column == 1) {
-        for (int l = 0; l < ks; l++)
-            memcpy(panel + l * B4C_PANEL, b + (size_t)l * s->b_k, (size_t)columns * sizeof *panel);
+        for (int l = 0; l < ks; l++, b += s->b_k) {
+            b4c_ask_ahead(b, ADD_AHEAD * s->b_k * sizeof *b, (size_t)columns * sizeof *b);
+            memcpy(panel + l * B4C_PANEL, b, (size_t)columns * sizeof *panel);
+        }
     } else {
         for (int l = 0; l < ks; l++)
             for (int i = 0; i < columns; i++)
@@ -70,8 +74,10 @@ static void add_block(const addition *s, size_t row, int rows, int k, int ks, fl
         for (int i = 0; i < rows; i++)
             memcpy(block + i * ADD_LD, a + (size_t)i * s->a_row, (size_t)ks * sizeof *block);
     else
-        for (int l = 0; l < ks; l++)
-            memcpy(block + l * ADD_ROWS, a + (size_t)l * s->a_k, (size_t)rows * sizeof *block);
+        for (int l = 0; l < ks; l++, a += s->a_k) {
+            b4c_ask_ahead(a, ADD_AHEAD * s->a_k * sizeof *a, (size_t)rows * sizeof *a);
+            memcpy(block + l * ADD_ROWS, a, (size_t)rows * sizeof *block);
+        }
 }
 
 /* Rows row .. row+rows-1, of a block, in `panels` panels of columns from j on. */

@@ -51,6 +51,8 @@ static void half_panel(const addition *s, int k, int ks, int j, int columns, uin
         memset(panel, 0, (size_t)(ks + 1) / 2 * 2 * B4C_PANEL * sizeof *panel);
     for (int l = 0; l < ks; l += 2, panel += 2 * B4C_PANEL) {
         const float *lo = b + (size_t)l * s->b_k;
+        for (int i = 0; i < 2; i++)
+            b4c_ask_ahead(lo, (ADD_AHEAD + i) * s->b_k * sizeof *lo, (size_t)columns * sizeof *lo);
         half_pairs(lo, l + 1 < ks ? lo + s->b_k : NULL, columns, panel);
     }
 }
@@ -64,6 +66,8 @@ static void half_block(const addition *s, size_t row, int rows, int k, int ks, u
     else
         for (int l = 0; l < ks; l += 2, block += 2 * ADD_ROWS) {
             const float *lo = a + (size_t)l * s->a_k;
+            for (int i = 0; i < 2; i++)
+                b4c_ask_ahead(lo, (ADD_AHEAD + i) * s->a_k * sizeof *lo, (size_t)rows * sizeof *lo);
             half_pairs(lo, l + 1 < ks ? lo + s->a_k : NULL, rows, block);
         }
 }

@@ -10,8 +10,9 @@
 #include <limits.h>
 #include <stdatomic.h>
 
-/* PARTS: a lane takes about so many parts of a job. */
-enum { PARTS = 4, ROW_BLOCK = 16 };
+/* PARTS: a lane takes about so many parts of a job. AHEAD: rows from the one that is added to the
+ * one that is asked for. */
+enum { PARTS = 4, ROW_BLOCK = 16, AHEAD = 4 };
 
 /* ---- lanes ---------------------------------------------------------------------------------- */
 
@@ -90,13 +91,14 @@ static void scatter_columns(b4c_tape *t, void *arg, int begin, int end, int lane
 {
     const scatter *s = arg;
     const int from = begin * ROW_BLOCK, most = end * ROW_BLOCK;
-    const int upto = most < s->cols ? most : s->cols;
+    const size_t n = (size_t)((most < s->cols ? most : s->cols) - from);
     (void)lane;
     for (int i = 0; i < s->rows; i++) {
         const int row = s->index ? s->index[i] : i;
         if (row < 0) continue;
-        t->kernels->axpy(s->factor, s->x + (size_t)i * (size_t)s->ld + from,
-                         b4c_row(s->to, s->to_ld, row) + from, (size_t)(upto - from));
+        const b4c_real *x = s->x + (size_t)i * (size_t)s->ld + from;
+        b4c_ask_ahead(x, AHEAD * (size_t)s->ld * sizeof *x, n * sizeof *x);
+        t->kernels->axpy(s->factor, x, b4c_row(s->to, s->to_ld, row) + from, n);
     }
 }
 
@@ -104,8 +106,9 @@ void b4c_add_rows(b4c_tape *t, b4c_real factor, const b4c_real *x, int ld, int r
                   const int *index, b4c_real *to, int to_ld)
 {
     scatter s = { factor, x, ld, rows, cols, index, to, to_ld };
-    b4c_each(t, scatter_columns, &s, (cols + ROW_BLOCK - 1) / ROW_BLOCK,
-             b4c_grain(t, (double)rows * ROW_BLOCK));
+    const int units = (cols + ROW_BLOCK - 1) / ROW_BLOCK, share = units / b4c_lanes(t);
+    const int grain = b4c_grain(t, (double)rows * ROW_BLOCK);
+    b4c_each(t, scatter_columns, &s, units, grain > share ? grain : share);
 }
 
 void b4c_add_columns(b4c_tape *t, const b4c_real *x, int ld, int rows, int cols, b4c_real *to)
