@@ -11,6 +11,7 @@
  * n .. and inputs k .. kp-1 of the padding are zero in every type, with scale and sum128 zero.
  */
 #include "base/memory.h"
+#include "base/memory.h"
 #include "math/internal.h"
 #include <assert.h>
 #include <float.h>
@@ -119,6 +120,7 @@ static void fill_bf16(b4c_packed *p, int row, int rows, const b4c_real *w, size_
         for (int i = 0; i < rows; i++) {
             const b4c_real *x = w + (size_t)i * ld + from;
             uint16_t *to = panel + (size_t)from * PANEL + 2 * i;
+            b4c_ask_ahead(x, 2 * STEP * sizeof *x, STEP * sizeof *x);
             if (n == STEP) round_step(x, pairs);
             for (int k = 0; k < n && n < STEP; k++) pairs[k] = b4c_to_bf16((float)x[k]);
             pairs[n] = 0;
