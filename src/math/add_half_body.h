@@ -34,13 +34,16 @@ static inline void half_pairs(const float *lo, const float *hi, int n, uint16_t 
     }
 }
 
-/* n numbers in a row, zeros behind them up to a multiple of 16. */
-static inline void half_row(const float *x, int n, uint16_t *to)
+/* n numbers in a row, zeros behind them up to a multiple of 16. next: from this row to that which
+ * follows. */
+static inline void half_row(const float *x, int n, size_t next, uint16_t *to)
 {
-    for (int i = 0; i < n; i += 16)
+    for (int i = 0; i < n; i += 16) {
+        b4c_ask_ahead(x + i, next * sizeof *x, sizeof *x);
         _mm256_storeu_si256((__m256i *)(void *)(to + i),
                             (__m256i)_mm512_cvtneps_pbh(
                                 _mm512_maskz_loadu_ps(first_lanes(n - i), x + i)));
+    }
 }
 
 /* panel [ks / 2][32][2] from b's k .. k+ks-1, columns j .. j+columns-1; zeros beside them. */
@@ -62,7 +65,7 @@ static void half_block(const addition *s, size_t row, int rows, int k, int ks, u
 {
     const float *a = s->a + row * s->a_row + (size_t)k * s->a_k;
     if (s->a_k == 1)
-        for (int i = 0; i < rows; i++) half_row(a + (size_t)i * s->a_row, ks, block + i * HALF_LD);
+        for (int i = 0; i < rows; i++, a += s->a_row) half_row(a, ks, s->a_row, block + i * HALF_LD);
     else
         for (int l = 0; l < ks; l += 2, block += 2 * ADD_ROWS) {
             const float *lo = a + (size_t)l * s->a_k;
