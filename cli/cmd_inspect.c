@@ -126,6 +126,7 @@ static json_t *describe_model(const b4c_model *m)
     set_token(o, "start", m, i.start);
     set_token(o, "end", m, i.end);
     set_count(o, "max_length", i.max_length);
+    set_count(o, "written_length", i.written_length);
     set_count(o, "parameters", i.parameters);
     set_count(o, "packed_bytes", (long long)i.packed_bytes);
     return o;
@@ -234,6 +235,9 @@ static void show_model(cli_output *out, const json_t *m)
         cli_print(out, "reading %s", text_of(m, "reading"));
         show_token(out, ", starts with", json_object_get(m, "start"));
         show_token(out, ", ends with", json_object_get(m, "end"));
+        if (count_of(m, "written_length"))
+            cli_print(out, ", trained on texts of at most %lld tokens",
+                      count_of(m, "written_length"));
         cli_put_text(out, "\n");
     }
     row(out, "vectors");

@@ -182,6 +182,10 @@ int cli_writing_read(cli_writing *w, const cli_model *m, const cli_settings *s,
     o->max_source = (int)s->max_length;
     o->seed = (uint64_t)s->seed;
     o->interrupt = asks_stop;
+    b4c_model_info info;
+    b4c_model_describe(m->model, &info);
+    if (info.written_length && o->max_new_tokens > info.written_length)
+        w->trained = info.written_length;
     if (read_sampling(o, s, err) < 0) return err->code;
     return read_lists(w, b4c_model_tokenizer(m->model), s, err);
 }
@@ -258,6 +262,10 @@ void cli_writing_say(const cli_writing *w, long long records, double seconds)
         cli_say("a repetition penalty of %g drives a model to tokens that mean nothing: %g was "
                 "used; 1.1 to 1.3 is usual",
                 (double)w->options.repetition_penalty, (double)B4C_REPETITION_PENALTY_MOST);
+    if (w->trained)
+        cli_say("the model learnt to write texts of at most %d tokens; --max-new-tokens %d makes "
+                "them no longer, or no better",
+                w->trained, w->options.max_new_tokens);
     if (w->shortened)
         cli_say("%s texts leave fewer positions than --max-new-tokens asks for",
                 cli_count_text(w->shortened, a));

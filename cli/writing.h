@@ -11,6 +11,7 @@ typedef struct cli_writing {
     void *memory[64];        /* of its lists */
     int n_memory;
     const b4c_tokenizer *tokenizer;
+    int trained;             /* tokens that the model learnt to write, where more are asked for */
     /* for the messages at the end */
     long long read, written, empty, at_limit, shortened, cut, texts_cut, unknown;
     long long cycles;        /* results that end in one */

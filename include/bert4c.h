@@ -290,6 +290,9 @@ typedef struct b4c_model_info {
     int max_length;            /* tokens: the smallest limit the files state, or 0 */
     int64_t parameters;
     size_t packed_bytes;       /* memory the weights take */
+    /* tokens of the longest text that its training asked it to write, or, of a language model, to
+     * read and write; 0: the files do not say */
+    int written_length;
 } b4c_model_info;
 
 B4C_API void b4c_model_describe(const b4c_model *, b4c_model_info *);

@@ -89,6 +89,7 @@ static void describe(b4c_model *m, int config_length)
         .end = m->habits.n_end ? m->habits.end[0] : -1,
         .start = s->decoder_layers && m->habits.n_start ? m->habits.start[0] : -1,
         .max_length = smaller_limit(stated, config_length),
+        .written_length = m->habits.written_length,
         .parameters = m->net.parameters,
         .packed_bytes = m->net.bytes,
     };

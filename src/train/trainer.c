@@ -258,7 +258,20 @@ static void say_token(json_t *config, const char *key, int id)
         json_object_set_new(config, key, json_integer(id));
 }
 
-/* How the model has learned to read before it writes: a later use must read so too. */
+/* Tokens of the longest text that the task asks to be written; 0: it asks for none. */
+static int longest_written(const b4c_trainer *t)
+{
+    const b4c_task *k = &t->learner.task;
+    const int length = b4c_trainer_length(t, t->recipe.max_length),
+              target = b4c_trainer_length(t, t->recipe.max_target);
+    if (k->kind == B4C_TASK_LM) return length;
+    if (!b4c_task_has_source(k)) return 0;
+    if (k->vectors != B4C_VECTORS_FREE) return length / 2;   /* SimBERT's kind: two halves */
+    return target < length ? target : length;
+}
+
+/* How the model has learned to read before it writes, and how much it writes: a later use must read
+ * so too. */
 static void say_reading(const b4c_trainer *t, json_t *c)
 {
     const b4c_task *k = &t->learner.task;
@@ -270,6 +283,8 @@ static void say_reading(const b4c_trainer *t, json_t *c)
         json_object_del(c, "bert4c_closed_source");
     if (reading == B4C_READ_CAUSAL && b4c_task_has_source(k))
         json_object_set_new(c, "bert4c_closed_source", json_true());
+    const int longest = longest_written(t);
+    if (longest) json_object_set_new(c, "bert4c_written_length", json_integer(longest));
 }
 
 /* What the output's config says beyond the source's. */

@@ -246,6 +246,50 @@ static void a_model_is_read_as_it_was_trained_last(void **state)
     assert_says(r, "2 texts, 6 tokens read");   /* [CLS] and two characters each */
 }
 
+/* REPORTS G11: SimBERT, trained on 32 tokens, was asked for 128 and 200; its texts were as short or
+ * less whole. What was trained says its length, and a command that is asked for more says so. */
+static void beyond_the_length_of_its_training_a_model_warns(void **state)
+{
+    (void)state;
+    char text[2000], said[100];
+    static const struct {
+        const char *name, *task;
+        int most;
+    } models[] = { { "learnt", "simbert", 32 }, { "goes-far", "lm", 64 }, { "short", "seq2seq", 6 },
+                   { "no-text", "mlm", 0 } };
+    for (size_t i = 0; i < COUNT(models); i++) {
+        snprintf(text, sizeof text,
+                 "{\"model\":{\"config\":{%.*s\"max_position_embeddings\":256},"
+                 "\"tokenizer\":\"%s\"},"
+                 "\"task\":\"%s\",\"data\":{\"files\":[\"%s\"]},\"batch\":{\"examples\":8},"
+                 "\"max_length\":64,\"max_target\":6,\"steps\":1,\"optimiser\":{\"rate\":0.005},"
+                 "\"output\":\"%s\"}",
+                 (int)(strstr(bert, "\"max_position") - bert), bert, vocabulary(), models[i].task,
+                 following(), temp_path("%s", models[i].name));
+        assert_code(bert4c(NULL, "train", temp_text("lengths.json", text), NULL), 0);
+        const char *model = temp_path("%s", models[i].name);
+        const run shown = bert4c(NULL, "inspect", "-m", model, NULL);
+        const run usual = bert4c(NULL, "complete", "-m", model, "三四", NULL);
+        const run more = bert4c(NULL, "complete", "-m", model, "--max-new-tokens", "200", "三四",
+                                NULL);
+        assert_code(usual, 0);
+        assert_code(more, 0);
+        assert_null(strstr(usual.err, "learnt to write"));
+        snprintf(said, sizeof said, "at most %d tokens", models[i].most);
+        if (!models[i].most) {
+            assert_null(strstr(more.err, "learnt to write"));
+            continue;
+        }
+        assert_non_null(strstr(shown.out, said));
+        assert_says(more, said);
+        assert_says(more, "--max-new-tokens 200 makes");
+    }
+    const run r = bert4c(NULL, "paraphrase", "-m", temp_path("learnt"), "--pooling", "cls", "--n",
+                         "2", "--max-new-tokens", "128", "三四", NULL);
+    assert_code(r, 0);
+    assert_says(r, "learnt to write texts of at most 32 tokens; --max-new-tokens 128");
+}
+
 static void samples_do_not_change_a_training_and_are_the_same_when_resumed(void **state)
 {
     (void)state;
@@ -351,6 +395,7 @@ int main(void)
         cmocka_unit_test(what_is_written_for_sources_is_measured_and_shown),
         cmocka_unit_test(a_source_is_read_as_it_was_in_training),
         cmocka_unit_test(a_model_is_read_as_it_was_trained_last),
+        cmocka_unit_test(beyond_the_length_of_its_training_a_model_warns),
         cmocka_unit_test(samples_do_not_change_a_training_and_are_the_same_when_resumed),
         cmocka_unit_test(masks_are_filled_and_tokens_that_are_right_counted),
         cmocka_unit_test(perplexity_is_e_to_the_loss_and_the_smallest_is_kept),
