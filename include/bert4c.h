@@ -636,13 +636,13 @@ typedef struct b4c_convert_options {
 
 /* A model of any layout that b4c_model_open reads, as a folder in the hub's layout: config.json,
  * model.safetensors, the tokenizer's files (copied; of a GGUF file written), and what the model's
- * files say of generation and of vectors. F32 and BF16 open in the hub's libraries too; I8 is our
- * own (docs/models.md). Opened in its dtype, the folder computes what the model does in that dtype,
- * to the bit. The folder appears when it is whole; on failure nothing is left. *report (may be
- * NULL): JSON that the caller frees with free(): "tensors", each with its name, shape, type, bytes
- * and, where it was rounded, "rms_error" and "largest_error", relative to the tensor's own root
- * mean square and largest value; "bytes_before", "bytes_after", "dropped": names that were not
- * taken over. B4C_E_ARG: a folder of that name is there; B4C_E_NUMBER: NaN or infinity. */
+ * files say of generation and of vectors. F32 and BF16 open in the hub's libraries too; I8 and I4
+ * are our own (docs/models.md). Opened in its dtype, the folder computes what the model does in
+ * that dtype, to the bit. The folder appears when it is whole; on failure nothing is left. *report
+ * (may be NULL): JSON that the caller frees with free(): "tensors", each with its name, shape,
+ * type, bytes and, where it was rounded, "rms_error" and "largest_error", relative to the tensor's
+ * own root mean square and largest value; "bytes_before", "bytes_after", "dropped": names that were
+ * not taken over. B4C_E_ARG: a folder of that name is there; B4C_E_NUMBER: NaN or infinity. */
 B4C_API int b4c_convert(const char *path, const char *folder, const b4c_convert_options *,
                         char **report, b4c_error *);
 

@@ -72,9 +72,10 @@ static int put_config(const source *s, const b4c_convert_options *o, b4c_dtype d
     json_object_del(config, "dtype");
     json_object_del(config, "quantization_config");
     json_object_set_new(config, "torch_dtype", json_string(stored_name(dtype)));
-    if (dtype == B4C_I8)
+    if (dtype == B4C_I8 || dtype == B4C_I4)
         json_object_set_new(config, "quantization_config",
-                            json_pack("{s:s,s:s}", "quant_method", "bert4c", "dtype", "int8"));
+                            json_pack("{s:s,s:s}", "quant_method", "bert4c", "dtype",
+                                      b4c_dtype_name(dtype)));
     if (o->as) json_object_set_new(config, "bert4c_as", json_string(o->as));
     keep_dialect(s, config);
     const int rc = b4c_folder_put_json(folder, "config.json", config, err);
@@ -196,9 +197,8 @@ static int check(const char *folder, const b4c_convert_options *o, b4c_error *er
     if (!folder || !*folder || strlen(folder) > PATH / 2)
         return b4c_fail(err, B4C_E_ARG, "the folder's name is %s",
                         folder && *folder ? "too long" : "empty");
-    if (o->dtype < B4C_AUTO || o->dtype > B4C_I8)
-        return b4c_fail(err, B4C_E_ARG, "dtype is %s, written are f32, bf16 and int8",
-                        o->dtype == B4C_I4 ? "int4" : "none that is known");
+    if (o->dtype < B4C_AUTO || o->dtype > B4C_I4)
+        return b4c_fail(err, B4C_E_ARG, "dtype %d does not exist", (int)o->dtype);
     if (b4c_file_exists(folder))
         return b4c_fail(err, B4C_E_ARG, "%s: found a file, wanted the name of a folder", folder);
     if (b4c_folder_exists(folder) && !o->force)

@@ -256,6 +256,18 @@ void b4c_packed_row(const b4c_packed *, int row, b4c_real *y);
 float b4c_packed_codes(const b4c_packed *, int row, int8_t *codes);
 void b4c_packed_rescale(b4c_packed *, int row, float scale);
 
+/* I4: a group of neighbours in a row, and what its codes, 0 .. 15, stand for. */
+enum { B4C_GROUP = 32 };
+typedef struct b4c_int4_group {
+    uint8_t code[B4C_GROUP];
+    uint16_t scale;          /* bf16 */
+    int8_t offset;           /* in sixteenths of a step */
+} b4c_int4_group;
+/* I4: the group of output `row` that begins at input k, a multiple of 32; codes behind the last
+ * input are 0. As it is, and as it shall be. */
+void b4c_packed_group(const b4c_packed *, int row, int k, b4c_int4_group *);
+void b4c_packed_put_group(b4c_packed *, int row, int k, const b4c_int4_group *);
+
 /* Bytes of data for an operand of this form, and its ld. TILE_*: rows rounded up to 16 (the rows
  * of padding are written by the kernels that need them finite). */
 size_t b4c_operand_bytes(b4c_form, int rows, int cols, size_t *ld);
@@ -276,5 +288,10 @@ static inline float b4c_from_bf16(uint16_t h)
 {
     union { uint32_t u; float f; } x = { (uint32_t)h << 16 };
     return x.f;
+}
+/* The value of element i of a group. */
+static inline float b4c_int4_value(const b4c_int4_group *g, int i)
+{
+    return b4c_from_bf16(g->scale) * ((float)g->code[i] + ((float)g->offset / 16 - 8));
 }
 #endif

@@ -22,7 +22,7 @@
 #include <math.h>
 #include <string.h>
 
-enum { GROUP = 32, LANES = 4, VECTORS = GROUP / LANES };
+enum { GROUP = B4C_GROUP, LANES = 4, VECTORS = GROUP / LANES };
 
 /* Four numbers at once, in a form that compilers of every machine know. */
 typedef float four __attribute__((vector_size(16)));
@@ -105,39 +105,55 @@ static uint8_t *block_of(const b4c_packed *p, int n, int b)
     return (uint8_t *)p->panels + ((size_t)(n / B4C_PANEL) * blocks + (size_t)b) * B4C_I4_BLOCK;
 }
 
+void b4c_packed_put_group(b4c_packed *p, int row, int k, const b4c_int4_group *g)
+{
+    assert(p->dtype == B4C_I4 && row >= 0 && row < p->n && k % GROUP == 0 && k < p->kp);
+    const int lane = row % B4C_PANEL;
+    const bool second = k / GROUP % 2 != 0;
+    const int at = second * B4C_PANEL + lane;
+    uint8_t *b = block_of(p, row, k / 64);
+    for (int i = 0; i < GROUP; i++) {
+        uint8_t *to = b + (i / 4 * B4C_PANEL + lane) * 4 + i % 4;
+        *to = (uint8_t)(second ? (*to & 15) | g->code[i] << 4 : (*to & 0xf0) | g->code[i]);
+    }
+    memcpy(b + B4C_I4_SCALES + 2 * at, &g->scale, sizeof g->scale);
+    b[B4C_I4_OFFSETS + at] = (uint8_t)g->offset;
+}
+
+void b4c_packed_group(const b4c_packed *p, int row, int k, b4c_int4_group *g)
+{
+    assert(p->dtype == B4C_I4 && row >= 0 && row < p->n && k % GROUP == 0 && k < p->kp);
+    const int lane = row % B4C_PANEL;
+    const bool second = k / GROUP % 2 != 0;
+    const int at = second * B4C_PANEL + lane;
+    const uint8_t *b = block_of(p, row, k / 64);
+    for (int i = 0; i < GROUP; i++) {
+        const uint8_t both = b[(i / 4 * B4C_PANEL + lane) * 4 + i % 4];
+        g->code[i] = k + i < p->k ? second ? both >> 4 : both & 15 : 0;
+    }
+    memcpy(&g->scale, b + B4C_I4_SCALES + 2 * at, sizeof g->scale);
+    g->offset = (int8_t)b[B4C_I4_OFFSETS + at];
+}
+
 void b4c_int4_fill(b4c_packed *p, int n, const b4c_real *w)
 {
-    const int lane = n % B4C_PANEL;
     for (int k = 0; k < p->kp; k += GROUP) {
         group g = { 0 };
         float *x = (float *)(void *)&g;
         for (int i = 0; i < GROUP && k + i < p->k; i++) x[i] = (float)w[k + i];
         const choice best = best_of(&g);
         const float *u = (const float *)(const void *)best.u;
-        const bool second = k / GROUP % 2 != 0;
-        uint8_t *b = block_of(p, n, k / 64);
-        for (int i = 0; i < GROUP; i++) {
-            uint8_t *to = b + (i / 4 * B4C_PANEL + lane) * 4 + i % 4;
-            const uint8_t q = (uint8_t)u[i];
-            *to = (uint8_t)(second ? (*to & 15) | q << 4 : (*to & 0xf0) | q);
-        }
-        const uint16_t d = b4c_to_bf16(best.d);
-        const int at = second * B4C_PANEL + lane;
-        memcpy(b + B4C_I4_SCALES + 2 * at, &d, sizeof d);
-        b[B4C_I4_OFFSETS + at] = (uint8_t)best.c;
+        b4c_int4_group to = { .scale = b4c_to_bf16(best.d), .offset = (int8_t)best.c };
+        for (int i = 0; i < GROUP; i++) to.code[i] = (uint8_t)u[i];
+        b4c_packed_put_group(p, n, k, &to);
     }
 }
 
 void b4c_int4_row(const b4c_packed *p, int n, b4c_real *y)
 {
-    const int lane = n % B4C_PANEL;
-    for (int k = 0; k < p->k; k++) {
-        const int second = k / GROUP % 2, i = k % GROUP, at = second * B4C_PANEL + lane;
-        const uint8_t *b = block_of(p, n, k / 64);
-        const uint8_t both = b[(i / 4 * B4C_PANEL + lane) * 4 + i % 4];
-        uint16_t d;
-        memcpy(&d, b + B4C_I4_SCALES + 2 * at, sizeof d);
-        const float u = (float)(second ? both >> 4 : both & 15);
-        y[k] = (b4c_real)(b4c_from_bf16(d) * (u + offset((int8_t)b[B4C_I4_OFFSETS + at])));
+    b4c_int4_group g;
+    for (int k = 0; k < p->k; k += GROUP) {
+        b4c_packed_group(p, n, k, &g);
+        for (int i = 0; i < GROUP && k + i < p->k; i++) y[k + i] = (b4c_real)b4c_int4_value(&g, i);
     }
 }

@@ -4,12 +4,13 @@
  * converting is the same list walked once more, with the hub's names in place of memory. Parameters
  * that the layout keeps in one tensor (GPT-2's query, key and value) are one output. Rows stream
  * from the mapped store to the file; only a matrix that must be written turned is held whole. Codes
- * come from a network that was loaded as int8, so that they are those that loading would make.
+ * come from a network that was loaded in the dtype, so that they are those that loading would make.
  */
 #include "model/convert.h"
 
 #include "base/error.h"
 #include "model/even.h"
+#include "model/format/codes.h"
 #include "model/format/reader.h"
 #include "model/format/safetensors_write.h"
 #include <math.h>
@@ -21,7 +22,9 @@ enum { NAME = 512, PARTS = 3, BLOCK = 1 << 16 };
 
 typedef enum what {
     VALUES,                  /* of parameters */
-    CODES, SCALES, COLUMNS,  /* of a matrix in int8 */
+    CODES, SCALES,           /* of a matrix in int8 or int4 */
+    OFFSETS, SHAPE,          /* int4 */
+    COLUMNS,                 /* where columns were evened out */
     OTHERS                   /* a tensor that the spec does not know, as it is */
 } what;
 
@@ -48,6 +51,17 @@ typedef struct converter {
     b4c_safetensors_out file;
     int64_t done, total;
 } converter;
+
+static const b4c_weight *weight_of(const converter *c, const output *o)
+{
+    return c->m.list.item[o->part[0]].weight;
+}
+
+/* Is it of a matrix of 4-bit codes? */
+static bool is_packed(const converter *c, const output *o)
+{
+    return o->what != VALUES && o->what != OTHERS && weight_of(c, o)->packed.dtype == B4C_I4;
+}
 
 static int no_memory(b4c_error *err) { return b4c_fail(err, B4C_E_MEMORY, "no memory to convert"); }
 
@@ -85,10 +99,12 @@ static void name_of(const converter *c, const b4c_mapping *hub, int i, char out[
     else b4c_mapping_new_name(hub, &c->net.spec, p, out, NAME);
 }
 
+static bool has_codes(b4c_dtype dtype) { return dtype == B4C_I8 || dtype == B4C_I4; }
+
 /* Is it a tensor of codes? The token table never is. */
 static bool in_codes(const converter *c, const b4c_parameter *p)
 {
-    return c->how->dtype == B4C_I8 && p->kind == B4C_KIND_MATRIX && p->weight;
+    return has_codes(c->how->dtype) && p->kind == B4C_KIND_MATRIX && p->weight;
 }
 
 static int list_parameter(converter *c, const b4c_mapping *hub, int i, b4c_error *err)
@@ -124,7 +140,7 @@ static int list_tied_head(converter *c, const b4c_mapping *hub, b4c_error *err)
 {
     const b4c_parameter *token = &c->m.list.item[0], head = { .role = B4C_ROLE_HEAD_OUT,
                                                               .kind = B4C_KIND_MATRIX };
-    if (c->how->dtype != B4C_I8 || !token->weight) return 0;
+    if (!has_codes(c->how->dtype) || !token->weight) return 0;
     output *o = add_output(c);
     if (!o) return no_memory(err);
     b4c_mapping_wanted(c->keep_names ? &c->m.map : hub, &head, o->name, NAME);
@@ -135,20 +151,34 @@ static int list_tied_head(converter *c, const b4c_mapping *hub, b4c_error *err)
     return 0;
 }
 
-/* Each matrix of codes has its scales, and some have factors of columns. */
+/* What stands beside a matrix of codes? */
+static bool is_beside(const converter *c, const output *codes, what w)
+{
+    if (w == OFFSETS || w == SHAPE) return is_packed(c, codes);
+    return w == SCALES || b4c_evened(&c->net, weight_of(c, codes));
+}
+
+static void add_tail(output *o, const char *tail)
+{
+    snprintf(o->name + strlen(o->name), NAME - strlen(o->name), "%s", tail);
+}
+
 static int list_scales(converter *c, b4c_error *err)
 {
-    static const char *const tail[] = { [SCALES] = "_scale", [COLUMNS] = "_columns" };
-    for (int i = 0, n = c->n; i < n; i++)
-        for (int w = SCALES; c->out[i].what == CODES && w <= COLUMNS; w++) {
-            const b4c_weight *from = c->m.list.item[c->out[i].part[0]].weight;
-            if (w == COLUMNS && !b4c_evened(&c->net, from)) continue;
+    static const char *const tail[] = { [SCALES] = "_scale", [OFFSETS] = "_offset",
+                                        [SHAPE] = "_shape", [COLUMNS] = "_columns" };
+    for (int i = 0, n = c->n; i < n; i++) {
+        if (c->out[i].what != CODES) continue;
+        for (int w = SCALES; w <= COLUMNS; w++) {
+            if (!is_beside(c, &c->out[i], (what)w)) continue;
             output *o = add_output(c);
             if (!o) return no_memory(err);
             *o = c->out[i];
             o->what = (what)w;
-            snprintf(o->name + strlen(o->name), NAME - strlen(o->name), "%s", tail[w]);
+            add_tail(o, tail[w]);
         }
+        if (is_packed(c, &c->out[i])) add_tail(&c->out[i], "_packed");
+    }
     return 0;
 }
 
@@ -219,9 +249,15 @@ static b4c_tensor_out described(const converter *c, const output *o)
         t.rank = s->rank;
         memcpy(t.shape, s->shape, sizeof t.shape);
     } else if (o->what == CODES) {
-        t.type = B4C_STORED_I8;
-    } else if (o->what == SCALES) {
-        t.shape[1] = 1;
+        t.type = is_packed(c, o) ? B4C_STORED_I32 : B4C_STORED_I8;
+        if (is_packed(c, o)) t.shape[1] = b4c_code_words(o->cols);
+    } else if (o->what == SCALES || o->what == OFFSETS) {
+        t.shape[1] = is_packed(c, o) ? b4c_code_groups(o->cols) : 1;
+        if (is_packed(c, o)) t.type = o->what == SCALES ? B4C_STORED_BF16 : B4C_STORED_I8;
+    } else if (o->what == SHAPE) {
+        t.type = B4C_STORED_I64;
+        t.rank = 1;
+        t.shape[0] = 2;
     } else if (o->what == COLUMNS) {
         t.rank = 1;
         t.shape[0] = o->cols;
@@ -333,25 +369,56 @@ static int put_turned(converter *c, output *o, b4c_error *err)
     return rc;
 }
 
-/* Codes of a matrix, against its values; or its scales. */
+static int put_shape(converter *c, output *o, b4c_error *err)
+{
+    const int64_t shape[] = { o->rows, o->cols };
+    return b4c_safetensors_put_raw(&c->file, shape, 2, err);
+}
+
+/* A row of int4 as it is stored, by what of it is wanted; values into c->rounded. */
+static int put_groups(converter *c, const output *o, const b4c_packed *w, int row, b4c_error *err)
+{
+    const int groups = b4c_code_groups(o->cols);
+    uint16_t *scale = (uint16_t *)(void *)c->codes;
+    b4c_int4_group g;
+    for (int i = 0; i < groups; i++) {
+        const int at = i * B4C_GROUP, n = o->cols - at < B4C_GROUP ? o->cols - at : B4C_GROUP;
+        b4c_packed_group(w, row, at, &g);
+        if (o->what == SCALES) scale[i] = g.scale;
+        else if (o->what == OFFSETS) c->codes[i] = g.offset;
+        else b4c_codes_put(&g, at, (unsigned char *)c->codes);
+        for (int k = 0; k < n; k++) c->rounded[at + k] = b4c_int4_value(&g, k);
+    }
+    const int n = o->what == CODES ? b4c_code_words(o->cols) : groups;
+    return b4c_safetensors_put_raw(&c->file, c->codes, (uint64_t)n, err);
+}
+
+/* The same of int8. */
+static int put_row(converter *c, const output *o, const b4c_packed *w, int row, b4c_error *err)
+{
+    const float scale = b4c_packed_codes(w, row, c->codes);
+    for (int i = 0; i < o->cols; i++) c->rounded[i] = (float)c->codes[i] * scale;
+    if (o->what == SCALES) return b4c_safetensors_put(&c->file, &scale, 1, err);
+    return b4c_safetensors_put_raw(&c->file, c->codes, (uint64_t)o->cols, err);
+}
+
+/* Codes of a matrix, against its values; or what stands beside each row of them. */
 static int put_codes(converter *c, output *o, b4c_error *err)
 {
     for (int k = 0; k < o->parts; k++) {
         const b4c_parameter *p = &c->m.list.item[o->part[k]];
         const b4c_real *even = b4c_evened(&c->net, p->weight);
         for (int r = 0; r < p->rows; r++) {
-            const float scale = b4c_packed_codes(&p->weight->packed, p->at + r, c->codes);
-            if (o->what == SCALES) {
-                B4C_TRY(b4c_safetensors_put(&c->file, &scale, 1, err));
-                continue;
-            }
+            B4C_TRY((is_packed(c, o) ? put_groups : put_row)(c, o, &p->weight->packed, p->at + r,
+                                                             err));
+            if (o->what != CODES) continue;
             B4C_TRY(read_rows(c, o->part[k], r, 1, c->values, err));
-            for (int i = 0; i < p->cols; i++)
-                c->rounded[i] = (float)c->codes[i] * scale * (even ? (float)even[i] : 1);
+            for (int i = 0; even && i < p->cols; i++) c->rounded[i] *= (float)even[i];
             measure(o, c->values, c->rounded, (size_t)p->cols);
-            B4C_TRY(b4c_safetensors_put_raw(&c->file, c->codes, (uint64_t)p->cols, err));
         }
-        if (o->what == CODES) B4C_TRY(tell(c, (uint64_t)p->rows * (uint64_t)p->cols, err));
+        if (o->what == CODES)
+            B4C_TRY(tell(c, (uint64_t)p->rows * (uint64_t)p->cols / (is_packed(c, o) ? 2 : 1),
+                         err));
     }
     return 0;
 }
@@ -386,7 +453,9 @@ static int put(converter *c, output *o, b4c_stored_type type, b4c_error *err)
     switch (o->what) {
     case VALUES: return o->turned ? put_turned(c, o, err) : put_values(c, o, err);
     case CODES:
-    case SCALES: return put_codes(c, o, err);
+    case SCALES:
+    case OFFSETS: return put_codes(c, o, err);
+    case SHAPE: return put_shape(c, o, err);
     case COLUMNS: return put_columns(c, o, err);
     case OTHERS: return put_other(c, o, type, err);
     }
@@ -442,7 +511,7 @@ static int write_file(converter *c, const char *path, json_t *report, b4c_error 
     }
     c->values = malloc(widest * sizeof *c->values);
     c->rounded = malloc(widest * sizeof *c->rounded);
-    c->codes = malloc(widest);
+    c->codes = malloc(widest + 2 * B4C_GROUP);
     if (rc == 0 && !(c->values && c->rounded && c->codes)) rc = no_memory(err);
     if (rc == 0) rc = b4c_safetensors_begin(&c->file, path, list, c->n, err);
     for (int i = 0; i < c->n && rc == 0; i++)
@@ -460,7 +529,7 @@ static int load(converter *c, const b4c_spec *spec, bool *head, b4c_error *err)
 {
     b4c_load_options o = { .dtype = c->how->dtype, .threads = c->how->threads,
                            .check_numbers = true, .matching = &c->m,
-                           .unread = c->how->dtype != B4C_I8 };
+                           .unread = !has_codes(c->how->dtype) };
     b4c_loaded loaded = { 0 };
     B4C_TRY(b4c_store_has_head(c->store, spec, head, err));
     o.need_head = *head;

@@ -323,6 +323,8 @@ bool b4c_name_is_known_extra(const char *name)
                                          "predictions.decoder.weight",
                                          ".weight_scale",
                                          ".weight_columns",
+                                         ".weight_offset",
+                                         ".weight_shape",
                                          "_CHECKPOINTABLE_OBJECT_GRAPH",
                                          ".OPTIMIZER_SLOT/",
                                          "optimizer/",

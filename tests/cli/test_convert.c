@@ -9,7 +9,7 @@
 static void a_converted_folder_embeds_as_its_source(void **state)
 {
     (void)state;
-    static const char *const dtypes[] = { "f32", "bf16", "int8" };
+    static const char *const dtypes[] = { "f32", "bf16", "int8", "int4" };
     const char *model = tiny_model();
     for (size_t i = 0; i < COUNT(dtypes); i++) {
         const char *to = temp_path("as-%s", dtypes[i]);

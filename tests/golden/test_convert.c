@@ -22,7 +22,7 @@ static const char *const models[] = {
     "formats/gguf-llama-split", "formats/gguf-qwen2", "formats/onnx-bert", "formats/onnx-bert-mlm",
     "formats/onnx-bert-int8",
 };
-static const b4c_dtype dtypes[] = { B4C_F32, B4C_BF16, B4C_I8 };
+static const b4c_dtype dtypes[] = { B4C_F32, B4C_BF16, B4C_I8, B4C_I4 };
 
 static b4c_model *open_with(const char *path, b4c_dtype dtype, bool head)
 {
@@ -179,20 +179,21 @@ static void converting_a_converted_model_changes_no_byte(void **state)
         }
 }
 
-/* Codes are read as values by whoever wants them, and as codes by int8. */
-static void codes_are_as_near_as_the_report_says(void **state)
+/* Codes are read as values by whoever wants them, and as codes by their dtype. */
+static void check_errors(const char *from, b4c_dtype dtype, double worst, double size)
 {
-    (void)state;
     json_t *report, *one;
     size_t i, rounded = 0;
-    const char *from = source_of("models/bert");
-    converted(from, B4C_I8, 3, &report);
+    converted(from, dtype, 3, &report);
     b4c_store a, b;
     b4c_error err = { 0 };
     assert_ok(b4c_store_open(&a, from, &err), &err);
     assert_ok(b4c_store_open(&b, temp_path("converted-3"), &err), &err);
     json_array_foreach(json_object_get(report, "tensors"), i, one) {
-        const char *name = json_string_value(json_object_get(one, "name"));
+        char name[200];
+        snprintf(name, sizeof name, "%s", json_string_value(json_object_get(one, "name")));
+        char *tail = strstr(name, "_packed");
+        if (tail) *tail = '\0';
         const int x = b4c_store_find(&a, name), y = b4c_store_find(&b, name);
         assert_true(y >= 0);
         const json_t *stated = json_object_get(one, "rms_error");
@@ -208,17 +209,46 @@ static void codes_are_as_near_as_the_report_says(void **state)
         }
         const double error = sqrt(off / sum);
         assert_true(fabs(error - json_real_value(stated)) <= 1e-6 * error);
-        assert_true(error > 0 && error < 0.01); /* half a step of 127 in a row of normal numbers */
+        assert_true(error > 0 && error < worst);
         rounded++;
         free(p);
         free(q);
     }
     assert_true(rounded > 18);
-    assert_true(json_integer_value(json_object_get(report, "bytes_after")) <
-                json_integer_value(json_object_get(report, "bytes_before")) * 2 / 5);
+    assert_true((double)json_integer_value(json_object_get(report, "bytes_after")) <
+                size * (double)json_integer_value(json_object_get(report, "bytes_before")));
     json_decref(report);
     b4c_store_close(&a);
     b4c_store_close(&b);
+}
+
+/* Of normal numbers: half a step of 127 in a row; of 15 in a group of 32 (pack_int4.c). */
+static void codes_are_as_near_as_the_report_says(void **state)
+{
+    (void)state;
+    check_errors(source_of("models/bert"), B4C_I8, 0.01, 0.4);
+    check_errors(source_of("models/bert"), B4C_I4, 0.09, 0.4);
+}
+
+/* Who opens int4 in another dtype gets its values: those that its own dtype multiplies. */
+static void int4_opens_in_every_dtype(void **state)
+{
+    (void)state;
+    const char *from = converted(source_of("models/llama"), B4C_I4, 6, NULL);
+    b4c_model *a = open_whole(from, B4C_I4), *b = open_whole(from, B4C_F32);
+    const b4c_packed *p = &a->net.encoder.block[0].up.packed,
+                     *q = &b->net.encoder.block[0].up.packed;
+    float x[512], y[512];
+    assert_true(p->dtype == B4C_I4 && q->dtype == B4C_F32 && p->k <= 512 && p->k == q->k);
+    for (int r = 0; r < p->n; r++) {
+        b4c_packed_row(p, r, x);
+        b4c_packed_row(q, r, y);
+        assert_memory_equal(x, y, (size_t)p->k * sizeof *x);
+    }
+    b4c_model_free(a);
+    b4c_model_free(b);
+    b4c_model_free(open_whole(from, B4C_I8));
+    b4c_model_free(open_whole(from, B4C_BF16));
 }
 
 /* ---- names and configurations ------------------------------------------------------------- */
@@ -394,6 +424,65 @@ static void codes_with_wrong_scales_are_refused(void **state)
     }
 }
 
+/* A matrix [2, 9] of int4, a part of which may lie. */
+static void packed_codes_with_wrong_parts_are_refused(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *codes, *scale, *offset, *shape;
+        int64_t rows, cols;
+        int code;
+        const char *part;
+    } bad[] = {
+        { "I32\",\"shape\":[2,2]", "BF16\",\"shape\":[2,1]", "I8\",\"shape\":[2,1]",
+          "I64\",\"shape\":[2]", 2, 9, 0, NULL },
+        { "I32\",\"shape\":[2,2]", "BF16\",\"shape\":[2,1]", "I8\",\"shape\":[2,1]",
+          "I64\",\"shape\":[2]", 2, 17, B4C_E_SHAPE, "says [2, 17], but its codes are [2, 2]" },
+        { "I32\",\"shape\":[2,2]", "BF16\",\"shape\":[2,1]", "I8\",\"shape\":[2,1]",
+          "I64\",\"shape\":[2]", -2, 9, B4C_E_SHAPE, "says [-2, 9]" },
+        { "I32\",\"shape\":[2,2]", "BF16\",\"shape\":[2,1]", "I8\",\"shape\":[2,1]",
+          "I64\",\"shape\":[2]", 2, INT64_MAX, B4C_E_SHAPE, "says [2, 9223372036854775807]" },
+        { "I32\",\"shape\":[2,2]", "F16\",\"shape\":[2,1]", "I8\",\"shape\":[2,1]",
+          "I64\",\"shape\":[2]", 2, 9, B4C_E_SHAPE, "want [2, 1] of bf16" },
+        { "I32\",\"shape\":[2,2]", "BF16\",\"shape\":[2,1]", "I8\",\"shape\":[1,2]",
+          "I64\",\"shape\":[2]", 2, 9, B4C_E_SHAPE, "want [2, 1] of i8" },
+        { "I32\",\"shape\":[2,2]", "BF16\",\"shape\":[2,1]", "I8\",\"shape\":[2,1]",
+          "I32\",\"shape\":[4]", 2, 9, B4C_E_SHAPE, "wanted [2] of i64" },
+    };
+    for (size_t i = 0; i < COUNT(bad); i++) {
+        char header[600];
+        const int n = snprintf(header, sizeof header,
+                               "{\"w_packed\":{\"dtype\":\"%s,\"data_offsets\":[0,16]},"
+                               "\"w_scale\":{\"dtype\":\"%s,\"data_offsets\":[16,20]},"
+                               "\"w_offset\":{\"dtype\":\"%s,\"data_offsets\":[20,22]},"
+                               "\"w_shape\":{\"dtype\":\"%s,\"data_offsets\":[22,38]}}",
+                               bad[i].codes, bad[i].scale, bad[i].offset, bad[i].shape);
+        const int64_t shape[] = { bad[i].rows, bad[i].cols };
+        const uint16_t scale[] = { b4c_to_bf16(0.5f), b4c_to_bf16(2) };
+        unsigned char file[1024] = { 0 }, *data = file + 8 + n;
+        const uint64_t size = (uint64_t)n;
+        memcpy(file, &size, 8);
+        memcpy(file + 8, header, (size_t)n);
+        data[0] = 0x97;          /* row 0: codes 7, 9, then zeros */
+        data[12] = 0xf;          /* row 1: code 15 at column 8 */
+        memcpy(data + 16, scale, 4);
+        data[21] = 8;            /* row 1: half a step */
+        memcpy(data + 22, shape, 16);
+        b4c_store s;
+        b4c_error err = { 0 };
+        const char *path = temp_file("packed.safetensors", file, (size_t)n + 46);
+        if (bad[i].code) {
+            assert_fails(b4c_store_open(&s, path, &err), &err, bad[i].code, bad[i].part);
+            continue;
+        }
+        float x[18];
+        assert_ok(b4c_store_open(&s, path, &err), &err);
+        assert_ok(b4c_store_read(&s, b4c_store_find(&s, "w"), 0, 2, x, &err), &err);
+        assert_true(x[0] == -0.5f && x[1] == 0.5f && x[8] == -4 && x[9] == -15 && x[17] == 15);
+        b4c_store_close(&s);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -401,11 +490,13 @@ int main(void)
         cmocka_unit_test(a_converted_t5_keeps_its_way_of_computing),
         cmocka_unit_test(converting_a_converted_model_changes_no_byte),
         cmocka_unit_test(codes_are_as_near_as_the_report_says),
+        cmocka_unit_test(int4_opens_in_every_dtype),
         cmocka_unit_test(names_are_those_of_the_reference_library),
         cmocka_unit_test(a_spec_reads_back_from_the_configuration_written_of_it),
         cmocka_unit_test(bert4keras_rules_stay_with_its_models),
         cmocka_unit_test(a_folder_appears_whole_or_not_at_all),
         cmocka_unit_test(codes_with_wrong_scales_are_refused),
+        cmocka_unit_test(packed_codes_with_wrong_parts_are_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

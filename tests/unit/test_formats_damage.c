@@ -90,6 +90,15 @@ static void damaged_safetensors(void **state)
                     " \"b\": {\"dtype\": \"BF16\", \"shape\": [4], \"data_offsets\": [16, 24]}}",
                     numbers, sizeof numbers);
     damage_made("made.safetensors", &b);
+    static const unsigned char codes[42] = { 0x21, 0x43, [16] = 0x80, 0x3f, 0, 0x40,
+                                             [22] = 2, [30] = 9 };
+    put_safetensors(&b,
+                    "{\"w_packed\":{\"dtype\":\"I32\",\"shape\":[2,2],\"data_offsets\":[0,16]},"
+                    "\"w_scale\":{\"dtype\":\"BF16\",\"shape\":[2,1],\"data_offsets\":[16,20]},"
+                    "\"w_offset\":{\"dtype\":\"I8\",\"shape\":[2,1],\"data_offsets\":[20,22]},"
+                    "\"w_shape\":{\"dtype\":\"I64\",\"shape\":[2],\"data_offsets\":[22,38]}}",
+                    codes, 38);
+    damage_made("packed.safetensors", &b);
     damage_golden("f16", "model.safetensors", NULL, 499);
     for (int i = 1; i <= 3; i++) {
         char shard[50];

@@ -170,9 +170,9 @@ static int open_index(b4c_store *s, const char *path, b4c_error *err)
         if (rc < 0) goto done;
     }
     rc = b4c_store_finish(s, err);
-    if (rc == 0) rc = b4c_store_codes(s, err);
     if (rc == 0) rc = check_map(s, path, folder, map, err);
     if (rc == 0) rc = check_total(s, path, root, err);
+    if (rc == 0) rc = b4c_store_codes(s, err);
 done:
     json_decref(root);
     free(folder);

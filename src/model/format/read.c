@@ -7,6 +7,7 @@
  */
 #include "model/format/reader.h"
 
+#include "model/format/codes.h"
 #include "model/format/crc32c.h"
 #include "model/format/gguf_quants.h"
 #include "model/format/half.h"
@@ -165,11 +166,25 @@ static int check_readable(const b4c_store *s, const b4c_stored *t, b4c_error *er
     return 0;
 }
 
+static void read_groups(const b4c_stored *t, int64_t first, int64_t rows, float *out)
+{
+    const int cols = (int)t->shape[1];
+    b4c_int4_group g;
+    for (int64_t r = 0; r < rows; r++, out += cols)
+        for (int c = 0; c < cols; c += B4C_GROUP) {
+            b4c_stored_group(t, first + r, c, &g);
+            const int n = cols - c < B4C_GROUP ? cols - c : B4C_GROUP;
+            for (int i = 0; i < n; i++) out[c + i] = b4c_int4_value(&g, i);
+        }
+}
+
 /* Rows as they are stored. */
 static void read_rows(const b4c_stored *t, int64_t first, int64_t rows, float *out)
 {
     const int64_t row = b4c_stored_row(t), block = b4c_stored_block(t->type);
-    if (is_packed(t)) {
+    if (t->type == B4C_STORED_I4) {
+        read_groups(t, first, rows, out);
+    } else if (is_packed(t)) {
         const unsigned char *from = t->data +
                                     first * row / block * (int64_t)b4c_stored_width(t->type);
         if (t->type == B4C_STORED_F32)
@@ -216,11 +231,11 @@ int b4c_store_read(const b4c_store *s, int tensor, int64_t first, int64_t rows, 
         read_paired(t, first, rows, out);
     else
         read_rows(t, first, rows, out);
-    if (t->n_quant == 0) return 0;
-    for (int64_t r = 0; r < rows; r++, out += row) {
+    for (int64_t r = 0; r < rows && (t->n_quant || t->columns); r++, out += row) {
         const int64_t q = t->n_quant == 1 ? 0 : first + r;
-        const float scale = t->quant_scale[q], zero = (float)t->quant_zero[q];
-        for (int64_t i = 0; i < row; i++) out[i] = (out[i] - zero) * scale;
+        const float scale = t->n_quant ? t->quant_scale[q] : 1,
+                    zero = t->n_quant ? (float)t->quant_zero[q] : 0;
+        for (int64_t i = 0; t->n_quant && i < row; i++) out[i] = (out[i] - zero) * scale;
         for (int64_t i = 0; t->columns && i < row; i++) out[i] /= t->columns[i];
     }
     return 0;

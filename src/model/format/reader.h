@@ -45,8 +45,10 @@ void *b4c_store_keep(b4c_store *, size_t bytes);
 int b4c_store_add(b4c_store *, const b4c_stored *t, b4c_span name, b4c_error *);
 /* Another name for an added tensor. */
 int b4c_store_rename(b4c_store *, int tensor, b4c_span name, b4c_error *);
-/* Sort by name and refuse duplicates: after the last reader. */
+/* After the last reader: the list is sorted. */
 int b4c_store_finish(b4c_store *, b4c_error *);
+/* Sort by name and refuse duplicates: again after renaming in a finished list. */
+int b4c_store_sort(b4c_store *, b4c_error *);
 /* b4c_fail with "FILE: tensor 'NAME': " in front. */
 int b4c_fail_tensor(const b4c_store *, int file, b4c_span name, b4c_error *, int code,
                     const char *format, ...) __attribute__((format(printf, 6, 7)));
@@ -68,7 +70,8 @@ int b4c_tf1_read(b4c_store *, int file, b4c_error *);
 /* Not a reader but what follows one: where the tensors from index `from` on, in their keys' order,
  * are a Keras model's, their names become those of TF1. */
 int b4c_keras_graph(b4c_store *, int from, b4c_error *);
-/* The same of safetensors, once all names are known: int8 matrices with their scales (codes.c). */
+/* The same of safetensors, once all names are known: int8 and int4 matrices with their scales
+ * (codes.c). */
 int b4c_store_codes(b4c_store *, b4c_error *);
 /* b4c_hdf5_is (hdf5.h) looks. */
 int b4c_keras_hdf5_read(b4c_store *, int file, b4c_error *);

@@ -37,6 +37,7 @@ static const struct {
     [B4C_STORED_Q3_K] = { "q3_k", 110, 256 },   [B4C_STORED_Q4_K] = { "q4_k", 144, 256 },
     [B4C_STORED_Q5_K] = { "q5_k", 176, 256 },   [B4C_STORED_Q6_K] = { "q6_k", 210, 256 },
     [B4C_STORED_IQ4_NL] = { "iq4_nl", 18, 32 }, [B4C_STORED_IQ4_XS] = { "iq4_xs", 136, 256 },
+    [B4C_STORED_I4] = { "i4", 4, 8 },
     [B4C_STORED_OTHER] = { "other", 0, 1 },
 };
 
@@ -290,7 +291,7 @@ static int by_name(const void *a, const void *b)
     return strcmp(((const b4c_stored *)a)->name, ((const b4c_stored *)b)->name);
 }
 
-int b4c_store_finish(b4c_store *s, b4c_error *err)
+int b4c_store_sort(b4c_store *s, b4c_error *err)
 {
     if (s->n) qsort(s->tensor, (size_t)s->n, sizeof *s->tensor, by_name);
     for (int i = 1; i < s->n; i++) {
@@ -300,6 +301,12 @@ int b4c_store_finish(b4c_store *s, b4c_error *err)
                             "%s: tensor '%s': found twice, also in %s; wanted one of each name",
                             s->file_name[b->file], b->name, s->file_name[a->file]);
     }
+    return 0;
+}
+
+int b4c_store_finish(b4c_store *s, b4c_error *err)
+{
+    B4C_TRY(b4c_store_sort(s, err));
     b4c_store_own *own = own_of(s);
     if (own) own->checked = calloc((size_t)s->n + 1, sizeof *own->checked);
     if (!own || !own->checked)

@@ -19,6 +19,8 @@ typedef enum b4c_stored_type {
     B4C_STORED_Q4_0, B4C_STORED_Q4_1, B4C_STORED_Q5_0, B4C_STORED_Q5_1, B4C_STORED_Q8_0,
     B4C_STORED_Q2_K, B4C_STORED_Q3_K, B4C_STORED_Q4_K, B4C_STORED_Q5_K, B4C_STORED_Q6_K,
     B4C_STORED_IQ4_NL, B4C_STORED_IQ4_XS,
+    /* codes of 4 bits, a row padded to words of eight; scales and offsets stand elsewhere */
+    B4C_STORED_I4,
     B4C_STORED_OTHER                  /* listed, never readable */
 } b4c_stored_type;
 
@@ -37,10 +39,12 @@ typedef struct b4c_stored {
     const float *quant_scale;         /* [n_quant] */
     const int32_t *quant_zero;        /* [n_quant] */
     int n_quant;                      /* 0: plain */
-    /* Codes of a file that `convert` wrote (codes.c): int8 with one scale a row in quant_scale, in
-     * the order [out, in] whatever the layout's is; and what each column was multiplied by before
-     * it was rounded, [cols] powers of two, which reading divides by, or NULL. */
+    /* Codes of a file that `convert` wrote (codes.c): int8 with one scale a row in quant_scale, or
+     * I4 with a scale (bf16) and an offset for each 32 of a row, in the order [out, in] whatever
+     * the layout's is; and what each column was multiplied by before it was rounded, [cols] powers
+     * of two, which reading divides by, or NULL. */
     bool coded;
+    const unsigned char *group_scale, *group_offset; /* [rows, cols / 32], of 2 bytes and of 1 */
     const float *columns;
     int paired;                       /* b4c_store_unpair's head, or 0 */
     const char *foreign;              /* OTHER: what the file calls its type, or NULL */
