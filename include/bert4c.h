@@ -333,7 +333,8 @@ typedef struct b4c_encode_options {
 B4C_API int b4c_encode_width(const b4c_session *, const b4c_encode_options *, b4c_error *);
 
 /* out [n, width]: one vector a text. lens [n]: bytes, or NULL for NUL-ended texts. A vector does
- * not depend on the other texts, on their order or on the number of threads, to the bit. */
+ * not depend on the other texts, on their order or on the number of threads, to the bit.
+ * B4C_E_NUMBER: one holds NaN or infinity, since numbers overflowed in the layers. */
 B4C_API int b4c_encode(b4c_session *, const char *const *texts, const size_t *lens, int n,
                        const b4c_encode_options *, float *out, b4c_error *);
 

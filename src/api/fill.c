@@ -61,9 +61,14 @@ static int fill(b4c_session *s, const b4c_encoding *e, int top, b4c_fill_result 
     const b4c_tensor logits = logits_at(t, &m->net, e, r);
     const bool failed = t->failed;
     b4c_crew_apart(&s->crew);
-    for (int k = 0; !failed && k < r->masks; k++) {
+    int rc = 0;
+    for (int k = 0; !failed && k < r->masks && rc == 0; k++) {
         b4c_real *row = logits.x + (size_t)k * (size_t)logits.ld;
         int held = 0;
+        for (int id = 0; id < tokens && rc == 0; id++)
+            if (isnan(row[id]))
+                rc = b4c_fail(err, B4C_E_NUMBER, "mask %d: the logit of token %d is NaN", k + 1,
+                              id);
         t->kernels->softmax(row, (size_t)tokens);
         for (int32_t id = 0; id < tokens; id++)
             offer(r->best + (size_t)k * (size_t)r->top, r->top, &held, id, (float)row[id]);
@@ -71,7 +76,7 @@ static int fill(b4c_session *s, const b4c_encoding *e, int top, b4c_fill_result 
     b4c_crew_rest(&s->crew);
     return failed
              ? b4c_fail(err, B4C_E_MEMORY, "no memory for %d masks in %d tokens", r->masks, e->n)
-             : 0;
+             : rc;
 }
 
 int b4c_fill(b4c_session *s, const char *text, size_t len, const b4c_fill_options *options,

@@ -158,7 +158,8 @@ int b4c_encode_ids(b4c_session *s, const int32_t *ids, const int32_t *segments, 
         seq[i] = (b4c_sequence){ .ids = ids + row,
                                  .segments = segments ? segments + row : NULL,
                                  .length = lengths[i] };
-    const int rc = b4c_embed_sequences(&s->crew, &how, seq, n, out, err);
+    int rc = b4c_embed_sequences(&s->crew, &how, seq, n, out, err);
+    if (rc == 0) rc = b4c_embed_check(out, n, how.width, 0, err);
     free(seq);
     s->stats = (b4c_encode_stats){ .tokens = (int64_t)row };
     return rc;

@@ -10,6 +10,7 @@
 
 #include "base/error.h"
 #include <limits.h>
+#include <math.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
@@ -182,4 +183,16 @@ int b4c_embed_sequences(b4c_crew *crew, const b4c_embedding *how, const b4c_sequ
     return b4c_fail(err, B4C_E_MEMORY,
                     "no memory for %lld tokens at once; give fewer or shorter texts",
                     (long long)tokens);
+}
+
+int b4c_embed_check(const float *out, int n, int width, int first, b4c_error *err)
+{
+    for (size_t i = 0; i < (size_t)n * (size_t)width; i++)
+        if (!isfinite(out[i]))
+            return b4c_fail(err, B4C_E_NUMBER,
+                            "text %d: component %d of its vector is %s: numbers overflow in the "
+                            "model's layers; dtype f32 bears the largest",
+                            first + (int)(i / (size_t)width) + 1, (int)(i % (size_t)width) + 1,
+                            isnan(out[i]) ? "NaN" : "infinite");
+    return 0;
 }

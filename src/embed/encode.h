@@ -20,4 +20,7 @@ typedef struct b4c_embedding {
  * bit. */
 int b4c_embed_sequences(b4c_crew *, const b4c_embedding *, const b4c_sequence *, int n, float *out,
                         b4c_error *);
+/* B4C_E_NUMBER: one of the vectors out [n, width] holds NaN or infinity, as they do where numbers
+ * of a layer overflow. `first`: of the call's texts, the one that is first among these. */
+int b4c_embed_check(const float *out, int n, int width, int first, b4c_error *);
 #endif

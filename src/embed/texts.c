@@ -159,9 +159,9 @@ int b4c_embed_texts(b4c_reader *r, b4c_crew *crew, const b4c_embedding *how,
                    .first = first,
                    .n = upto - first };
         rc = read_wave(&w, crew, bytes, err);
-        if (rc == 0)
-            rc = b4c_embed_sequences(crew, how, r->sequence, w.n,
-                                     out + (size_t)first * (size_t)how->width, err);
+        float *vectors = out + (size_t)first * (size_t)how->width;
+        if (rc == 0) rc = b4c_embed_sequences(crew, how, r->sequence, w.n, vectors, err);
+        if (rc == 0) rc = b4c_embed_check(vectors, w.n, how->width, first, err);
         first = upto;
     }
     *stats = (b4c_encode_stats){ 0 };

@@ -516,6 +516,9 @@ static int write_file(converter *c, const char *path, json_t *report, b4c_error 
     if (rc == 0) rc = b4c_safetensors_begin(&c->file, path, list, c->n, err);
     for (int i = 0; i < c->n && rc == 0; i++)
         rc = put(c, (output *)(uintptr_t)list[i].tag, list[i].type, err);
+    if (rc == 0 && c->file.too_large)
+        rc = b4c_fail(err, B4C_E_NUMBER, "%llu of the weights are beyond what %s holds; f32 does",
+                      (unsigned long long)c->file.too_large, b4c_dtype_name(c->how->dtype));
     if (rc == 0) rc = b4c_safetensors_commit(&c->file, err);
     b4c_safetensors_drop(&c->file);
     if (rc == 0) report_all(c, list, report);

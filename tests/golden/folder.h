@@ -12,6 +12,9 @@ const char *folder_make(const char *name, const char *golden_model);
 typedef const char *(*rename_fn)(const char *name, char *room, size_t size);
 const char *folder_rename(const char *to, const char *from, rename_fn);
 
+/* Every number of an F32 tensor of a safetensors file becomes x. */
+void folder_fill(const char *path, const char *tensor, float x);
+
 /* Texts of the vocabulary's characters and of other kinds, by number: the same number, the same
  * text. NUL-ended, malloc'ed. */
 char *folder_text(int number);

@@ -1,5 +1,7 @@
 /* What users of other tools reported about T5's numbers, and must not happen here. */
 #include "golden/golden.h"
+#include "golden/folder.h"
+#include "golden/opened.h"
 #include "support/test.h"
 #include <math.h>
 
@@ -145,11 +147,124 @@ static void feed_forwards_beyond_half_floats_stay_numbers(void **state)
     free(right);
 }
 
+static b4c_session *open_bert(const char *folder, b4c_dtype dtype, b4c_model **m)
+{
+    b4c_error err = { 0 };
+    b4c_model_options o = B4C_MODEL_DEFAULT;
+    o.dtype = dtype;
+    o.need_head = true;
+    *m = b4c_model_open(folder, &o, &err);
+    if (!*m) fail_msg("%s", err.message);
+    b4c_session *s = b4c_session_new(*m, NULL, &err);
+    if (!s) fail_msg("%s", err.message);
+    return s;
+}
+
+/* N01: what overflows in spite of that is an error with its place, and never a result. */
+static void an_overflow_is_told_and_never_a_result(void **state)
+{
+    (void)state;
+    static const b4c_dtype dtypes[] = { B4C_F32, B4C_BF16, B4C_I8, B4C_I4 };
+    static const char *const texts[] = { "我是人", "中[MASK]" };
+    static float out[2 * 40];
+    const char *folder = folder_make("overflow", "bert");
+    folder_fill(temp_path("overflow/model.safetensors"), "bert.embeddings.LayerNorm.weight", 3e38f);
+    for (size_t d = 0; d < COUNT(dtypes); d++) {
+        b4c_model *m;
+        b4c_error err = { 0 };
+        b4c_scores scores;
+        b4c_fill_result filled;
+        b4c_session *s = open_bert(folder, dtypes[d], &m);
+        const b4c_encode_options mean = { .pooling = B4C_POOL_MEAN };
+        assert_fails(b4c_encode(s, texts, NULL, 2, &mean, out, &err), &err, B4C_E_NUMBER,
+                     "text 1: component 1 of its vector is ");
+        assert_fails(b4c_encode_ids(s, (const int32_t[]){ 2, 5, 3 }, NULL, &(int){ 3 }, 1, &mean,
+                                    out, &err), &err, B4C_E_NUMBER, "overflow");
+        assert_fails(b4c_fill(s, texts[1], SIZE_MAX, NULL, &filled, &err), &err, B4C_E_NUMBER,
+                     "mask 1: the logit of token ");
+        assert_fails(b4c_score_texts(s, NULL, NULL, texts, NULL, 1, NULL, &scores, &err), &err,
+                     B4C_E_NUMBER, "text 1: token 2: its logit is NaN");
+        b4c_session_free(s);
+        b4c_model_free(m);
+    }
+    /* bf16 ends at 3.39e38: of 40 x 40 numbers that are larger none is kept as an infinity */
+    const b4c_convert_options o = { .dtype = B4C_BF16 };
+    b4c_error err = { 0 };
+    folder = folder_make("wide", "bert");
+    folder_fill(temp_path("wide/model.safetensors"),
+                "bert.encoder.layer.0.attention.output.dense.weight", 3.4e38f);
+    assert_fails(b4c_convert(folder, temp_path("narrow"), &o, NULL, &err), &err, B4C_E_NUMBER,
+                 "1600 of the weights are beyond what bf16 holds");
+}
+
+/* ---- masks ----------------------------------------------------------------------------------- */
+
+enum { PAIRS = 6, WIDEST = 24 };
+
+/* Log-probabilities of the targets of n pairs, one behind the other. lengths [n]: source and
+ * target; given [n]: the source. Returns how many. */
+static int targets_of(b4c_session *s, const int32_t *ids, const int *lengths, const int *given,
+                      int n, float *out)
+{
+    b4c_error err = { 0 };
+    b4c_scores x;
+    int count = 0;
+    assert_ok(b4c_score_ids(s, ids, lengths, given, n, NULL, &x, &err), &err);
+    for (int i = 0; i < n; i++) {
+        assert_int_equal(x.score[i].n, lengths[i] - given[i]);
+        memcpy(out + count, x.score[i].token_logprob, (size_t)x.score[i].n * sizeof *out);
+        count += x.score[i].n;
+    }
+    b4c_scores_free(&x);
+    return count;
+}
+
+/* R09: a user of mT5 did not know that of its two masks neither is made from the ids there, and
+ * trained on padding. Here there is none to pass: pairs of any lengths side by side have the bits
+ * that each has alone, and an id is a token wherever it stands, that of [PAD] too. */
+static void a_pair_is_its_ids_and_lengths_and_no_mask_can_be_forgotten(void **state)
+{
+    (void)state;
+    static const char *const models[] = { "mt5", "t5", "t5-pegasus", "bart" };
+    for (size_t m = 0; m < COUNT(models); m++) {
+        opened o;
+        int32_t ids[PAIRS * WIDEST], padded[WIDEST + 4];
+        int lengths[PAIRS], given[PAIRS], row = 0, at = 0;
+        float all[PAIRS * WIDEST], one[WIDEST];
+        open_golden_model(&o, models[m], B4C_F32, NULL);
+        for (int i = 0; i < PAIRS; i++) {
+            given[i] = 1 + 7 * i % 11;
+            lengths[i] = given[i] + 1 + 5 * i % 12;
+            for (int k = 0; k < lengths[i]; k++) ids[row++] = 3 + (11 * k + 5 * i) % 90;
+        }
+        row = 0;
+        const int n = targets_of(o.session, ids, lengths, given, PAIRS, all);
+        for (int i = 0; i < PAIRS; row += lengths[i++]) {
+            const int k = targets_of(o.session, ids + row, lengths + i, given + i, 1, one);
+            assert_memory_equal(one, all + at, (size_t)k * sizeof *one);
+            at += k;
+        }
+        assert_int_equal(at, n);
+        /* four [PAD] behind the first source are four tokens of it */
+        memcpy(padded, ids, (size_t)given[0] * sizeof *ids);
+        memset(padded + given[0], 0, 4 * sizeof *ids);
+        memcpy(padded + given[0] + 4, ids + given[0],
+               (size_t)(lengths[0] - given[0]) * sizeof *ids);
+        lengths[0] += 4;
+        given[0] += 4;
+        const int k = targets_of(o.session, padded, lengths, given, 1, one);
+        assert_memory_not_equal(one, all, (size_t)k * sizeof *one);
+        close_golden(&o);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_greeting_does_not_feel_the_longer_sentence_beside_it),
+        cmocka_unit_test(a_pair_is_its_ids_and_lengths_and_no_mask_can_be_forgotten),
         cmocka_unit_test(feed_forwards_beyond_half_floats_stay_numbers),
+        cmocka_unit_test(an_overflow_is_told_and_never_a_result),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
