@@ -4,6 +4,7 @@
  * sums of its file, and what columns come of them. Each file is a set; the last row is their mean.
  */
 #include "agreement.h"
+#include "classes.h"
 #include "commands.h"
 #include "default_model.h"
 #include "encoder.h"
@@ -20,16 +21,18 @@ typedef struct set {
     long long n;
     double sum[COLUMNS];
     cli_agreement agreement;
+    cli_confusion confusion;
 } set;
 
 typedef struct examiner examiner;
 
 typedef struct measure {
     const char *name, *unit; /* of records */
-    cli_want want;
+    cli_want want;           /* classify: of one text; the model may want two */
     bool labels;
+    bool answers;            /* tsv and json tell of every record */
     int (*open)(examiner *, b4c_error *);
-    int (*chunk)(examiner *, const cli_chunk *, b4c_error *);
+    int (*chunk)(examiner *, const cli_chunk *, cli_output *, b4c_error *);
     int (*finish)(const set *, double out[COLUMNS], b4c_error *);
     const char *column[COLUMNS];
     double factor; /* of the numbers, in text */
@@ -41,7 +44,9 @@ struct examiner {
     cli_settings settings; /* without the measure's name among the texts */
     set *set;              /* [sets], one for each file */
     int sets;
+    cli_job *job;
     cli_encoder encoder; /* sts */
+    cli_classifier classifier;
     cli_model model;     /* ppl */
     cli_texts texts;
     b4c_score_options scoring;
@@ -55,9 +60,10 @@ static int open_encoder(examiner *e, b4c_error *err)
     return cli_encoder_open(&e->encoder, &e->settings, err);
 }
 
-static int compare_chunk(examiner *e, const cli_chunk *c, b4c_error *err)
+static int compare_chunk(examiner *e, const cli_chunk *c, cli_output *out, b4c_error *err)
 {
     cli_encoder *x = &e->encoder;
+    (void)out;
     if (cli_encoder_load(x, c, 2, err) < 0 || cli_encoder_run(x, err) < 0) return err->code;
     for (int i = 0; i < c->n; i++) {
         const cli_record *r = c->record + i;
@@ -96,9 +102,10 @@ static int overlap(const cli_chunk *c, const cli_record *r, b4c_overlap *x, b4c_
                                r->text[1].size, x, err);
 }
 
-static int rouge_chunk(examiner *e, const cli_chunk *c, b4c_error *err)
+static int rouge_chunk(examiner *e, const cli_chunk *c, cli_output *out, b4c_error *err)
 {
     b4c_overlap x;
+    (void)out;
     for (int i = 0; i < c->n; i++) {
         if (overlap(c, c->record + i, &x, err) < 0) return err->code;
         double *sum = e->set[c->record[i].file].sum;
@@ -109,9 +116,10 @@ static int rouge_chunk(examiner *e, const cli_chunk *c, b4c_error *err)
     return 0;
 }
 
-static int bleu_chunk(examiner *e, const cli_chunk *c, b4c_error *err)
+static int bleu_chunk(examiner *e, const cli_chunk *c, cli_output *out, b4c_error *err)
 {
     b4c_overlap x;
+    (void)out;
     for (int i = 0; i < c->n; i++) {
         if (overlap(c, c->record + i, &x, err) < 0) return err->code;
         e->set[c->record[i].file].sum[0] += x.bleu;
@@ -141,9 +149,10 @@ static int open_scorer(examiner *e, b4c_error *err)
     return 0;
 }
 
-static int score_chunk(examiner *e, const cli_chunk *c, b4c_error *err)
+static int score_chunk(examiner *e, const cli_chunk *c, cli_output *out, b4c_error *err)
 {
     b4c_scores all = { 0 };
+    (void)out;
     int rc = cli_texts_make(&e->texts, c, 1, err);
     if (rc == 0)
         rc = b4c_score_texts(e->model.session, NULL, NULL, e->texts.text, e->texts.size, c->n,
@@ -169,6 +178,43 @@ static int perplex(const set *s, double out[COLUMNS], b4c_error *err)
     return 0;
 }
 
+/* ---- classify: what a classifier says against labels ----------------------------------------- */
+
+static const char *set_name(const examiner *e, int i)
+{
+    const char *name = e->settings.file.n ? e->settings.file.item[i] : "-", *slash;
+    slash = strrchr(name, '/');
+    return slash ? slash + 1 : name;
+}
+
+static int open_classifier(examiner *e, b4c_error *err)
+{
+    if (cli_classifier_open(&e->classifier, &e->settings, err) < 0) return err->code;
+    if (e->classifier.pairs) e->job->want = CLI_PAIR;
+    return 0;
+}
+
+static int classify_chunk(examiner *e, const cli_chunk *c, cli_output *out, b4c_error *err)
+{
+    cli_classifier *x = &e->classifier;
+    if (cli_classifier_run(x, c, err) < 0) return err->code;
+    for (int i = 0; i < c->n; i++) {
+        const int file = c->record[i].file;
+        if (cli_confusion_add(&e->set[file].confusion, x, i, err) < 0) return err->code;
+        cli_put_answer(out, x, c, i, set_name(e, file));
+    }
+    return 0;
+}
+
+static int count_right(const set *s, double out[COLUMNS], b4c_error *err)
+{
+    (void)err;
+    out[0] = out[1] = NAN;
+    if (s->confusion.count)
+        b4c_classes_measure(s->confusion.count, s->confusion.classes, &out[0], &out[1], NULL);
+    return 0;
+}
+
 /* ---- the table ------------------------------------------------------------------------------- */
 
 static const measure measures[] = {
@@ -176,6 +222,7 @@ static const measure measures[] = {
       "pairs",
       CLI_PAIR,
       true,
+      false,
       open_encoder,
       compare_chunk,
       agree,
@@ -185,6 +232,7 @@ static const measure measures[] = {
     { "rouge",
       "texts",
       CLI_PAIR,
+      false,
       false,
       open_nothing,
       rouge_chunk,
@@ -196,6 +244,7 @@ static const measure measures[] = {
       "texts",
       CLI_PAIR,
       false,
+      false,
       open_nothing,
       bleu_chunk,
       average,
@@ -206,12 +255,24 @@ static const measure measures[] = {
       "texts",
       CLI_ONE_TEXT,
       false,
+      false,
       open_scorer,
       score_chunk,
       perplex,
       { "ppl", "ppl/char", "tokens", "characters" },
       1,
       NULL },
+    { "classify",
+      "texts",
+      CLI_ONE_TEXT,
+      true,
+      true,
+      open_classifier,
+      classify_chunk,
+      count_right,
+      { "accuracy", "macro-f1", NULL, NULL },
+      100,
+      "x100" },
 };
 enum { MEASURES = sizeof measures / sizeof *measures };
 
@@ -224,8 +285,8 @@ static const measure *find_measure(const char *name, b4c_error *err)
     }
     const char *near = cli_nearest(name, names, MEASURES);
     cli_fail(err, B4C_E_ARG,
-             "unknown measure: eval: found '%s', wanted sts, rouge, bleu or ppl%s%s%s", name,
-             near ? "; did you mean " : "", near ? near : "", near ? "?" : "");
+             "unknown measure: eval: found '%s', wanted sts, rouge, bleu, ppl or classify%s%s%s",
+             name, near ? "; did you mean " : "", near ? near : "", near ? "?" : "");
     return NULL;
 }
 
@@ -243,7 +304,11 @@ static int prepare(void *self, b4c_error *err)
     if (!m->labels && s->label)
         return cli_fail(err, B4C_E_ARG,
                         "contradicting options: eval %s: found --label, which sts "
-                        "alone reads",
+                        "and classify read",
+                        m->name);
+    if (s->pair && !m->answers)
+        return cli_fail(err, B4C_E_ARG,
+                        "contradicting options: eval %s: found --pair, which classify alone reads",
                         m->name);
     e->sets = s->file.n ? s->file.n : 1;
     e->set = calloc((size_t)e->sets, sizeof *e->set);
@@ -254,17 +319,9 @@ static int prepare(void *self, b4c_error *err)
 static int examine_chunk(void *self, const cli_chunk *c, cli_output *out, b4c_error *err)
 {
     examiner *e = self;
-    (void)out;
-    if (e->measure->chunk(e, c, err) < 0) return err->code;
+    if (e->measure->chunk(e, c, out, err) < 0) return err->code;
     for (int i = 0; i < c->n; i++) e->set[c->record[i].file].n++;
     return 0;
-}
-
-static const char *set_name(const examiner *e, int i)
-{
-    const char *name = e->settings.file.n ? e->settings.file.item[i] : "-", *slash;
-    slash = strrchr(name, '/');
-    return slash ? slash + 1 : name;
 }
 
 static void put_number(cli_output *out, const examiner *e, double x)
@@ -303,7 +360,7 @@ static void put_row(cli_output *out, const examiner *e, const char *name, long l
         if (out->format == CLI_JSON) cli_print(out, ",\"%s\":", m->column[k]);
         put_number(out, e, x[k]);
     }
-    cli_put_text(out, out->format == CLI_JSON ? "}" : "\n");
+    if (out->format != CLI_JSON) cli_put_text(out, "\n");
 }
 
 static void put_head(cli_output *out, const measure *m)
@@ -318,13 +375,35 @@ static void put_head(cli_output *out, const measure *m)
     cli_put_text(out, "\n");
 }
 
+/* A file of answers ends with them; their measures are told beside it. */
+static int say_sets(const examiner *e, b4c_error *err)
+{
+    for (int i = 0; i < e->sets; i++) {
+        double x[COLUMNS] = { 0 };
+        if (e->measure->finish(&e->set[i], x, err) < 0) return err->code;
+        cli_say("%s: %lld %s, accuracy %.2f %%, macro F1 %.2f %%", set_name(e, i), e->set[i].n,
+                e->measure->unit, 100 * x[0], 100 * x[1]);
+    }
+    return 0;
+}
+
+static void begin(void *self, cli_output *out, const char *header)
+{
+    const examiner *e = self;
+    (void)header;
+    if (e->measure->answers) cli_put_answers_head(out, &e->classifier);
+}
+
 static int put_sets(void *self, cli_output *out, b4c_error *err)
 {
     examiner *e = self;
     const bool json = out->format == CLI_JSON;
     double mean[COLUMNS] = { 0 };
     long long n = 0;
-    if (json)
+    if (e->measure->answers && out->format == CLI_TSV) return say_sets(e, err);
+    if (json && e->measure->answers)
+        cli_put_text(out, "\n],\"sets\":[");
+    else if (json)
         cli_print(out, "{\"measure\":\"%s\",\"sets\":[", e->measure->name);
     else
         put_head(out, e->measure);
@@ -333,6 +412,9 @@ static int put_sets(void *self, cli_output *out, b4c_error *err)
         if (e->measure->finish(&e->set[i], x, err) < 0) return err->code;
         if (json && i) cli_put_text(out, ",");
         put_row(out, e, set_name(e, i), e->set[i].n, x);
+        if (json && cli_put_confusion(out, &e->classifier, &e->set[i].confusion, NULL, err) < 0)
+            return err->code;
+        if (json) cli_put_text(out, "}");
         n += e->set[i].n;
         for (int k = 0; k < COLUMNS; k++) mean[k] += x[k] / e->sets;
     }
@@ -340,15 +422,21 @@ static int put_sets(void *self, cli_output *out, b4c_error *err)
     if (e->sets > 1) {
         if (json) cli_put_text(out, ",\"mean\":");
         put_row(out, e, "mean", n, mean);
+        if (json) cli_put_text(out, "}");
     }
     if (json) cli_put_text(out, "}\n");
+    for (int i = 0; i < e->sets && !json; i++)
+        if (cli_put_confusion(out, &e->classifier, &e->set[i].confusion, set_name(e, i), err) < 0)
+            return err->code;
     return 0;
 }
 
 static void say(const void *self, long long records, double seconds)
 {
     const examiner *e = self;
-    const cli_counts *c = e->measure->labels ? &e->encoder.counts : &e->counts;
+    const cli_counts *c = e->measure->answers  ? &e->classifier.counts
+                        : e->measure->labels ? &e->encoder.counts
+                                             : &e->counts;
     if (c->tokens) cli_say_counts(c, records, e->measure->unit, seconds);
 }
 
@@ -357,7 +445,8 @@ static int run(const cli_command *self, const cli_settings *s)
     b4c_error err = { 0 };
     examiner e = { .settings = *s };
     if (s->text.n != 1)
-        cli_fail(&err, B4C_E_ARG, "%s: eval: wanted sts, rouge, bleu or ppl; texts come with -f",
+        cli_fail(&err, B4C_E_ARG,
+                 "%s: eval: wanted sts, rouge, bleu, ppl or classify; texts come with -f",
                  s->text.n ? "too many arguments" : "no measure");
     else
         e.measure = find_measure(s->text.item[0], &err);
@@ -366,21 +455,29 @@ static int run(const cli_command *self, const cli_settings *s)
         return CLI_USAGE;
     }
     e.settings.text.n = 0;
-    const cli_job job = { .command = self,
+    cli_job job = { .command = self,
                           .settings = &e.settings,
                           .want = e.measure->want,
                           .unit = e.measure->unit,
-                          .model = e.measure->labels ? &e.encoder.model : &e.model,
+                          .model = e.measure->answers  ? &e.classifier.model
+                                 : e.measure->labels ? &e.encoder.model
+                                                     : &e.model,
                           .self = &e,
                           .prepare = prepare,
+                          .begin = begin,
                           .chunk = examine_chunk,
                           .end = put_sets,
                           .say = say };
+    e.job = &job;
     const int code = cli_job_run(&job);
-    for (int i = 0; i < e.sets; i++) cli_agreement_done(&e.set[i].agreement);
+    for (int i = 0; i < e.sets; i++) {
+        cli_agreement_done(&e.set[i].agreement);
+        cli_confusion_done(&e.set[i].confusion);
+    }
     free(e.set);
     cli_texts_done(&e.texts);
     cli_encoder_close(&e.encoder);
+    cli_classifier_close(&e.classifier);
     cli_model_close(&e.model);
     return code;
 }
@@ -388,7 +485,7 @@ static int run(const cli_command *self, const cli_settings *s)
 const cli_command cli_eval = {
     .bit = CLI_EVAL,
     .name = "eval",
-    .operands = "sts|rouge|bleu|ppl",
+    .operands = "sts|rouge|bleu|ppl|classify",
     .words = 1,
     .run = run,
     .summary = "Measures of a model, or of what was written, on files of examples",
@@ -401,10 +498,18 @@ const cli_command cli_eval = {
         "not count, letters are lower case.\n"
         "ppl: perplexity of a language model, a token and a character; a text longer than "
         "--max-length is read in windows that overlap by half.\n"
+        "classify: what a classifier (task classify or pairs of a training, or a "
+        "...ForSequenceClassification) says of texts against their labels (--label), which are "
+        "the names that the model's files give to classes, or their numbers: accuracy, the mean "
+        "F1 of all labels that were meant or said, and for each label precision, recall, F1 and "
+        "what was said instead. --to tsv and json have every answer too. --pair: two texts read "
+        "as one, as a model of pairs wants them anyway.\n"
         "\n"
         "Each -f is a set, and the last row is their mean.",
     .examples = "bert4c eval sts -f lcqmc.tsv -f bq.tsv --label 3\n"
                 "bert4c eval rouge -f pairs.tsv\n"
+                "bert4c train examples/recipes/classify.json\n"
+                "bert4c eval classify -m out-classify -f examples/comments.tsv --label 2\n"
                 "bert4c eval ppl -m uer/gpt2-chinese-cluecorpussmall -f sentences.txt\n",
     .formats = 1 << CLI_TEXT | 1 << CLI_TSV | 1 << CLI_JSON,
     .format = CLI_TEXT,

@@ -129,6 +129,13 @@ static json_t *describe_model(const b4c_model *m)
     set_count(o, "written_length", i.written_length);
     set_count(o, "parameters", i.parameters);
     set_count(o, "packed_bytes", (long long)i.packed_bytes);
+    if (i.classes) {
+        json_t *names = json_array();
+        for (int k = 0; k < i.classes; k++)
+            json_array_append_new(names, json_string(b4c_model_label(m, k)));
+        json_object_set_new(o, "classes", names);
+        set_truth(o, "classes_of_pairs", i.classes_of_pairs);
+    }
     return o;
 }
 
@@ -163,6 +170,7 @@ static void set_served(json_t *o, const b4c_model *m, const json_t *report, cons
         { "paraphrase", measured },
         { "score", writes },
         { "tokenize", tokenizer },
+        { "eval classify", all || i.classes > 1 ? all : "it has no classifier" },
     };
     json_t *serves = json_array(), *not = json_object();
     for (size_t k = 0; k < sizeof command / sizeof *command; k++)
@@ -212,6 +220,19 @@ static void show_token(cli_output *out, const char *what, const json_t *token)
     cli_print(out, "%s %s (%lld)", what, text_of(token, "token"), count_of(token, "id"));
 }
 
+/* "2 of texts: negative, positive" */
+static void show_classes(cli_output *out, const json_t *m)
+{
+    const json_t *names = json_object_get(m, "classes");
+    const size_t n = json_array_size(names);
+    if (n == 0) return;
+    row(out, "classes");
+    cli_print(out, "%zu of %s:", n, truth_of(m, "classes_of_pairs") ? "pairs" : "texts");
+    for (size_t i = 0; i < n && i < 10; i++)
+        cli_print(out, i ? ", %s" : " %s", json_string_value(json_array_get(names, i)));
+    cli_put_text(out, n > 10 ? ", ...\n" : "\n");
+}
+
 static void show_model(cli_output *out, const json_t *m)
 {
     char a[32], b[32];
@@ -246,6 +267,7 @@ static void show_model(cli_output *out, const json_t *m)
     if (count_of(m, "max_length"))
         cli_print(out, ", at most %lld tokens", count_of(m, "max_length"));
     cli_put_text(out, "\n");
+    show_classes(out, m);
 }
 
 static void show_tokenizer(cli_output *out, const json_t *t)

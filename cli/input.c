@@ -461,7 +461,7 @@ void cli_chunk_done(cli_chunk *c)
 
 /* ---- as the library takes them --------------------------------------------------------------- */
 
-int cli_texts_make(cli_texts *t, const cli_chunk *c, int parts, b4c_error *err)
+static int fill_texts(cli_texts *t, const cli_chunk *c, int first, int parts, b4c_error *err)
 {
     const int n = c->n * parts;
     if (n > t->room) {
@@ -473,12 +473,22 @@ int cli_texts_make(cli_texts *t, const cli_chunk *c, int parts, b4c_error *err)
         t->room = n;
     }
     for (int i = 0; i < n; i++) {
-        const cli_piece p = c->record[i / parts].text[i % parts];
+        const cli_piece p = c->record[i / parts].text[first + i % parts];
         t->text[i] = cli_at(c, p);
         t->size[i] = p.size;
     }
     t->n = n;
     return 0;
+}
+
+int cli_texts_make(cli_texts *t, const cli_chunk *c, int parts, b4c_error *err)
+{
+    return fill_texts(t, c, 0, parts, err);
+}
+
+int cli_texts_take(cli_texts *t, const cli_chunk *c, int part, b4c_error *err)
+{
+    return fill_texts(t, c, part, 1, err);
 }
 
 void cli_texts_done(cli_texts *t)

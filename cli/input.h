@@ -39,6 +39,8 @@ typedef struct cli_texts {
 } cli_texts;
 /* `parts` texts a record, one after the other: 1, or 2 of pairs. */
 int cli_texts_make(cli_texts *, const cli_chunk *, int parts, b4c_error *);
+/* One text a record: its first (part 0) or its second. */
+int cli_texts_take(cli_texts *, const cli_chunk *, int part, b4c_error *);
 void cli_texts_done(cli_texts *);
 
 typedef struct cli_input cli_input;

@@ -52,9 +52,9 @@ const cli_option cli_options[] = {
       "with --label: the measures only, no line a pair" },
     { "top", 0, CLI_IS_COUNT, CLI_OWN, CLI_FILL, true, "K", AT(top), 1, 1 << 20,
       "candidates a mask (5)" },
-    { "pair", 0, CLI_IS_FLAG, CLI_OWN, CLI_TOKENIZE | CLI_SCORE, true, NULL, AT(pair), 0, 0,
-      "texts come in twos: two arguments, or two columns a line; score: the source, then what is "
-      "scored" },
+    { "pair", 0, CLI_IS_FLAG, CLI_OWN, CLI_TOKENIZE | CLI_SCORE | CLI_EVAL, true, NULL, AT(pair), 0,
+      0, "texts come in twos: two arguments, or two columns a line; score: the source, then what "
+         "is scored" },
     { "source", 0, CLI_IS_TEXT, CLI_OWN, CLI_SCORE, true, "STR", AT(source), 0, 0,
       "every text is scored as what follows STR" },
     { "keep", 0, CLI_IS_COUNT, CLI_OWN, CLI_PARAPHRASE, true, "K", AT(keep), 1, 10000,

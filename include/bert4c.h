@@ -293,6 +293,8 @@ typedef struct b4c_model_info {
     /* tokens of the longest text that its training asked it to write, or, of a language model, to
      * read and write; 0: the files do not say */
     int written_length;
+    int classes;               /* of a classifier of texts; 0: the files have none */
+    bool classes_of_pairs;     /* it reads the vectors of two texts, [u, v, |u - v|] */
 } b4c_model_info;
 
 B4C_API void b4c_model_describe(const b4c_model *, b4c_model_info *);
@@ -302,6 +304,9 @@ B4C_API const b4c_tokenizer *b4c_model_tokenizer(const b4c_model *);
 B4C_API const char *b4c_model_report(const b4c_model *);
 /* Prompt the model's files name so ("query", "document"), or NULL. name NULL: their default. */
 B4C_API const char *b4c_model_prompt(const b4c_model *, const char *name);
+
+/* What the model's files call class i, or its number in digits; NULL: there is no such class. */
+B4C_API const char *b4c_model_label(const b4c_model *, int i);
 
 /* ---- session ------------------------------------------------------------------------------ */
 
@@ -347,6 +352,21 @@ B4C_API void b4c_session_stats(const b4c_session *, b4c_encode_stats *);
 B4C_API int b4c_encode_ids(b4c_session *, const int32_t *ids, const int32_t *segments,
                            const int *lengths, int n, const b4c_encode_options *, float *out,
                            b4c_error *);
+
+/* Logits [n, classes] of texts, by a classifier that the model's files hold: what task `classify`
+ * or `pairs` of a training made, or a BERT, ALBERT, NEZHA ...ForSequenceClassification of the hub.
+ * second [n]: of each text the other one of its pair, or NULL: texts alone. A pair is read as one
+ * sequence, or, by a model with classes_of_pairs, which wants pairs, as two. lens, second_lens:
+ * bytes, or NULL for NUL-ended texts. max_length 0: the model's. Logits do not depend on the other
+ * texts, to the bit. b4c_session_stats counts. */
+typedef struct b4c_classify_options {
+    int max_length;
+    b4c_truncate truncate;
+} b4c_classify_options;
+#define B4C_CLASSIFY_DEFAULT ((b4c_classify_options){ 0, B4C_TRUNCATE_RIGHT })
+B4C_API int b4c_classify(b4c_session *, const char *const *texts, const size_t *lens,
+                         const char *const *second, const size_t *second_lens, int n,
+                         const b4c_classify_options *, float *logits, b4c_error *);
 
 /* Whitening: vectors whose covariance is 1, of which the first components keep what varies most
  * (Su et al. 2021). Made of vectors that were added, in any number of calls; then applied to
@@ -665,6 +685,17 @@ B4C_API int b4c_auc(const double *score, const double *label, size_t n, double *
  * that reaches it. Labels are 0 or 1. */
 B4C_API int b4c_best_f1(const double *score, const double *label, size_t n, double *f1,
                         double *threshold, b4c_error *);
+
+/* How often each class was meant, said, and rightly said, from counts [classes, classes] of texts:
+ * row i, what they are; column k, what was said of them. Precision, recall and F1 of nothing are 0.
+ * each [classes], or NULL. macro_f1: the mean F1 of classes that were meant or said (as
+ * scikit-learn's f1_score has it). Without texts accuracy and macro_f1 are NaN. */
+typedef struct b4c_class_measure {
+    int64_t meant, said;
+    double precision, recall, f1;
+} b4c_class_measure;
+B4C_API void b4c_classes_measure(const int64_t *counts, int classes, double *accuracy,
+                                 double *macro_f1, b4c_class_measure *each);
 
 /* How alike a text and the one that was wanted are, by the characters they share: F1 of single
  * characters, of pairs and of the longest common subsequence (ROUGE-1, -2, -L: Lin 2004), and BLEU

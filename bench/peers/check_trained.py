@@ -4,12 +4,14 @@
 
 TOKENIZER: a folder with a WordPiece vocabulary (any Chinese BERT's). For each family a small model is trained from nothing for a
 few steps, opened by transformers without a missing or unexpected tensor, and the log-probability of a text is computed there and
-by `bert4c score`: token by token, behind a source, or (masked LMs) of each token from all others. Tolerance: 1e-4 nats a token.
+by `bert4c score`: token by token, behind a source, or (masked LMs) of each token from all others; of classifiers, the
+log-probabilities of the classes, by `bert4c eval classify`. Tolerance: 1e-4 nats a token, or a class.
 With transformers 5.24.0, torch 2.15.0.
 """
 
 import argparse
 import json
+import math
 import os
 import subprocess
 import sys
@@ -18,6 +20,7 @@ import tempfile
 os.environ["HF_HUB_OFFLINE"] = "1"
 import torch
 from check_convert import open_model
+from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
 TEXT, SOURCE = "今天天气很好", "明天会下雨吗"
 ROWS = ["今天天气很好\t明天会下雨吗", "火车票怎么买\t在哪里买火车票", "我想吃苹果\t苹果很好吃", "他走进了屋子\t屋子里没有人"] * 4
@@ -36,6 +39,11 @@ FAMILIES = {
                              encoder_ffn_dim=96, decoder_ffn_dim=96, max_position_embeddings=64, forced_bos_token_id=None,
                              forced_eos_token_id=None, architectures=["BartForConditionalGeneration"])),
 }
+LABELS = ["天气", "旅行", "吃饭"]
+CLASSIFIERS = {
+    "bert": dict(LAYERS, architectures=["BertForMaskedLM"]),
+    "albert": dict(LAYERS, embedding_size=32),
+}
 
 
 def command(args, *words):
@@ -50,20 +58,22 @@ def ids_of(args, folder, text, special):
     return row["ids"]
 
 
-def train(args, folder, family):
-    task, config = FAMILIES[family]
-    data = os.path.join(folder, "rows.tsv" if task == "seq2seq" else "rows.txt")
+def train(args, folder, family, task, config):
+    data = os.path.join(folder, "rows.tsv" if task in ("seq2seq", "classify") else "rows.txt")
+    rows = {"seq2seq": ROWS, "classify": [f"{r}\t{LABELS[i % 3]}" for i, r in enumerate(ROWS)]}
     with open(data, "w", encoding="utf8") as f:
-        f.write("\n".join(ROWS if task == "seq2seq" else [r.split("\t")[0] for r in ROWS]) + "\n")
+        f.write("\n".join(rows.get(task, [r.split("\t")[0] for r in ROWS])) + "\n")
     special = {"pad_token_id": 0, "bos_token_id": 101, "eos_token_id": 102, "decoder_start_token_id": 101}
     recipe = {"model": {"config": dict(config, model_type=family, vocab_size=21128, **special), "tokenizer": args.tokenizer,
                         "deviation": 0.1},
               "task": task, "data": {"files": [data]}, "batch": {"examples": 4}, "max_length": 32, "max_target": 32, "steps": 8,
               "optimiser": {"rate": 0.003}, "output": os.path.join(folder, "model")}
+    if task == "classify":
+        recipe["data"] |= {"labels": LABELS, "fields": {"text": 1, "pair": 2, "label": 3}}
     path = os.path.join(folder, "recipe.json")
     json.dump(recipe, open(path, "w", encoding="utf8"), ensure_ascii=False)
     command(args, "train", path)
-    return recipe["output"], task
+    return recipe["output"], data
 
 
 def there(args, model, folder, task):
@@ -88,6 +98,27 @@ def there(args, model, folder, task):
         return total, len(ids) - 2
 
 
+def check_classifier(args, family, config):
+    """Each pair of the training's data, as one sequence: here and there."""
+    with tempfile.TemporaryDirectory() as folder:
+        trained, data = train(args, folder, family, "classify", config)
+        here = json.loads(command(args, "eval", "classify", "-m", trained, "--pair", "-f", data, "--label", "3", "--to", "json",
+                                  "--dtype", "f32"))["predictions"]
+        model, report = AutoModelForSequenceClassification.from_pretrained(trained, dtype=torch.float32, output_loading_info=True)
+        tokenizer, worst = AutoTokenizer.from_pretrained(trained), 0.0
+        model.eval()
+        for one in here:
+            with torch.no_grad():
+                z = model(**tokenizer(one["text"], one["second"], return_tensors="pt")).logits[0].double().log_softmax(-1)
+            worst = max(worst, max(abs(math.log(p) - float(q)) for p, q in zip(one["p"], z)))
+    names = [model.config.id2label[i] for i in range(3)]
+    lost = [*report["missing_keys"], *report["unexpected_keys"]]
+    good = names == LABELS and not lost and worst <= 1e-4
+    print(f"{'ok ' if good else 'BAD'} {family:9} classify {len(here)} pairs, at most {worst:.1e} apart, {', '.join(names)}"
+          + (f", lost {lost[:3]}" if lost else ""))
+    return not good
+
+
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--bert4c", default="build/bert4c")
@@ -96,7 +127,8 @@ def main():
     bad = 0
     for family in FAMILIES:
         with tempfile.TemporaryDirectory() as folder:
-            trained, task = train(args, folder, family)
+            task, config = FAMILIES[family]
+            trained, _ = train(args, folder, family, task, config)
             words = ["--source", SOURCE] if task == "seq2seq" else []
             row = json.loads(command(args, "score", "-m", trained, "--to", "jsonl", "--dtype", "f32", *words, TEXT))
             model, missing = open_model(trained)
@@ -106,6 +138,8 @@ def main():
         bad += not good
         print(f"{'ok ' if good else 'BAD'} {family:9} {task:8} {row['logprob']:.5f}, transformers {logprob:.5f}, {n} tokens"
               + (f", missing {missing[:3]}" if missing else ""))
+    for family, config in CLASSIFIERS.items():
+        bad += check_classifier(args, family, config)
     sys.exit(bad > 0)
 
 

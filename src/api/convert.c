@@ -7,6 +7,7 @@
 #include "api/place.h"
 #include "base/error.h"
 #include "base/file.h"
+#include "model/classes.h"
 #include "model/config.h"
 #include "model/convert.h"
 #include "model/folder.h"
@@ -183,8 +184,11 @@ static int fill(source *s, const b4c_convert_options *o, b4c_dtype dtype, const 
                 json_t *report, b4c_error *err)
 {
     char path[PATH];
+    b4c_classes classes;
+    B4C_TRY(b4c_classes_read(&classes, s->config, s->place.folder, err));
     const b4c_conversion how = { .dtype = dtype, .threads = b4c_load_threads(),
-                                 .progress = o->progress, .arg = o->progress_arg };
+                                 .classifier = classes.said, .progress = o->progress,
+                                 .arg = o->progress_arg };
     if (snprintf(path, sizeof path, "%s/model.safetensors", folder) >= PATH)
         return b4c_fail(err, B4C_E_ARG, "%.100s: the name of the folder is too long", folder);
     B4C_TRY(b4c_convert_weights(path, &s->store, &s->spec, &how, &s->head, report, err));

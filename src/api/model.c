@@ -23,11 +23,12 @@ static b4c_dtype wanted_dtype(b4c_dtype dtype)
 }
 
 static int load_weights(b4c_model *m, const b4c_spec *spec, const b4c_model_options *o,
-                        json_t *report, b4c_error *err)
+                        bool classifier, json_t *report, b4c_error *err)
 {
     const b4c_load_options lo = {
         .dtype = wanted_dtype(o->dtype),
         .need_head = o->need_head,
+        .classifier = classifier,
         .allow_missing = o->allow_missing,
         .check_numbers = o->check_numbers,
         .threads = b4c_load_threads(),
@@ -36,6 +37,23 @@ static int load_weights(b4c_model *m, const b4c_spec *spec, const b4c_model_opti
     m->info.layout = m->store.layout;
     if (!m->loaded.keeps_store) b4c_store_close(&m->store);
     return 0;
+}
+
+static int name_classes(b4c_model *m, const b4c_classes *c, b4c_error *err)
+{
+    const int n = m->net.classes;
+    if (n == 0) return 0;
+    const bool of_pairs = m->net.classifier.packed.k > m->net.spec.width;
+    m->class_pooling = c->pooling != B4C_POOL_AUTO ? c->pooling
+                     : !m->net.has_pooler          ? B4C_POOL_CLS
+                     : of_pairs                    ? B4C_POOL_LINEAR
+                                                   : B4C_POOL_TANH;
+    m->label = calloc((size_t)n, sizeof *m->label);
+    for (int i = 0; m->label && i < n; i++) {
+        m->label[i] = b4c_classes_name(c, i);
+        if (!m->label[i]) return b4c_fail(err, B4C_E_MEMORY, "no memory for names of classes");
+    }
+    return m->label ? 0 : b4c_fail(err, B4C_E_MEMORY, "no memory for %d classes", n);
 }
 
 static int fit_tokenizer(b4c_model *m, const char *path, const b4c_model_options *o,
@@ -92,6 +110,8 @@ static void describe(b4c_model *m, int config_length)
         .written_length = m->habits.written_length,
         .parameters = m->net.parameters,
         .packed_bytes = m->net.bytes,
+        .classes = m->net.classes,
+        .classes_of_pairs = m->net.classes && m->net.classifier.packed.k > s->width,
     };
 }
 
@@ -110,12 +130,15 @@ static int open_parts(b4c_model *m, b4c_place *p, const char *path, const b4c_mo
                       json_t *report, b4c_error *err)
 {
     b4c_spec spec;
+    b4c_classes classes;
     int length = 0;
     json_t *config = NULL;
     B4C_TRY(b4c_place_find(p, &m->settings, path, err));
     B4C_TRY(b4c_store_open(&m->store, p->weights, err));
     int rc = b4c_place_config(p, &m->store, o->as, &spec, &config, report, &length, err);
-    if (rc == 0) rc = load_weights(m, &spec, o, report, err);
+    if (rc == 0) rc = b4c_classes_read(&classes, config, p->folder, err);
+    if (rc == 0) rc = load_weights(m, &spec, o, classes.said, report, err);
+    if (rc == 0) rc = name_classes(m, &classes, err);
     if (rc == 0) rc = fit_tokenizer(m, p->is_folder ? p->folder : path, o, report, err);
     if (rc == 0)
         rc = b4c_habits_read(&m->habits, &m->net.spec, config, p->folder,
@@ -158,6 +181,8 @@ b4c_model *b4c_model_open(const char *path, const b4c_model_options *options, b4
 void b4c_model_free(b4c_model *m)
 {
     if (!m) return;
+    for (int i = 0; m->label && i < m->net.classes; i++) free(m->label[i]);
+    free(m->label);
     b4c_network_done(&m->net);
     b4c_store_close(&m->store);
     b4c_tokenizer_free(m->tokenizer);
@@ -169,6 +194,11 @@ void b4c_model_free(b4c_model *m)
 void b4c_model_describe(const b4c_model *m, b4c_model_info *info) { *info = m->info; }
 const b4c_tokenizer *b4c_model_tokenizer(const b4c_model *m) { return m->tokenizer; }
 const char *b4c_model_report(const b4c_model *m) { return m->report; }
+
+const char *b4c_model_label(const b4c_model *m, int i)
+{
+    return i >= 0 && i < m->info.classes ? m->label[i] : NULL;
+}
 
 const char *b4c_model_prompt(const b4c_model *m, const char *name)
 {

@@ -4,6 +4,7 @@
 #include "api/habits.h"
 #include "embed/settings.h"
 #include "embed/texts.h"
+#include "model/classes.h"
 #include "model/format/store.h"
 #include "model/load.h"
 
@@ -15,6 +16,8 @@ struct b4c_model {
     b4c_tokenizer_info tokens;
     b4c_embed_settings settings;
     b4c_habits habits;
+    b4c_pooling class_pooling;   /* of what the network's classifier reads */
+    char **label;                /* [net.classes] their names */
     b4c_model_info info;
     char *report;                /* JSON */
 };

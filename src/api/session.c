@@ -113,8 +113,8 @@ int b4c_encode(b4c_session *s, const char *const *texts, const size_t *lens, int
             err, B4C_E_UNSUPPORTED,
             "the model's files leave the prompt out of the mean, which bert4c does not do");
     const b4c_tokenize_options t = { .max_length = max_length, .truncate = o.truncate };
-    return b4c_embed_texts(&s->reader, &s->crew, &how, &t, prompt, texts, lens, n, out, &s->stats,
-                           err);
+    const b4c_embed_input in = { .text = texts, .size = lens, .n = n, .prompt = prompt };
+    return b4c_embed_texts(&s->reader, &s->crew, &how, &t, &in, out, &s->stats, err);
 }
 
 int b4c_check_ids(const b4c_spec *spec, const int32_t *ids, const int32_t *segments,

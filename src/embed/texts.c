@@ -23,9 +23,7 @@ typedef struct b4c_place { int lane, length; size_t at; } b4c_place;
 typedef struct wave {
     b4c_reader *reader;
     const b4c_tokenize_options *options;
-    const char *prompt;
-    const char *const *texts;
-    const size_t *lens;
+    const b4c_embed_input *in;
     int first, n;            /* texts first .. first + n - 1 of the call */
     atomic_int next;
     atomic_int failed_text;  /* lowest so far, or INT_MAX */
@@ -61,20 +59,25 @@ static int read_text(const wave *w, int i, int lane)
 {
     b4c_reader_lane *l = &w->reader->lane[lane];
     b4c_encoding *e = &l->encoding;
-    const char *text = w->texts[w->first + i];
-    size_t bytes = bytes_of(w->texts, w->lens, w->first + i);
-    if (w->prompt && *w->prompt) {
+    const b4c_embed_input *in = w->in;
+    const char *text = in->text[w->first + i];
+    const char *second = in->second ? in->second[w->first + i] : NULL;
+    size_t bytes = bytes_of(in->text, in->size, w->first + i);
+    const size_t more = second ? bytes_of(in->second, in->second_size, w->first + i) : 0;
+    if (in->prompt && *in->prompt) {
         l->prompted.size = 0;
-        b4c_buffer_text(&l->prompted, w->prompt);
+        b4c_buffer_text(&l->prompted, in->prompt);
         b4c_buffer_add(&l->prompted, text, bytes);
         if (l->prompted.failed) return b4c_fail(&l->error, B4C_E_MEMORY, "no memory to read it");
         text = l->prompted.data;
         bytes = l->prompted.size;
     }
-    B4C_TRY(b4c_tokenize(w->reader->tokenizer, text, bytes, NULL, 0, w->options, e, &l->error));
+    B4C_TRY(b4c_tokenize(w->reader->tokenizer, text, bytes, second, more, w->options, e,
+                         &l->error));
     if (e->n == 0) return b4c_fail(&l->error, B4C_E_TEXT, "no token is left of it");
     w->reader->place[i] = (b4c_place){ lane, e->n, l->ids.size };
     b4c_buffer_add(&l->ids, e->ids, (size_t)e->n * sizeof *e->ids);
+    if (second) b4c_buffer_add(&l->ids, e->segments, (size_t)e->n * sizeof *e->segments);
     if (l->ids.failed) return b4c_fail(&l->error, B4C_E_MEMORY, "no memory to read it");
     l->stats.tokens += e->n;
     l->stats.cut += e->cut;
@@ -120,7 +123,9 @@ static int read_wave(wave *w, b4c_crew *crew, size_t bytes, b4c_error *err)
     for (int i = 0; i < w->n; i++) {
         const b4c_place *p = &r->place[i];
         const int32_t *ids = (const int32_t *)(const void *)(r->lane[p->lane].ids.data + p->at);
-        r->sequence[i] = (b4c_sequence){ .ids = ids, .length = p->length };
+        r->sequence[i] = (b4c_sequence){ .ids = ids,
+                                         .segments = w->in->second ? ids + p->length : NULL,
+                                         .length = p->length };
     }
     return 0;
 }
@@ -139,10 +144,10 @@ static int make_room(b4c_reader *r, int n, b4c_error *err)
 }
 
 int b4c_embed_texts(b4c_reader *r, b4c_crew *crew, const b4c_embedding *how,
-                    const b4c_tokenize_options *options, const char *prompt,
-                    const char *const *texts, const size_t *lens, int n, float *out,
+                    const b4c_tokenize_options *options, const b4c_embed_input *in, float *out,
                     b4c_encode_stats *stats, b4c_error *err)
 {
+    const int n = in->n;
     B4C_TRY(make_room(r, n, err));
     for (int i = 0; i < r->lanes; i++) r->lane[i].stats = (b4c_encode_stats){ 0 };
     int rc = 0;
@@ -150,12 +155,10 @@ int b4c_embed_texts(b4c_reader *r, b4c_crew *crew, const b4c_embedding *how,
         size_t bytes = 0;
         int upto = first;
         while (upto < n && upto - first < WAVE && bytes < WAVE_BYTES)
-            bytes += bytes_of(texts, lens, upto++);
+            bytes += bytes_of(in->text, in->size, upto++);
         wave w = { .reader = r,
                    .options = options,
-                   .prompt = prompt,
-                   .texts = texts,
-                   .lens = lens,
+                   .in = in,
                    .first = first,
                    .n = upto - first };
         rc = read_wave(&w, crew, bytes, err);

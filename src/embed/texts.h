@@ -8,7 +8,8 @@
 typedef struct b4c_reader_lane {
     b4c_encoding encoding;
     b4c_buffer prompted;     /* prompt and text end to end */
-    b4c_buffer ids;          /* int32_t tokens of all texts that this lane has read */
+    b4c_buffer ids;          /* int32_t tokens of all texts that this lane has read, of pairs
+                              * each with its segments behind it */
     b4c_encode_stats stats;
     b4c_error error;
     int failed_text;         /* the text of that error, or INT_MAX */
@@ -26,8 +27,16 @@ typedef struct b4c_reader {
 int  b4c_reader_init(b4c_reader *, const b4c_tokenizer *, int lanes, b4c_error *);
 void b4c_reader_done(b4c_reader *);
 
-/* out [n, how->width]. lens NULL: NUL-ended texts. prompt NULL: none. stats receives the sums. */
+/* Texts [n], or pairs of them that are read as one sequence. */
+typedef struct b4c_embed_input {
+    const char *const *text, *const *second; /* [n]; second NULL: texts alone */
+    const size_t *size, *second_size;        /* [n] bytes, or NULL for NUL-ended ones */
+    int n;
+    const char *prompt;                      /* before each text; NULL: none */
+} b4c_embed_input;
+
+/* out [n, how->width]. stats receives the sums. */
 int b4c_embed_texts(b4c_reader *, b4c_crew *, const b4c_embedding *how,
-                    const b4c_tokenize_options *, const char *prompt, const char *const *texts,
-                    const size_t *lens, int n, float *out, b4c_encode_stats *stats, b4c_error *);
+                    const b4c_tokenize_options *, const b4c_embed_input *, float *out,
+                    b4c_encode_stats *stats, b4c_error *);
 #endif

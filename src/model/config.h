@@ -27,6 +27,13 @@ int b4c_config_follow(b4c_spec *, const char *as, const char *where, b4c_error *
  * model has its language-model head. NULL: no memory; the caller owns it. */
 json_t *b4c_config_write(const b4c_spec *, bool head, b4c_error *);
 
+/* The class of the family's own library, by its name: with its language-model head, without one,
+ * with a classifier of texts. NULL: it has none that computes what this library does. */
+typedef enum b4c_config_kind {
+    B4C_CLASS_WRITES, B4C_CLASS_BARE, B4C_CLASS_CLASSIFIES
+} b4c_config_kind;
+const char *b4c_config_class(const b4c_spec *, b4c_config_kind);
+
 /* "bert, roformer, ..." */
 const char *b4c_architectures(void);
 #endif

@@ -17,20 +17,20 @@ enum { BERT = 1, GPT = 2, T5 = 4, BART = 8, LLAMA = 16 };
 static const struct {
     const char *architecture;
     int names;
-    const char *with_head, *without; /* the library's classes */
+    const char *class[3];    /* the library's, by b4c_config_kind */
 } families[] = {
-    { "bert", BERT, "BertForMaskedLM", "BertModel" },
-    { "roformer", BERT, "RoFormerForMaskedLM", "RoFormerModel" },
-    { "albert", BERT, "AlbertForMaskedLM", "AlbertModel" },
-    { "nezha", BERT, "NezhaForMaskedLM", "NezhaModel" },
-    { "gpt2", GPT, "GPT2LMHeadModel", "GPT2Model" },
-    { "openai-gpt", GPT, "OpenAIGPTLMHeadModel", "OpenAIGPTModel" },
-    { "t5", T5, "T5ForConditionalGeneration", "T5Model" },
-    { "mt5", T5, "MT5ForConditionalGeneration", "MT5Model" },
-    { "bart", BART, "BartForConditionalGeneration", "BartModel" },
-    { "pegasus", BART, "PegasusForConditionalGeneration", "PegasusModel" },
-    { "llama", LLAMA, "LlamaForCausalLM", "LlamaModel" },
-    { "qwen2", LLAMA, "Qwen2ForCausalLM", "Qwen2Model" },
+    { "bert", BERT, { "BertForMaskedLM", "BertModel", "BertForSequenceClassification" } },
+    { "roformer", BERT, { "RoFormerForMaskedLM", "RoFormerModel", NULL } },
+    { "albert", BERT, { "AlbertForMaskedLM", "AlbertModel", "AlbertForSequenceClassification" } },
+    { "nezha", BERT, { "NezhaForMaskedLM", "NezhaModel", "NezhaForSequenceClassification" } },
+    { "gpt2", GPT, { "GPT2LMHeadModel", "GPT2Model", NULL } },
+    { "openai-gpt", GPT, { "OpenAIGPTLMHeadModel", "OpenAIGPTModel", NULL } },
+    { "t5", T5, { "T5ForConditionalGeneration", "T5Model", NULL } },
+    { "mt5", T5, { "MT5ForConditionalGeneration", "MT5Model", NULL } },
+    { "bart", BART, { "BartForConditionalGeneration", "BartModel", NULL } },
+    { "pegasus", BART, { "PegasusForConditionalGeneration", "PegasusModel", NULL } },
+    { "llama", LLAMA, { "LlamaForCausalLM", "LlamaModel", NULL } },
+    { "qwen2", LLAMA, { "Qwen2ForCausalLM", "Qwen2Model", NULL } },
 };
 enum { FAMILIES = sizeof families / sizeof *families };
 
@@ -73,6 +73,11 @@ static int family_of(const b4c_spec *s)
     int i = 0;
     while (i + 1 < FAMILIES && strcmp(families[i].architecture, s->architecture) != 0) i++;
     return i;
+}
+
+const char *b4c_config_class(const b4c_spec *s, b4c_config_kind kind)
+{
+    return families[family_of(s)].class[kind];
 }
 
 static void set(json_t *config, const char *key, json_t *value)
@@ -158,7 +163,7 @@ json_t *b4c_config_write(const b4c_spec *s, bool head, b4c_error *err)
     json_t *config = json_object();
     set_text(config, "model_type", s->architecture);
     set(config, "architectures",
-        json_pack("[s]", head ? families[f].with_head : families[f].without));
+        json_pack("[s]", b4c_config_class(s, head ? B4C_CLASS_WRITES : B4C_CLASS_BARE)));
     for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
         if (numbers[i].names & names)
             set(config, numbers[i].key,

@@ -101,10 +101,11 @@ static void name_of(const converter *c, const b4c_mapping *hub, int i, char out[
 
 static bool has_codes(b4c_dtype dtype) { return dtype == B4C_I8 || dtype == B4C_I4; }
 
-/* Is it a tensor of codes? The token table never is. */
+/* Is it a tensor of codes? The token table and a classifier never are. */
 static bool in_codes(const converter *c, const b4c_parameter *p)
 {
-    return has_codes(c->how->dtype) && p->kind == B4C_KIND_MATRIX && p->weight;
+    return has_codes(c->how->dtype) && p->kind == B4C_KIND_MATRIX && p->weight &&
+           p->role != B4C_ROLE_CLASSIFIER;
 }
 
 static int list_parameter(converter *c, const b4c_mapping *hub, int i, b4c_error *err)
@@ -227,7 +228,8 @@ static int list_others(converter *c, json_t *dropped, b4c_error *err)
 /* Does the dtype hold it in its own type? */
 static bool is_narrow(const converter *c, const output *o)
 {
-    const bool matrix = !o->vector && c->m.list.item[o->part[0]].kind == B4C_KIND_MATRIX;
+    const b4c_parameter *p = &c->m.list.item[o->part[0]];
+    const bool matrix = p->kind == B4C_KIND_MATRIX && p->role != B4C_ROLE_CLASSIFIER;
     return c->how->dtype != B4C_F32 && (o->table || (matrix && c->how->dtype == B4C_BF16));
 }
 
@@ -532,6 +534,7 @@ static int load(converter *c, const b4c_spec *spec, bool *head, b4c_error *err)
 {
     b4c_load_options o = { .dtype = c->how->dtype, .threads = c->how->threads,
                            .check_numbers = true, .matching = &c->m,
+                           .classifier = c->how->classifier,
                            .unread = !has_codes(c->how->dtype) };
     b4c_loaded loaded = { 0 };
     B4C_TRY(b4c_store_has_head(c->store, spec, head, err));

@@ -6,6 +6,7 @@
 
 typedef struct b4c_conversion {
     b4c_dtype dtype;         /* F32, BF16, I8, I4 */
+    bool classifier;         /* its configuration says that "classifier" is one of texts */
     int threads;             /* >= 1 */
     /* Bytes written so far of all; another answer than 0 ends it with B4C_E_STOPPED. May be NULL */
     int (*progress)(void *arg, int64_t done, int64_t total);

@@ -6,6 +6,7 @@
  */
 #include "model/load.h"
 #include "base/error.h"
+#include "model/classes.h"
 #include "model/load_parts.h"
 #include "model/names.h"
 #include <stdio.h>
@@ -224,21 +225,12 @@ static void write_report(const b4c_loader *l, json_t *report)
 
 /* ---- the whole ------------------------------------------------------------------------------- */
 
-/* What the file has of a head: its transform, or for heads that are the embedding alone, the
- * embedding. */
-static bool has_head(const b4c_mapping *m, const b4c_store *store, const b4c_spec *s)
-{
-    if (s->head == B4C_HEAD_TRANSFORM)
-        return b4c_mapping_has(m, store, B4C_ROLE_HEAD_DENSE, B4C_KIND_MATRIX);
-    return s->tied || b4c_mapping_has(m, store, B4C_ROLE_HEAD_OUT, B4C_KIND_MATRIX);
-}
-
 int b4c_store_has_head(const b4c_store *store, const b4c_spec *spec, bool *has, b4c_error *err)
 {
     b4c_mapping m;
     const int rc = b4c_mapping_find(&m, spec, store, err);
     if (rc < 0) return err && store->n_files ? b4c_fail_in(err, "%s", store->file_name[0]) : rc;
-    *has = has_head(&m, store, spec);
+    *has = b4c_mapping_has_head(&m, spec, store);
     b4c_mapping_done(&m);
     return 0;
 }
@@ -302,11 +294,12 @@ int b4c_network_load(b4c_network *net, b4c_store *store, const b4c_spec *spec,
     if (rc == 0) rc = b4c_mapping_find(&l.map, spec, store, err);
     if (rc < 0) return err && store->n_files ? b4c_fail_in(err, "%s", store->file_name[0]) : rc;
 
-    loaded->head_in_file = has_head(&l.map, store, spec);
+    loaded->head_in_file = b4c_mapping_has_head(&l.map, spec, store);
     b4c_network_options o = { .dtype = options->dtype, .head = options->need_head };
     if (options->trained) o = *options->trained;
     else o.pooler = spec->pooler &&
                     b4c_mapping_has(&l.map, store, B4C_ROLE_POOLER, B4C_KIND_MATRIX);
+    if (options->classifier) b4c_classes_find(&l.map, store, spec, &o);
     const b4c_parameter token = { .role = B4C_ROLE_TOKEN, .kind = B4C_KIND_TABLE };
     const b4c_stored *table = &store->tensor[b4c_mapping_tensor(&l.map, store, &token)];
     net->dtype = o.dtype;

@@ -21,6 +21,7 @@ void b4c_matching_done(b4c_matching *);      /* convert.c; takes a zeroed one to
 typedef struct b4c_load_options {
     b4c_dtype dtype;         /* F32, BF16, I8 */
     bool need_head;          /* the masked-LM head is wanted; its absence is an error */
+    bool classifier;         /* the classifier is wanted, where there is one */
     bool allow_missing;      /* what is missing is zero, and reported */
     bool check_numbers;      /* NaN and infinity are errors */
     int threads;             /* >= 1 */

@@ -133,6 +133,13 @@ bool b4c_mapping_has(const b4c_mapping *m, const b4c_store *store, b4c_role role
     return find(m, store, role, kind, 0, 0) >= 0;
 }
 
+bool b4c_mapping_has_head(const b4c_mapping *m, const b4c_spec *s, const b4c_store *store)
+{
+    if (s->head == B4C_HEAD_TRANSFORM)
+        return b4c_mapping_has(m, store, B4C_ROLE_HEAD_DENSE, B4C_KIND_MATRIX);
+    return s->tied || b4c_mapping_has(m, store, B4C_ROLE_HEAD_OUT, B4C_KIND_MATRIX);
+}
+
 const char *b4c_mapping_wanted(const b4c_mapping *m, const b4c_parameter *p, char *out, size_t room)
 {
     char name[NAME] = "";

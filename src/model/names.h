@@ -28,6 +28,9 @@ const char *b4c_naming_name(const b4c_naming *);     /* "hub", "hub-albert", "tf
 int  b4c_mapping_tensor(const b4c_mapping *, const b4c_store *, const b4c_parameter *);
 /* Is there any tensor of this role (layer 0)? */
 bool b4c_mapping_has(const b4c_mapping *, const b4c_store *, b4c_role, b4c_kind);
+/* Has it what gives logits: the head's transform, or for heads that are the embedding alone, the
+ * embedding? */
+bool b4c_mapping_has_head(const b4c_mapping *, const b4c_spec *, const b4c_store *);
 /* The name it should have, for messages. Returns out. */
 const char *b4c_mapping_wanted(const b4c_mapping *, const b4c_parameter *, char *out, size_t room);
 /* The name that the hub gives it in a new checkpoint of this spec. Returns out. */

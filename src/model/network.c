@@ -157,6 +157,8 @@ static bool rows_are_uneven(const b4c_spec *s) { return s->pre_norm && s->causal
 static b4c_dtype dtype_of(const maker *mk, b4c_role role)
 {
     const bool head = role == B4C_ROLE_HEAD_OUT && mk->net->dtype == B4C_I4;
+    /* A few rows that decide all; in training products are of one type. */
+    if (role == B4C_ROLE_CLASSIFIER && !mk->options->trained) return B4C_F32;
     return head ? B4C_I8 : mk->net->dtype;
 }
 

@@ -52,7 +52,7 @@ typedef struct b4c_network {
     b4c_weight head_dense;           /* HEAD_TRANSFORM */
     b4c_norm head_norm;
     b4c_weight head_out;             /* [vocabulary, embedding width or width] */
-    b4c_weight classifier;           /* [classes, features]; classes 0: none */
+    b4c_weight classifier;           /* [classes, features]; classes 0: none. F32 but in training */
     int classes;
     b4c_rotary rotary;               /* ROTARY: tables up to max_positions */
     b4c_real *relative;              /* NEZHA: [2 * relative_max + 1, head_size] */

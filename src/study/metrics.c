@@ -1,5 +1,5 @@
 /* metrics.c - Pearson, Spearman, area under the ROC curve, best F1: how well scores agree with
- * labels.
+ * labels; and classes that were said with those that were meant.
  *
  * One idea: everything but Pearson is a walk over the scores in order, where a run of equal scores
  * counts as one step. Ties therefore never depend on the order of the input. Invariants: sums are
@@ -147,4 +147,38 @@ int b4c_best_f1(const double *score, const double *label, size_t n, double *f1, 
     }
     free(s);
     return 0;
+}
+
+/* ---- classes --------------------------------------------------------------------------------- */
+
+static double share(int64_t part, int64_t whole)
+{
+    return whole ? (double)part / (double)whole : 0;
+}
+
+void b4c_classes_measure(const int64_t *counts, int classes, double *accuracy, double *macro_f1,
+                         b4c_class_measure *each)
+{
+    const size_t n = (size_t)classes;
+    int64_t all = 0, all_right = 0;
+    double sum = 0;
+    int used = 0;
+    for (size_t c = 0; c < n; c++) {
+        b4c_class_measure m = { 0 };
+        const int64_t right = counts[c * n + c];
+        for (size_t k = 0; k < n; k++) {
+            m.meant += counts[c * n + k];
+            m.said += counts[k * n + c];
+        }
+        m.precision = share(right, m.said);
+        m.recall = share(right, m.meant);
+        m.f1 = share(2 * right, m.meant + m.said);
+        all += m.meant;
+        all_right += right;
+        sum += m.f1;
+        used += m.meant + m.said > 0;
+        if (each) each[c] = m;
+    }
+    *accuracy = all ? (double)all_right / (double)all : NAN;
+    *macro_f1 = used ? sum / used : NAN;
 }

@@ -2,6 +2,7 @@
 #include "train/output.h"
 #include "base/error.h"
 #include "base/file.h"
+#include "model/classes.h"
 #include "model/folder.h"
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,6 +19,42 @@ char *b4c_output_path(const char *folder, const char *name, b4c_error *err)
 int b4c_output_json(const char *folder, const char *name, const json_t *o, b4c_error *err)
 {
     return b4c_folder_put_json(folder, name, o, err);
+}
+
+/* ---- what the folder says -------------------------------------------------------------------- */
+
+static void say_token(json_t *config, const char *key, int id)
+{
+    if (id >= 0 && !json_object_get(config, key))
+        json_object_set_new(config, key, json_integer(id));
+}
+
+/* How the model has learned to read before it writes, and how much it writes: a later use must read
+ * so too. */
+static void say_reading(json_t *c, const b4c_output_words *w)
+{
+    if (w->reading == B4C_READ_CAUSAL && !w->spec->causal)
+        json_object_set_new(c, "is_decoder", json_true());
+    if (w->reading == B4C_READ_PREFIX) json_object_del(c, "is_decoder");
+    if (w->reading == B4C_READ_CAUSAL || w->reading == B4C_READ_PREFIX)
+        json_object_del(c, "bert4c_closed_source");
+    if (w->reading == B4C_READ_CAUSAL && b4c_task_has_source(w->task))
+        json_object_set_new(c, "bert4c_closed_source", json_true());
+    if (w->written) json_object_set_new(c, "bert4c_written_length", json_integer(w->written));
+}
+
+void b4c_output_config(json_t *c, const b4c_output_words *w)
+{
+    const b4c_task *k = w->task;
+    if (w->fresh) {
+        say_token(c, w->spec->decoder_layers ? "decoder_start_token_id" : "bos_token_id", w->start);
+        say_token(c, "eos_token_id", w->end);
+    }
+    json_object_set_new(c, "torch_dtype", json_string("float32"));
+    json_object_del(c, "dtype");
+    say_reading(c, w);
+    if (b4c_task_is_classifier(k))
+        b4c_classes_write(c, w->spec, k->classes, w->labels, k->by_pair, b4c_task_pooled_as(k));
 }
 
 /* sentence-transformers' files, where it knows the pooling; losses of vectors see unit ones. */

@@ -11,6 +11,19 @@
 #include "base/json.h"
 #include "train/task.h"
 
+/* What a configuration says of the training. */
+typedef struct b4c_output_words {
+    const b4c_spec *spec;
+    const b4c_task *task;
+    bool fresh;              /* the model began from nothing */
+    int start, end;          /* what a decoder's text begins and ends with; -1: none */
+    b4c_reading reading;     /* how the task reads before it writes; AUTO: it writes nothing */
+    int written;             /* tokens of the longest text that it asks to be written; 0: none */
+    const json_t *labels;    /* names of the classes, a list; NULL: their numbers */
+} b4c_output_words;
+/* Change a configuration, the source's or the recipe's, to that of what is trained. */
+void b4c_output_config(json_t *config, const b4c_output_words *);
+
 /* Path of a file in the folder, malloc'ed, or NULL with err set. */
 char *b4c_output_path(const char *folder, const char *name, b4c_error *);
 /* Make the folder (and checkpoint/ in it), and write all but the model: config, recipe, what stands

@@ -138,6 +138,30 @@ static int read_task(b4c_recipe *r, const json_t *o, b4c_error *err)
     return 0;
 }
 
+/* Names of classes say how many there are; each name is one class. */
+static int count_labels(b4c_recipe *r, b4c_error *err)
+{
+    json_t *labels = json_object_get(r->data, "labels"), *label, *seen = json_object();
+    const int n = (int)json_array_size(labels);
+    const char *twice = NULL;
+    size_t i;
+    json_array_foreach(labels, i, label) {
+        const char *name = json_string_value(label);
+        if (name && json_object_get(seen, name)) twice = name;
+        if (name) json_object_set_new(seen, name, json_true());
+    }
+    json_decref(seen);
+    if (n == 0 || (r->task != B4C_TASK_CLASSIFY && r->task != B4C_TASK_PAIRS)) return 0;
+    if (twice)
+        return b4c_fail(err, B4C_E_ARG, "%s: data: labels: '%.100s' is there twice", r->where,
+                        twice);
+    if (r->classes == 0) r->classes = n;
+    if (r->classes == n) return 0;
+    return b4c_fail(err, B4C_E_ARG,
+                    "%s: task.classes is %d, and data.labels names %d; leave \"classes\" out",
+                    r->where, r->classes, n);
+}
+
 int b4c_recipe_task(const b4c_recipe *r, b4c_task *k, const b4c_spec *s, b4c_error *err)
 {
     static const char *const poolings[] = { "pooler", "pooler_tanh", "first", "mean" };
@@ -372,6 +396,7 @@ static int read_all(b4c_recipe *r, b4c_error *err)
     B4C_TRY(read_top(r, err));
     B4C_TRY(read_model(r, json_object_get(o, "model"), err));
     B4C_TRY(read_task(r, json_object_get(o, "task"), err));
+    B4C_TRY(count_labels(r, err));
     B4C_TRY(read_batch(r, json_object_get(o, "batch"), err));
     B4C_TRY(read_optimiser(r, json_object_get(o, "optimiser"), err));
     B4C_TRY(read_schedule(r, json_object_get(o, "schedule"), err));

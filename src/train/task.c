@@ -8,6 +8,7 @@
  */
 #include "train/task.h"
 #include "base/error.h"
+#include "model/classes.h"
 #include <assert.h>
 #include <math.h>
 #include <string.h>
@@ -80,6 +81,11 @@ int b4c_task_make(b4c_task *k, b4c_task_kind kind, const b4c_spec *s, int classe
                         "task '%s': a model of architecture '%s' has an encoder and a decoder; "
                         "its tasks are 'seq2seq', 'denoise' and 'pseudo_summary'",
                         r->name, s->architecture);
+    if (s->causal && (r->classes || r->vectors != B4C_VECTORS_FREE))
+        return b4c_fail(err, B4C_E_ARG,
+                        "task '%s': a model of architecture '%s' sees the past only, and the first "
+                        "token, which stands for a text, nothing of it; take an encoder",
+                        r->name, s->architecture);
     if (r->classes < 0 && classes < 2)
         return b4c_fail(err, B4C_E_ARG, "task '%s': %d classes, wanted 2 or more", r->name,
                         classes);
@@ -89,6 +95,26 @@ int b4c_task_make(b4c_task *k, b4c_task_kind kind, const b4c_spec *s, int classe
 bool b4c_task_has_source(const b4c_task *k)
 {
     return k->tokens && k->kind != B4C_TASK_LM && k->kind != B4C_TASK_MLM;
+}
+
+bool b4c_task_is_classifier(const b4c_task *k)
+{
+    return k->classes > 0 && !k->two_tasks && k->mask == B4C_MASK_FULL;
+}
+
+b4c_pooling b4c_task_pooled_as(const b4c_task *k)
+{
+    static const b4c_pooling as[] = { [B4C_TASK_POOLER] = B4C_POOL_LINEAR,
+                                      [B4C_TASK_POOLER_TANH] = B4C_POOL_TANH,
+                                      [B4C_TASK_FIRST] = B4C_POOL_CLS,
+                                      [B4C_TASK_MEAN] = B4C_POOL_MEAN };
+    return as[k->pooling];
+}
+
+bool b4c_task_is_hub_classifier(const b4c_task *k, const b4c_spec *s)
+{
+    return b4c_task_is_classifier(k) && !k->by_pair &&
+           b4c_classes_of_hub(s, b4c_task_pooled_as(k));
 }
 
 bool b4c_task_needs_head(const b4c_task *k) { return k->tokens; }

@@ -65,6 +65,11 @@ typedef struct b4c_task {
 int b4c_task_make(b4c_task *, b4c_task_kind, const b4c_spec *, int classes, b4c_error *);
 /* Is there a source, and a target to write for it? */
 bool b4c_task_has_source(const b4c_task *);
+/* Does it make a classifier that stands for itself: of texts or pairs, which see all of each? */
+bool b4c_task_is_classifier(const b4c_task *);
+/* Does the family's own library have one that computes the same? */
+bool b4c_task_is_hub_classifier(const b4c_task *, const b4c_spec *);
+b4c_pooling b4c_task_pooled_as(const b4c_task *);              /* its pooling, for others */
 /* What the network must have for it. */
 bool b4c_task_needs_head(const b4c_task *);
 bool b4c_task_needs_pooler(const b4c_task *);

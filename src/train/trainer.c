@@ -65,7 +65,12 @@ static int load(b4c_trainer *t, const b4c_network_options *o, b4c_error *err)
                       "%s: the tensors have the names of layout '%s', and what is trained is "
                       "written in the hub's; convert the model first",
                       t->recipe.from, b4c_naming_name(t->map.naming));
-    if (rc == 0) rc = keep_names(t, store, err);
+    if (rc == 0 && b4c_task_is_hub_classifier(&t->learner.task, t->parts.spec)) {
+        b4c_mapping_done(&t->map); /* whose library finds the classifier by the model's own names */
+        rc = b4c_mapping_hub(&t->map, t->parts.spec, err);
+    } else if (rc == 0) {
+        rc = keep_names(t, store, err);
+    }
     b4c_store_close(store);
     json_decref(report);
     return rc;
@@ -196,6 +201,18 @@ static int resume(b4c_trainer *t, b4c_error *err)
     return rc;
 }
 
+/* Tokens of the longest text that the task asks to be written; 0: it asks for none. */
+static int longest_written(const b4c_trainer *t)
+{
+    const b4c_task *k = &t->learner.task;
+    const int length = b4c_trainer_length(t, t->recipe.max_length),
+              target = b4c_trainer_length(t, t->recipe.max_target);
+    if (k->kind == B4C_TASK_LM) return length;
+    if (!b4c_task_has_source(k)) return 0;
+    if (k->vectors != B4C_VECTORS_FREE) return length / 2;   /* SimBERT's kind: two halves */
+    return target < length ? target : length;
+}
+
 /* The output folder, new; one with a checkpoint in it is somebody's work. */
 static int begin_output(b4c_trainer *t, b4c_error *err)
 {
@@ -209,6 +226,13 @@ static int begin_output(b4c_trainer *t, b4c_error *err)
                         "%s: a training has left its checkpoint here; resume it, or name another "
                         "output",
                         r->output);
+    const b4c_output_words words = { .spec = t->parts.spec, .task = &t->learner.task,
+                                     .fresh = !t->parts.source, .start = t->parts.start,
+                                     .end = t->parts.end,
+                                     .reading = b4c_trainer_reading(t),
+                                     .written = longest_written(t),
+                                     .labels = json_object_get(r->data, "labels") };
+    b4c_output_config(t->parts.config, &words);
     return b4c_output_begin(r->output, t->parts.source, r->tokenizer, t->parts.config, r->json,
                             &t->learner.task, t->parts.spec->width, err);
 }
@@ -250,64 +274,6 @@ static void describe(b4c_trainer *t)
         .activations = t->footprint.step + t->footprint.plain,
         .rest = t->footprint.rest,
     };
-}
-
-static void say_token(json_t *config, const char *key, int id)
-{
-    if (id >= 0 && !json_object_get(config, key))
-        json_object_set_new(config, key, json_integer(id));
-}
-
-/* Tokens of the longest text that the task asks to be written; 0: it asks for none. */
-static int longest_written(const b4c_trainer *t)
-{
-    const b4c_task *k = &t->learner.task;
-    const int length = b4c_trainer_length(t, t->recipe.max_length),
-              target = b4c_trainer_length(t, t->recipe.max_target);
-    if (k->kind == B4C_TASK_LM) return length;
-    if (!b4c_task_has_source(k)) return 0;
-    if (k->vectors != B4C_VECTORS_FREE) return length / 2;   /* SimBERT's kind: two halves */
-    return target < length ? target : length;
-}
-
-/* How the model has learned to read before it writes, and how much it writes: a later use must read
- * so too. */
-static void say_reading(const b4c_trainer *t, json_t *c)
-{
-    const b4c_task *k = &t->learner.task;
-    const b4c_reading reading = b4c_trainer_reading(t);
-    if (reading == B4C_READ_CAUSAL && !t->parts.spec->causal)
-        json_object_set_new(c, "is_decoder", json_true());
-    if (reading == B4C_READ_PREFIX) json_object_del(c, "is_decoder");
-    if (reading == B4C_READ_CAUSAL || reading == B4C_READ_PREFIX)
-        json_object_del(c, "bert4c_closed_source");
-    if (reading == B4C_READ_CAUSAL && b4c_task_has_source(k))
-        json_object_set_new(c, "bert4c_closed_source", json_true());
-    const int longest = longest_written(t);
-    if (longest) json_object_set_new(c, "bert4c_written_length", json_integer(longest));
-}
-
-/* What the output's config says beyond the source's. */
-static void change_config(b4c_trainer *t)
-{
-    json_t *c = t->parts.config;
-    const bool two_stacks = t->parts.spec->decoder_layers > 0;
-    if (!t->parts.source) {
-        say_token(c, two_stacks ? "decoder_start_token_id" : "bos_token_id", t->parts.start);
-        say_token(c, "eos_token_id", t->parts.end);
-    }
-    json_object_set_new(c, "torch_dtype", json_string("float32"));
-    json_object_del(c, "dtype");
-    say_reading(t, c);
-    if (t->learner.task.classes && !t->learner.task.two_tasks) {
-        json_t *labels = json_object();
-        char key[16];
-        for (int i = 0; i < t->learner.task.classes; i++) {
-            snprintf(key, sizeof key, "%d", i);
-            json_object_set_new(labels, key, json_sprintf("LABEL_%d", i));
-        }
-        json_object_set_new(c, "id2label", labels);
-    }
 }
 
 static bool writes(const b4c_trainer *t) { return b4c_exchange_rank(&t->learner.exchange) == 0; }
@@ -362,7 +328,6 @@ static int begin(b4c_trainer *t, b4c_error *err)
     B4C_TRY(b4c_budget_make(t, before, err));
     if (t->parts.resume) B4C_TRY(resume(t, err));
     B4C_TRY(agree(t, err));
-    if (!t->parts.resume) change_config(t);
     if (!t->parts.resume && writes(t)) B4C_TRY(begin_output(t, err));
     if (writes(t)) B4C_TRY(open_log(t, err));
     describe(t);

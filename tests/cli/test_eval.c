@@ -151,11 +151,11 @@ static void what_cannot_be_measured_is_refused(void **state)
         int code;
         const char *says;
     } cases[] = {
-        { { NULL }, 2, "no measure: eval: wanted sts, rouge, bleu or ppl" },
+        { { NULL }, 2, "no measure: eval: wanted sts, rouge, bleu, ppl or classify" },
         { { "roug" }, 2, "did you mean rouge?" },
         { { "sts", "texts" }, 2, "too many arguments" },
         { { "sts", "-f", "examples/pairs.tsv" }, 2, "wanted --label N" },
-        { { "rouge", "-f", "examples/pairs.tsv", "--label", "3" }, 2, "which sts alone reads" },
+        { { "rouge", "-f", "examples/pairs.tsv", "--label", "3" }, 2, "sts and classify read" },
         { { "rouge", "-f", "examples/sentences.txt" }, 1, "examples/sentences.txt" },
     };
     for (size_t i = 0; i < COUNT(cases); i++) {

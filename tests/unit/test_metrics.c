@@ -129,6 +129,39 @@ static void wrong_labels_and_nan_are_named(void **state)
     assert_int_equal(b4c_spearman(bad, score, 3, &x, NULL), B4C_E_NUMBER);
 }
 
+/* Rows are what texts are: of 4 cats 3 are found, of 3 dogs 1, birds are nowhere. By hand: cat 3 of
+ * 5 said, 3 of 4 meant; dog 1 of 2 and of 3. */
+static void classes_are_measured_by_hand(void **state)
+{
+    (void)state;
+    const int64_t counts[] = { 3, 1, 0, 2, 1, 0, 0, 0, 0 };
+    b4c_class_measure each[3];
+    double accuracy, macro;
+    b4c_classes_measure(counts, 3, &accuracy, &macro, each);
+    assert_true(fabs(accuracy - 4. / 7) < 1e-15);
+    assert_int_equal(each[0].meant, 4);
+    assert_int_equal(each[0].said, 5);
+    assert_true(fabs(each[0].precision - 3. / 5) < 1e-15);
+    assert_true(fabs(each[0].recall - 3. / 4) < 1e-15);
+    assert_true(fabs(each[0].f1 - 2. / 3) < 1e-15);
+    assert_true(fabs(each[1].f1 - 2. / 5) < 1e-15);
+    assert_true(each[2].precision == 0 && each[2].recall == 0 && each[2].f1 == 0);
+    assert_true(fabs(macro - (2. / 3 + 2. / 5) / 2) < 1e-15); /* birds do not count */
+}
+
+/* A class that is only said, or only meant, counts with F1 0. */
+static void a_class_that_is_never_right_counts_as_nothing(void **state)
+{
+    (void)state;
+    const int64_t counts[] = { 2, 1, 0, 0 };
+    double accuracy, macro;
+    b4c_classes_measure(counts, 2, &accuracy, &macro, NULL);
+    assert_true(fabs(accuracy - 2. / 3) < 1e-15 && fabs(macro - 0.4) < 1e-15);
+    const int64_t none[4] = { 0 };
+    b4c_classes_measure(none, 2, &accuracy, &macro, NULL);
+    assert_true(isnan(accuracy) && isnan(macro));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -142,6 +175,8 @@ int main(void)
         cmocka_unit_test(order_of_the_input_does_not_matter),
         cmocka_unit_test(what_is_not_defined_is_nan),
         cmocka_unit_test(wrong_labels_and_nan_are_named),
+        cmocka_unit_test(classes_are_measured_by_hand),
+        cmocka_unit_test(a_class_that_is_never_right_counts_as_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
