@@ -1,8 +1,8 @@
 /* rules.c - the table of outcomes.
  *
- * Order of the steps. Hub: delete controls, set Chinese apart, decompose and drop marks, lower
- * case; then words end at blanks and punctuation. bert4keras: lower case, decompose, drop marks;
- * then punctuation and Chinese are words, blanks divide, controls vanish.
+ * Order of the steps. Hub: delete controls, make every blank a space, set Chinese apart, decompose
+ * and drop marks, lower case; then words end at blanks and punctuation. bert4keras: lower case,
+ * decompose, drop marks; then punctuation and Chinese are words, blanks divide, controls vanish.
  */
 #include "text/rules.h"
 
@@ -12,8 +12,13 @@
 
 int b4c_rules_normalize(const b4c_flags *f, uint32_t c, uint32_t out[B4C_EXPANSION], bool *barrier)
 {
+    const bool clean = f->dialect == B4C_DIALECT_HUB && f->clean;
     *barrier = false;
-    if (f->dialect == B4C_DIALECT_HUB && f->clean && b4c_is_removed(f->dialect, c)) return 0;
+    if (clean && b4c_is_removed(f->dialect, c)) return 0;
+    if (clean && b4c_is_blank(c)) {
+        out[0] = ' ';
+        return 1;
+    }
     if (!f->lower && !f->strip_accents) {
         out[0] = c;
         return 1;

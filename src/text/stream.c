@@ -173,12 +173,19 @@ static void put_byte(b4c_stream *s, int byte)
     put_bytes(s, &one, 1);
 }
 
+static bool made_of_characters(const b4c_tokenizer *t)
+{
+    return t->cutter != &b4c_bpe_cutter || t->bpe.characters;
+}
+
 static void put_joined(b4c_stream *s, int32_t id, const char *spelling, bool added)
 {
     const b4c_tokenizer *t = s->t;
     size_t n = strlen(spelling);
-    if (added) {
+    if (added && (t->own_map || !made_of_characters(t))) {
         put_as_it_is(s, spelling);
+    } else if (added) { /* what the hub's decoders do to pieces they do to all tokens */
+        put_piece(s, spelling, n);
     } else if (t->cutter == &b4c_bpe_cutter) {
         const b4c_piece piece = { .text = (char *)(uintptr_t)spelling, .bytes = n };
         const int byte = t->decoder.byte_pieces ? b4c_piece_byte(&piece) : -1;

@@ -164,7 +164,8 @@ static b4c_tokenizer *make_variant(const json_t *row)
              strcmp(model, "bytes") == 0     ? "bytes/tokenizer"
              : strcmp(model, "unigram") == 0 ? "hub/unigram"
                                              : "hub/bpe");
-    json_t *whole = load(path), *patch = json_object_get(row, "patch");
+    json_t *patch = json_object_get(row, "patch"),
+           *whole = strcmp(model, "wordpiece") == 0 ? json_object() : load(path);
     put_charsmap(patch, whole);
     assert_int_equal(json_object_update(whole, patch), 0);
     char *text = json_dumps(whole, 0);
@@ -224,6 +225,49 @@ static void each_normalizer_pre_tokenizer_and_template_equals_the_hubs(void **st
     assert_true(v.cases >= 80 && v.pairs >= 300);
     for (int i = 0; i < v.n; i++) b4c_tokenizer_free(v.t[i]);
     b4c_encoding_free(&v.e);
+    json_decref(rows);
+}
+
+static void check_decoded(const b4c_tokenizer *t, const json_t *ids, bool keep, const json_t *want,
+                          const char *name, size_t number)
+{
+    int32_t list[200];
+    const int n = (int)json_array_size(ids);
+    b4c_error err = { 0 };
+    assert_true(n <= 200);
+    for (int k = 0; k < n; k++)
+        list[k] = (int32_t)json_integer_value(json_array_get(ids, (size_t)k));
+    char *text = b4c_detokenize(t, list, n, keep, &err);
+    if (!text || strcmp(text, json_string_value(want)) != 0)
+        fail_msg("%s, text %zu: decoded to '%s', wanted '%s'", name, number, text,
+                 json_string_value(want));
+    free(text);
+}
+
+/* lstrip, rstrip, single_word, normalized, special: in every kind of tokenizer (make_added.py). */
+static void added_tokens_are_found_and_decoded_as_their_flags_say(void **state)
+{
+    (void)state;
+    json_t *rows = load("tests/golden/hub/added.json"), *row, *one;
+    b4c_encoding e = { 0 };
+    size_t i, k, cases = 0;
+    json_array_foreach(rows, i, row) {
+        const char *name = json_string_value(json_object_get(row, "name"));
+        b4c_tokenizer *t = make_variant(row);
+        json_array_foreach(json_object_get(row, "cases"), k, one) {
+            const json_t *text = json_object_get(one, "text"), *ids = json_object_get(one, "ids");
+            const char *s = json_string_value(text);
+            encode(t, s, json_string_length(text), &e);
+            assert_numbers(ids, e.ids, e.n, name, (long)k);
+            check_laws(t, &e, s, json_string_length(text), NULL, 0);
+            check_decoded(t, ids, true, json_object_get(one, "decoded"), name, k);
+            check_decoded(t, ids, false, json_object_get(one, "plain"), name, k);
+            cases++;
+        }
+        b4c_tokenizer_free(t);
+    }
+    assert_true(cases >= 600);
+    b4c_encoding_free(&e);
     json_decref(rows);
 }
 
@@ -397,6 +441,7 @@ int main(void)
         cmocka_unit_test(sentencepiece_models_equal_sentencepiece),
         cmocka_unit_test(byte_level_bpe_equals_the_hubs_with_its_offsets),
         cmocka_unit_test(each_normalizer_pre_tokenizer_and_template_equals_the_hubs),
+        cmocka_unit_test(added_tokens_are_found_and_decoded_as_their_flags_say),
         cmocka_unit_test(offsets_hold_for_random_texts_in_every_kind),
         cmocka_unit_test(broken_utf8_is_refused_or_becomes_a_character),
         cmocka_unit_test(text_comes_out_token_by_token_as_it_does_at_once),
