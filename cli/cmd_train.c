@@ -27,14 +27,14 @@ typedef struct teller {
 } teller;
 
 /* "1.2 GB weights + ..." */
-static void say_plan(const b4c_trainer_info *i)
+static void say_plan(const b4c_trainer_info *i, long long threads)
 {
-    char a[32], b[32], c[32], d[32], e[32], sum[32];
+    char a[32], b[32], c[32], d[32], e[32], sum[32], used[CLI_THREADS_ROOM];
     const long long all =
         (long long)(i->weights + i->gradients + i->state + i->activations + i->rest);
-    cli_say("%s: task %s, %s parameters of which %s learn, %s, %s on %d thread%s (%s)", i->output,
+    cli_say("%s: task %s, %s parameters of which %s learn, %s, %s on %s, %s kernels", i->output,
             i->task, cli_count_text(i->parameters, a), cli_count_text(i->trained, b), i->optimiser,
-            b4c_dtype_name(i->dtype), i->threads, i->threads == 1 ? "" : "s", b4c_isa_name());
+            b4c_dtype_name(i->dtype), cli_threads_text(i->threads, threads, used), b4c_isa_name());
     if (i->ranks > 1)
         cli_say("%d ranks: a step has %d times the batches of the recipe", i->ranks, i->ranks);
     cli_say("memory at most %s: weights %s, gradients %s, optimiser %s, activations %s, else %s",
@@ -197,7 +197,7 @@ static int run(const cli_command *self, const cli_settings *s)
         return CLI_FAILED;
     }
     b4c_trainer_describe(trainer, &t.info);
-    say_plan(&t.info);
+    say_plan(&t.info, s->threads);
     cli_progress_start(&t.progress, s, "tokens");
     t.start = t.told = cli_clock();
     const int rc = train(trainer, &t, &err);

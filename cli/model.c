@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 /* ---- finding -------------------------------------------------------------------------------- */
 
@@ -52,6 +53,19 @@ char *cli_model_find(const cli_settings *s, const char *standard, b4c_error *err
 
 /* ---- opening -------------------------------------------------------------------------------- */
 
+const char *cli_threads_text(int threads, long long asked, char room[CLI_THREADS_ROOM])
+{
+    const long cores = sysconf(_SC_NPROCESSORS_ONLN);
+    const int n = snprintf(room, CLI_THREADS_ROOM, "%d thread%s ", threads,
+                           threads == 1 ? "" : "s");
+    if (asked) snprintf(room + n, CLI_THREADS_ROOM - (size_t)n, "(--threads)");
+    else if (threads < cores)
+        snprintf(room + n, CLI_THREADS_ROOM - (size_t)n,
+                 "(of %ld cores: affinity or control group allow no more)", cores);
+    else snprintf(room + n, CLI_THREADS_ROOM - (size_t)n, "(all cores)");
+    return room;
+}
+
 int cli_model_open(cli_model *m, const cli_settings *s, const char *standard, cli_need need,
                    b4c_error *err)
 {
@@ -71,10 +85,10 @@ int cli_model_open(cli_model *m, const cli_settings *s, const char *standard, cl
     if (!m->session) return err->code;
     b4c_model_describe(m->model, &info);
     m->dtype = b4c_dtype_name(info.dtype);
-    const int threads = s->threads ? (int)s->threads : b4c_cpu_count();
-    cli_say("%s: %d layers of %d, %s, %s kernels, %d %s", info.architecture, info.layers,
-            info.width, b4c_dtype_name(info.dtype), b4c_isa_name(), threads,
-            threads == 1 ? "thread" : "threads");
+    char threads[CLI_THREADS_ROOM];
+    cli_say("%s: %d layers of %d, %s, %s kernels, %s", info.architecture, info.layers, info.width,
+            b4c_dtype_name(info.dtype), b4c_isa_name(),
+            cli_threads_text(s->threads ? (int)s->threads : b4c_cpu_count(), s->threads, threads));
     return 0;
 }
 

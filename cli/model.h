@@ -20,6 +20,10 @@ typedef enum cli_need { CLI_ENCODER, CLI_WITH_HEAD } cli_need;
 int cli_model_open(cli_model *, const cli_settings *, const char *standard, cli_need, b4c_error *);
 void cli_model_close(cli_model *);
 
+/* "2 threads (all cores)": how many work, and why so many. asked: --threads, 0 without. */
+#define CLI_THREADS_ROOM 96
+const char *cli_threads_text(int threads, long long asked, char room[CLI_THREADS_ROOM]);
+
 /* SHA-256 over the sizes and samples of the model's files: the same files, the same text.
  * malloc'ed. */
 char *cli_model_fingerprint(const char *path, b4c_error *);

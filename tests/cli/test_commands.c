@@ -169,7 +169,7 @@ static void what_vectors_are_is_said(void **state)
     const run r = bert4c(NULL, "embed", "-m", tiny_model(), "--dtype", "int8", "--threads", "1",
                          "我", NULL);
     assert_says(r, "bert: 3 layers of 40, int8, ");
-    assert_says(r, "kernels, 1 thread\n");
+    assert_says(r, "kernels, 1 thread (--threads)\n");
     assert_says(r, "vectors of 40: mean pooling, length 1");
     assert_says(
         bert4c(NULL, "embed", "-m", tiny_model(), "--pooling", "cls", "--no-normalize", "我", NULL),

@@ -41,11 +41,12 @@ static const char *recipe(const char *name, const char *rest)
 static void a_model_learns_to_count_and_complete_goes_on(void **state)
 {
     (void)state;
-    const run r = bert4c(NULL, "train", recipe("counter", "\"steps\":80"), NULL);
+    const run r = bert4c(NULL, "train", recipe("counter", "\"steps\":80"), "--threads",
+                         "2", NULL);
     assert_code(r, 0);
-    assert_says(r, " thread");
+    assert_says(r, " on 2 threads (--threads");
     char isa[40];
-    snprintf(isa, sizeof isa, "(%s)", b4c_isa_name());
+    snprintf(isa, sizeof isa, "), %s kernels\n", b4c_isa_name());
     assert_says(r, isa);
     assert_says(r, "step 80 of 80");
     assert_says(r, "the model is complete");

@@ -229,6 +229,44 @@ static void a_prompt_is_text_in_front(void **state)
     b4c_model_free(m);
 }
 
+/* ---- work ------------------------------------------------------------------------------------ */
+
+static const b4c_kernels *counted;
+static int64_t products; /* multiplications with weights */
+
+static void count_gemm(const b4c_gemm *g, int begin, int end)
+{
+    if (begin == 0) products += (int64_t)g->in.rows * g->w->n * g->w->k;
+    counted->gemm(g, begin, end);
+}
+
+/* REPORTS S16: padded to the longest of a batch, a program took twice another's time, which had
+ * packed. A batch of texts of any lengths takes the products that they take alone, and no more. */
+static void a_batch_multiplies_what_its_texts_do_alone(void **state)
+{
+    (void)state;
+    float out[TEXTS * WIDTH];
+    b4c_model *m = open_model(folder_make("packed", "bert"), B4C_F32);
+    for (const b4c_kernels *k = next_table(NULL); k; k = next_table(k)) {
+        b4c_kernels counting = *k;
+        int64_t alone = 0;
+        counted = k;
+        counting.gemm = count_gemm;
+        b4c_session *s = new_session(m, &counting, 1, 0);
+        for (int i = 0; i < TEXTS; i++) {
+            products = 0;
+            encode(s, (const char *const *)&texts[i], 1, B4C_POOL_MEAN, out);
+            alone += products;
+        }
+        assert_true(alone > 0);
+        products = 0;
+        encode(s, (const char *const *)texts, TEXTS, B4C_POOL_MEAN, out);
+        assert_true(products == alone);
+        b4c_session_free(s);
+    }
+    b4c_model_free(m);
+}
+
 /* ---- long use -------------------------------------------------------------------------------- */
 
 static long resident_kilobytes(void)
@@ -272,6 +310,7 @@ int main(void)
         cmocka_unit_test(tokens_give_the_vector_of_their_text),
         cmocka_unit_test(dim_and_normalize_are_what_they_say),
         cmocka_unit_test(a_prompt_is_text_in_front),
+        cmocka_unit_test(a_batch_multiplies_what_its_texts_do_alone),
         cmocka_unit_test(memory_does_not_grow_with_calls),
     };
     return cmocka_run_group_tests(tests, make_texts, free_texts);
