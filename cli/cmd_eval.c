@@ -22,6 +22,7 @@ typedef struct set {
     double sum[COLUMNS];
     cli_agreement agreement;
     cli_confusion confusion;
+    b4c_distinct *distinct;
 } set;
 
 typedef struct examiner examiner;
@@ -124,6 +125,30 @@ static int bleu_chunk(examiner *e, const cli_chunk *c, cli_output *out, b4c_erro
         if (overlap(c, c->record + i, &x, err) < 0) return err->code;
         e->set[c->record[i].file].sum[0] += x.bleu;
     }
+    return 0;
+}
+
+/* ---- distinct: how varied what was written is ------------------------------------------------ */
+
+static int distinct_chunk(examiner *e, const cli_chunk *c, cli_output *out, b4c_error *err)
+{
+    (void)out;
+    for (int i = 0; i < c->n; i++) {
+        const cli_record *r = c->record + i;
+        set *s = &e->set[r->file];
+        if (!s->distinct) s->distinct = b4c_distinct_new(err);
+        if (!s->distinct ||
+            b4c_distinct_add(s->distinct, cli_at(c, r->text[0]), r->text[0].size, err) < 0)
+            return err->code;
+    }
+    return 0;
+}
+
+static int tell_distinct(const set *s, double out[COLUMNS], b4c_error *err)
+{
+    (void)err;
+    out[0] = out[1] = NAN;
+    if (s->distinct) b4c_distinct_measure(s->distinct, &out[0], &out[1]);
     return 0;
 }
 
@@ -251,6 +276,17 @@ static const measure measures[] = {
       { "bleu", NULL, NULL, NULL },
       100,
       "x100" },
+    { "distinct",
+      "texts",
+      CLI_ONE_TEXT,
+      false,
+      false,
+      open_nothing,
+      distinct_chunk,
+      tell_distinct,
+      { "distinct-1", "distinct-2", NULL, NULL },
+      100,
+      "x100" },
     { "ppl",
       "texts",
       CLI_ONE_TEXT,
@@ -285,7 +321,7 @@ static const measure *find_measure(const char *name, b4c_error *err)
     }
     const char *near = cli_nearest(name, names, MEASURES);
     cli_fail(err, B4C_E_ARG,
-             "unknown measure: eval: found '%s', wanted sts, rouge, bleu, ppl or classify%s%s%s",
+             "unknown measure: eval: found '%s', wanted sts, rouge, bleu, distinct, ppl or classify%s%s%s",
              name, near ? "; did you mean " : "", near ? near : "", near ? "?" : "");
     return NULL;
 }
@@ -446,7 +482,7 @@ static int run(const cli_command *self, const cli_settings *s)
     examiner e = { .settings = *s };
     if (s->text.n != 1)
         cli_fail(&err, B4C_E_ARG,
-                 "%s: eval: wanted sts, rouge, bleu, ppl or classify; texts come with -f",
+                 "%s: eval: wanted sts, rouge, bleu, distinct, ppl or classify; texts come with -f",
                  s->text.n ? "too many arguments" : "no measure");
     else
         e.measure = find_measure(s->text.item[0], &err);
@@ -473,6 +509,7 @@ static int run(const cli_command *self, const cli_settings *s)
     for (int i = 0; i < e.sets; i++) {
         cli_agreement_done(&e.set[i].agreement);
         cli_confusion_done(&e.set[i].confusion);
+        b4c_distinct_free(e.set[i].distinct);
     }
     free(e.set);
     cli_texts_done(&e.texts);
@@ -485,7 +522,7 @@ static int run(const cli_command *self, const cli_settings *s)
 const cli_command cli_eval = {
     .bit = CLI_EVAL,
     .name = "eval",
-    .operands = "sts|rouge|bleu|ppl|classify",
+    .operands = "sts|rouge|bleu|distinct|ppl|classify",
     .words = 1,
     .run = run,
     .summary = "Measures of a model, or of what was written, on files of examples",
@@ -496,6 +533,9 @@ const cli_command cli_eval = {
         "F1 of ROUGE-1, -2 and -L, n-grams counted as often as they stand in both; BLEU of a text "
         "by up to four characters in a row, an order without a match counting as 0.1. Blanks do "
         "not count, letters are lower case.\n"
+        "distinct: how varied texts are: of all the characters of a set the share of different ones, "
+        "and the same of pairs of characters (distinct-1 and -2). It falls as texts become more, so "
+        "sets of about a size compare.\n"
         "ppl: perplexity of a language model, a token and a character; a text longer than "
         "--max-length is read in windows that overlap by half.\n"
         "classify: what a classifier (task classify or pairs of a training, or a "
@@ -508,6 +548,8 @@ const cli_command cli_eval = {
         "Each -f is a set, and the last row is their mean.",
     .examples = "bert4c eval sts -f lcqmc.tsv -f bq.tsv --label 3\n"
                 "bert4c eval rouge -f pairs.tsv\n"
+                "bert4c paraphrase -f questions.txt -o variants.tsv\n"
+                "bert4c eval distinct -f variants.tsv --column 2\n"
                 "bert4c train examples/recipes/classify.json\n"
                 "bert4c eval classify -m out-classify -f examples/comments.tsv --label 2\n"
                 "bert4c eval ppl -m uer/gpt2-chinese-cluecorpussmall -f sentences.txt\n",

@@ -706,6 +706,16 @@ typedef struct b4c_overlap { double rouge_1, rouge_2, rouge_l, bleu; } b4c_overl
 B4C_API int b4c_overlap_measure(const char *found, size_t found_size, const char *wanted,
                                 size_t wanted_size, b4c_overlap *, b4c_error *);
 
+/* How varied texts are: of all their n-grams together the share of different ones, n 1 and 2
+ * (distinct-1, distinct-2: Li et al. 2016). Of characters, as above; none goes over the end of a
+ * text. It falls as texts become more, so only sets of about a size compare. 0 to 1; NaN: no n-gram
+ * was added. O(characters); memory for the different ones. */
+typedef struct b4c_distinct b4c_distinct;
+B4C_API b4c_distinct *b4c_distinct_new(b4c_error *);
+B4C_API void b4c_distinct_free(b4c_distinct *);
+B4C_API int b4c_distinct_add(b4c_distinct *, const char *text, size_t size, b4c_error *);
+B4C_API void b4c_distinct_measure(const b4c_distinct *, double *distinct_1, double *distinct_2);
+
 /* ---- training ----------------------------------------------------------------------------- */
 
 /* A training after a recipe (docs/training.md): it reads data, learns step by step, and writes a

@@ -7,42 +7,15 @@
  * as words are bert4keras's (SPEC A.7); the pip package `rouge` of its time counts each n-gram once
  * and so differs in the second decimal.
  */
+#include "base/lcs.h"
+#include "study/letters.h"
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/lcs.h"
-#include "text/unicode.h"
-#include "text/utf8.h"
-
 enum { MOST_GRAM = 4 };
 /* What an n-gram order without a match counts as (Chen and Cherry's epsilon, as nltk has it). */
 static const double no_match = 0.1;
-
-typedef struct letters {
-    int32_t *c;
-    int n;
-} letters;
-
-static int read_letters(letters *l, const char *text, size_t size, b4c_error *err)
-{
-    const size_t bad = b4c_utf8_check(text, size);
-    if (bad < size) return b4c_utf8_fail("measures", text, size, bad, err);
-    if (size > INT32_MAX / B4C_EXPANSION)
-        return b4c_fail(err, B4C_E_TEXT, "measures: a text has %zu bytes; at most %d", size,
-                        INT32_MAX / B4C_EXPANSION);
-    *l = (letters){ malloc((size * B4C_EXPANSION + 1) * sizeof *l->c), 0 };
-    if (!l->c) return b4c_fail(err, B4C_E_MEMORY, "measures: no memory for %zu bytes", size);
-    const uint8_t *p = (const uint8_t *)text, *end = p + size;
-    while (p < end) {
-        uint32_t lower[B4C_EXPANSION];
-        const uint32_t c = b4c_utf8_read(p, end, &p);
-        if (b4c_is_python_space(c)) continue;
-        const int n = b4c_lower(B4C_DIALECT_BERT4KERAS, c, lower);
-        for (int i = 0; i < n; i++) l->c[l->n++] = (int32_t)lower[i];
-    }
-    return 0;
-}
 
 /* ---- n-grams --------------------------------------------------------------------------------- */
 
@@ -59,7 +32,7 @@ static int by_letters(const void *a, const void *b)
 }
 
 /* The n-grams of a text, sorted; how many. */
-static int grams_of(gram *g, const letters *l, int n)
+static int grams_of(gram *g, const b4c_letters *l, int n)
 {
     const int count = l->n - n + 1;
     for (int i = 0; i < count; i++) {
@@ -90,8 +63,8 @@ static double f1(double both, double found, double wanted)
     return both > 0 ? 2 * both / (found + wanted) : 0;
 }
 
-static void measure(b4c_overlap *out, const letters *found, const letters *wanted, gram *a, gram *b,
-                    int lcs)
+static void measure(b4c_overlap *out, const b4c_letters *found, const b4c_letters *wanted, gram *a,
+                    gram *b, int lcs)
 {
     double log_precision = 0;
     bool any = false;
@@ -112,12 +85,12 @@ static void measure(b4c_overlap *out, const letters *found, const letters *wante
 int b4c_overlap_measure(const char *found, size_t found_size, const char *wanted,
                         size_t wanted_size, b4c_overlap *out, b4c_error *err)
 {
-    letters a = { 0 }, b = { 0 };
+    b4c_letters a = { 0 }, b = { 0 };
     gram *grams = NULL;
     b4c_lcs work = { 0 };
     *out = (b4c_overlap){ 0 };
-    int rc = read_letters(&a, found, found_size, err);
-    if (rc == 0) rc = read_letters(&b, wanted, wanted_size, err);
+    int rc = b4c_letters_read(&a, found, found_size, err);
+    if (rc == 0) rc = b4c_letters_read(&b, wanted, wanted_size, err);
     if (rc == 0 && a.n && b.n) {
         grams = malloc(((size_t)a.n + (size_t)b.n) * sizeof *grams);
         rc = grams ? b4c_lcs_length(&work, a.c, a.n, b.c, b.n, err)
@@ -125,8 +98,8 @@ int b4c_overlap_measure(const char *found, size_t found_size, const char *wanted
         if (rc >= 0) measure(out, &a, &b, grams, grams + a.n, rc);
     }
     free(grams);
-    free(a.c);
-    free(b.c);
+    b4c_letters_done(&a);
+    b4c_letters_done(&b);
     b4c_lcs_done(&work);
     return rc < 0 ? rc : 0;
 }

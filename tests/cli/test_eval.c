@@ -60,6 +60,18 @@ static void each_file_is_a_set_and_the_last_row_their_mean(void **state)
                         "mean                                3      91.67      32.14      91.67\n");
 }
 
+/* Over all texts of a file together: 天 气 好 今 很 of 9; of 7 pairs 天气 comes twice. */
+static void distinct_is_of_a_whole_file(void **state)
+{
+    (void)state;
+    const char *path = temp_text("varied.tsv", "0.9\t天气好\n0.8\t今天天气很好\n");
+    const run r = bert4c(NULL, "eval", "distinct", "-f", path, "--column", "2", NULL);
+    assert_int_equal(r.code, 0);
+    assert_string_equal(r.out,
+                        "distinct x100                   texts distinct-1 distinct-2\n"
+                        "varied.tsv                          2      55.56      85.71\n");
+}
+
 /* The same numbers as similar's: one code. */
 static void sts_is_what_similar_says(void **state)
 {
@@ -151,7 +163,7 @@ static void what_cannot_be_measured_is_refused(void **state)
         int code;
         const char *says;
     } cases[] = {
-        { { NULL }, 2, "no measure: eval: wanted sts, rouge, bleu, ppl or classify" },
+        { { NULL }, 2, "no measure: eval: wanted sts, rouge, bleu, distinct, ppl or classify" },
         { { "roug" }, 2, "did you mean rouge?" },
         { { "sts", "texts" }, 2, "too many arguments" },
         { { "sts", "-f", "examples/pairs.tsv" }, 2, "wanted --label N" },
@@ -173,6 +185,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(rouge_and_bleu_are_means_over_texts),
         cmocka_unit_test(each_file_is_a_set_and_the_last_row_their_mean),
+        cmocka_unit_test(distinct_is_of_a_whole_file),
         cmocka_unit_test(sts_is_what_similar_says),
         cmocka_unit_test(ppl_is_that_of_scores_together),
         cmocka_unit_test(a_whitening_is_learnt_and_used),

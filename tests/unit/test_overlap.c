@@ -1,4 +1,4 @@
-/* test_overlap.c - ROUGE and BLEU against values worked out by hand, and nltk's. */
+/* test_overlap.c - ROUGE, BLEU and distinct-n against values worked out by hand, and nltk's. */
 #include "support/test.h"
 
 #include <math.h>
@@ -87,6 +87,62 @@ static void what_shares_nothing_or_is_blank_has_nothing(void **state)
     assert_fails(b4c_overlap_measure("\xff", 1, "a", 1, &x, &err), &err, B4C_E_TEXT, "UTF-8");
 }
 
+static void distinct_of(const char *const *texts, size_t n, double *one, double *two)
+{
+    b4c_error err = { 0 };
+    b4c_distinct *d = b4c_distinct_new(&err);
+    assert_non_null(d);
+    for (size_t i = 0; i < n; i++)
+        assert_ok(b4c_distinct_add(d, texts[i], strlen(texts[i]), &err), &err);
+    b4c_distinct_measure(d, one, two);
+    b4c_distinct_free(d);
+}
+
+/* 今天天气: 今 天 气 of 4; 今天 天天 天气 of 3. With 天气好, which adds 好 and 气好: 4 of 7 and 4 of
+ * 5. The end of one text and the beginning of the next are no pair. */
+static void distinct_by_hand(void **state)
+{
+    (void)state;
+    double one, two;
+    distinct_of((const char *[]){ "今天天气" }, 1, &one, &two);
+    NEAR(one, 3. / 4);
+    NEAR(two, 3. / 3);
+    distinct_of((const char *[]){ "今天天气", "天气好" }, 2, &one, &two);
+    NEAR(one, 4. / 7);
+    NEAR(two, 4. / 5);
+    distinct_of((const char *[]){ "Ab a", "aB\tA" }, 2, &one, &two); /* aba twice */
+    NEAR(one, 2. / 6);
+    NEAR(two, 2. / 4);
+    distinct_of((const char *[]){ "", " ", "天" }, 3, &one, &two);
+    NEAR(one, 1);
+    assert_true(isnan(two));
+}
+
+/* Saying everything again halves both, whatever it is and in whatever order. */
+static void what_is_said_again_is_not_distinct(void **state)
+{
+    (void)state;
+    enum { TEXTS = 400 };
+    static char text[TEXTS][16];
+    const char *once[TEXTS], *twice[2 * TEXTS];
+    for (int i = 0; i < TEXTS; i++) { /* thousands of pairs: the tables grow */
+        char *to = text[i];
+        for (int k = 0; k < 4; k++) {
+            const unsigned c = 0x4e00u + (unsigned)(i * 7919 + k * 104729) % 20000u;
+            *to++ = (char)(0xe0 | c >> 12);
+            *to++ = (char)(0x80 | (c >> 6 & 63));
+            *to++ = (char)(0x80 | (c & 63));
+        }
+        once[i] = twice[i] = twice[2 * TEXTS - 1 - i] = text[i];
+    }
+    double one, two, half_one, half_two;
+    distinct_of(once, TEXTS, &one, &two);
+    distinct_of(twice, 2 * TEXTS, &half_one, &half_two);
+    NEAR(half_one, one / 2);
+    NEAR(half_two, two / 2);
+    assert_true(4 * TEXTS * one > 1024 && 3 * TEXTS * two > 1024);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -95,6 +151,8 @@ int main(void)
         cmocka_unit_test(bleu_is_nltks),
         cmocka_unit_test(blanks_and_capitals_do_not_count),
         cmocka_unit_test(what_shares_nothing_or_is_blank_has_nothing),
+        cmocka_unit_test(distinct_by_hand),
+        cmocka_unit_test(what_is_said_again_is_not_distinct),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
