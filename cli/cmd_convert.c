@@ -5,9 +5,11 @@
 #include "number.h"
 #include "output.h"
 #include "progress.h"
+#include "reference.h"
 #include "signals.h"
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 enum { WORST = 5 };          /* tensors that text shows unasked */
 
@@ -86,19 +88,25 @@ static void show(cli_output *out, json_t *r, const char *folder, bool tensors)
         cli_put_text(out, json_string_value(name));
         cli_put_text(out, "\n");
     }
+    const json_t *whole = json_object_get(r, "whole");
+    if (whole)
+        cli_print(out, "whole      %s of %lld texts: error %.2g (largest %.2g), "
+                       "least cosine %.6f\n", text_of(whole, "values"), count_of(whole, "texts"),
+                  real_of(whole, "rms_error"), real_of(whole, "largest_error"),
+                  real_of(whole, "cosine"));
+    if (*text_of(r, "whole_note"))
+        cli_print(out, "whole      not measured: %s\n", text_of(r, "whole_note"));
     if (*text_of(r, "tokenizer_note"))
         cli_print(out, "note       %s\n", text_of(r, "tokenizer_note"));
 }
 
-static int write_report(const cli_command *self, const cli_settings *s, const char *text,
+static int write_report(const cli_command *self, const cli_settings *s, json_t *report,
                         b4c_error *err)
 {
     cli_settings mine = *s;
     cli_output out;
     cli_format format;
-    json_t *report = json_loads(text, 0, NULL);
     mine.output = NULL;      /* -o is the folder, the report goes to standard output */
-    if (!report) return cli_fail(err, B4C_E_MEMORY, "no memory for the report");
     json_object_set_new(report, "folder", json_string(s->output));
     int rc = cli_output_format(self, &mine, &format, err);
     if (rc == 0) rc = cli_output_open(&out, &mine, format, json_object(), 0, err);
@@ -113,8 +121,66 @@ static int write_report(const cli_command *self, const cli_settings *s, const ch
         rc = cli_output_finish(&out, err);
         cli_output_close(&out);
     }
-    json_decref(report);
     return rc;
+}
+
+/* ---- the whole model ------------------------------------------------------------------------- */
+
+/* What a model makes of the texts; NULL: err says why. */
+static json_t *ask(cli_asked *a, b4c_pooling pooling, b4c_error *err)
+{
+    json_t *all = json_array();
+    for (int i = 0; i < CLI_STANDARD_TEXTS; i++) {
+        json_t *one = cli_asked_answer(a, cli_standard_texts[i], pooling, err);
+        if (!one) {
+            json_decref(all);
+            return NULL;
+        }
+        json_array_append_new(all, one);
+    }
+    return all;
+}
+
+static json_t *compare(const char *from, const char *to, const cli_settings *s, b4c_dtype dtype,
+                       b4c_error *err)
+{
+    cli_asked a = { 0 }, b = { 0 };
+    cli_difference d = { .cosine = 1 };
+    json_t *was = NULL, *is = NULL, *o = NULL;
+    b4c_pooling pooling = B4C_POOL_AUTO;
+    if (cli_asked_open(&a, from, s, B4C_F32, err) == 0) {
+        pooling = cli_asked_pooling(&a);
+        was = ask(&a, pooling, err);
+    }
+    cli_asked_close(&a);     /* before the other one takes memory */
+    if (was && cli_asked_open(&b, to, s, dtype, err) == 0) is = ask(&b, pooling, err);
+    cli_asked_close(&b);
+    for (int i = 0; is && i < CLI_STANDARD_TEXTS; i++)
+        cli_difference_add(&d, json_array_get(was, (size_t)i), json_array_get(is, (size_t)i));
+    if (is)
+        o = json_pack("{s:i,s:s,s:f,s:f,s:f}", "texts", CLI_STANDARD_TEXTS, "values",
+                      pooling == B4C_POOL_AUTO ? "log-probabilities" : "vectors", "rms_error",
+                      cli_difference_rms(&d), "largest_error", d.largest, "cosine", d.cosine);
+    json_decref(was);
+    json_decref(is);
+    return o;
+}
+
+/* What rounding does from end to end: errors of tensors may add up or cancel out. A model that
+ * cannot be asked, or not in f32 on this machine, says so in a note. */
+static void measure(const char *from, const cli_settings *s, json_t *report)
+{
+    static const int wider[] = { [B4C_BF16] = 2, [B4C_I8] = 4, [B4C_I4] = 8 };
+    const double memory = (double)sysconf(_SC_PHYS_PAGES) * (double)sysconf(_SC_PAGESIZE);
+    const b4c_dtype dtype = (b4c_dtype)s->dtype;
+    b4c_error err = { 0 };
+    json_t *whole = NULL;
+    if (dtype <= B4C_F32) return;
+    if (wider[dtype] * real_of(report, "bytes_after") > memory / 2)
+        cli_fail(&err, B4C_E_MEMORY, "in f32 the model would take more than half of the memory");
+    else whole = compare(from, s->output, s, dtype, &err);
+    if (whole) json_object_set_new(report, "whole", whole);
+    else json_object_set_new(report, "whole_note", json_string(err.message));
 }
 
 /* ---- the command ----------------------------------------------------------------------------- */
@@ -129,7 +195,8 @@ static int run(const cli_command *self, const cli_settings *s)
 {
     b4c_error err = { 0 };
     cli_progress progress;
-    char *path = NULL, *report = NULL;
+    char *path = NULL, *said = NULL;
+    json_t *report = NULL;
     int rc = 0;
     if (!s->output)
         rc = cli_fail(&err, B4C_E_ARG, "missing option: convert: found no -o, wanted the folder to "
@@ -141,11 +208,15 @@ static int run(const cli_command *self, const cli_settings *s)
         const b4c_convert_options o = { .dtype = (b4c_dtype)s->dtype, .force = s->force,
                                         .as = s->as, .progress = on_the_way,
                                         .progress_arg = &progress };
-        rc = b4c_convert(path, s->output, &o, &report, &err);
+        rc = b4c_convert(path, s->output, &o, &said, &err);
         cli_progress_end(&progress);
     }
+    if (rc == 0 && !(report = json_loads(said, 0, NULL)))
+        rc = cli_fail(&err, B4C_E_MEMORY, "no memory for the report");
+    if (rc == 0) measure(path, s, report);
     if (rc == 0) rc = write_report(self, s, report, &err);
-    free(report);
+    json_decref(report);
+    free(said);
     free(path);
     if (rc == B4C_E_STOPPED && cli_stopped()) {
         cli_say("stopped; nothing was written");
@@ -171,7 +242,9 @@ const cli_command cli_convert = {
         "\n"
         "The report has the size before and after, and, for tensors that were rounded, the error: "
         "root mean square and largest, relative to the tensor's own. Text shows the worst, or all "
-        "with --tensors; --to json has all. The folder appears when it is whole.",
+        "with --tensors; --to json has all. Of the whole model it has what rounding does to the "
+        "vectors, or log-probabilities, of eight texts, against f32. The folder appears when it is "
+        "whole.",
     .examples = "bert4c convert -m ./roformer-sim -o roformer-hub\n"
                 "bert4c convert -m ./gpt -o gpt-bf16 --dtype bf16\n"
                 "bert4c convert -m BAAI/bge-small-zh-v1.5 -o bge-int8 --dtype int8 --tensors\n",
