@@ -75,8 +75,8 @@ static int put_config(const source *s, const b4c_convert_options *o, b4c_dtype d
     json_object_set_new(config, "torch_dtype", json_string(stored_name(dtype)));
     if (dtype == B4C_I8 || dtype == B4C_I4)
         json_object_set_new(config, "quantization_config",
-                            json_pack("{s:s,s:s}", "quant_method", "bert4c", "dtype",
-                                      b4c_dtype_name(dtype)));
+                            json_pack("{s:s,s:s,s:i}", "quant_method", "bert4c", "dtype",
+                                      b4c_dtype_name(dtype), "format", B4C_CODES_FORMAT));
     if (o->as) json_object_set_new(config, "bert4c_as", json_string(o->as));
     keep_dialect(s, config);
     const int rc = b4c_folder_put_json(folder, "config.json", config, err);

@@ -4,6 +4,8 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "model/config.h"
+#include "model/convert.h"
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -59,6 +61,21 @@ static int follow(b4c_spec *spec, const char *as, const json_t *config, const ch
     return as ? b4c_config_follow(spec, as, path, err) : 0;
 }
 
+/* Codes that a later version wrote may mean something else. */
+static int check_codes(const json_t *config, const char *path, b4c_error *err)
+{
+    const json_t *codes = json_object_get(config, "quantization_config");
+    const char *method = json_string_value(json_object_get(codes, "quant_method"));
+    long long format = 1;
+    if (!method || strcmp(method, "bert4c") != 0) return 0;
+    const int rc = b4c_json_int(codes, "format", 1, INT_MAX, &format, path, err);
+    if (rc < 0 || format <= B4C_CODES_FORMAT) return rc < 0 ? rc : 0;
+    return b4c_fail(err, B4C_E_UNSUPPORTED,
+                    "%s: its weights are codes of format %lld, wanted %d at most: a newer bert4c "
+                    "wrote them",
+                    path, format, B4C_CODES_FORMAT);
+}
+
 int b4c_place_config(const b4c_place *p, const b4c_store *store, const char *as, b4c_spec *spec,
                      json_t **kept, json_t *report, int *length, b4c_error *err)
 {
@@ -80,6 +97,7 @@ int b4c_place_config(const b4c_place *p, const b4c_store *store, const char *as,
     *kept = config;
     if (!config) return err && err->code < 0 ? err->code : B4C_E_FORMAT;
     long long stated = 0;
+    B4C_TRY(check_codes(config, path, err));
     int rc = b4c_config_read(spec, config, store, path, &note, err);
     if (rc == 0)
         rc = b4c_json_int(config, "max_position_embeddings", 1, 1 << 30, &stated, path, err);

@@ -161,9 +161,14 @@ int b4c_whitening_apply(const b4c_whitening *w, const float *x, size_t n, int ke
 
 /* ---- files ----------------------------------------------------------------------------------- */
 
+/* Of the file. One without it is of format 1. */
+enum { FORMAT = 1 };
+
 int b4c_whitening_save(const b4c_whitening *w, const char *path, b4c_error *err)
 {
+    int32_t format = FORMAT;
     b4c_tensor_out list[] = {
+        { "format", B4C_STORED_I32, 1, { 1 }, &format },
         { "mean", B4C_STORED_F64, 1, { w->width }, w->mean },
         { "columns", B4C_STORED_F64, 2, { w->rank, w->width }, w->columns },
     };
@@ -173,8 +178,8 @@ int b4c_whitening_save(const b4c_whitening *w, const char *path, b4c_error *err)
     B4C_TRY(b4c_safetensors_begin(&out, path, list, n, err));
     int rc = 0;
     for (int i = 0; i < n && rc == 0; i++) {
-        const uint64_t rows = list[i].rank == 2 ? (uint64_t)w->rank : 1;
-        rc = b4c_safetensors_put_raw(&out, list[i].tag, rows * (uint64_t)w->width, err);
+        const int64_t *shape = list[i].shape, rows = list[i].rank == 2 ? shape[1] : 1;
+        rc = b4c_safetensors_put_raw(&out, list[i].tag, (uint64_t)(shape[0] * rows), err);
     }
     if (rc == 0) rc = b4c_safetensors_commit(&out, err);
     b4c_safetensors_drop(&out);
@@ -197,6 +202,14 @@ static int read_tensor(const b4c_store *s, const char *name, int rank, const cha
 static int read_parts(b4c_whitening *w, const b4c_store *s, const char *path, b4c_error *err)
 {
     const b4c_stored *mean, *columns;
+    const int stated = b4c_store_find(s, "format");
+    float format = FORMAT;
+    if (stated >= 0 && s->tensor[stated].rank == 1 && s->tensor[stated].shape[0] == 1)
+        B4C_TRY(b4c_store_read(s, stated, 0, 1, &format, err));
+    if (format > FORMAT)
+        return b4c_fail(err, B4C_E_UNSUPPORTED,
+                        "%s: a whitening of format %g, wanted %d at most: a newer bert4c wrote it",
+                        path, (double)format, FORMAT);
     B4C_TRY(read_tensor(s, "mean", 1, path, &mean, err));
     B4C_TRY(read_tensor(s, "columns", 2, path, &columns, err));
     const int64_t width = mean->shape[0], rank = columns->shape[0];

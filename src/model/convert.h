@@ -4,6 +4,10 @@
 #include "base/json.h"
 #include "model/load.h"
 
+/* Of the tensors that hold codes of int8 and int4, as config.json states it. An older one is read
+ * as long as there are readers for it here; a newer one is refused. */
+enum { B4C_CODES_FORMAT = 1 };
+
 typedef struct b4c_conversion {
     b4c_dtype dtype;         /* F32, BF16, I8, I4 */
     bool classifier;         /* its configuration says that "classifier" is one of texts */

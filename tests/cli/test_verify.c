@@ -84,6 +84,22 @@ static void a_reference_that_is_none_is_refused(void **state)
     assert_refused(bert4c(NULL, "verify", "-m", tiny_model(), "今天", NULL), 2, "without --write");
 }
 
+/* REPORTS L24: what an earlier version wrote still opens; see tests/golden/test_kept.c. */
+static void a_reference_of_an_earlier_version_holds(void **state)
+{
+    (void)state;
+    const char *model = "tests/golden/models/bert-lm", *kept = "tests/golden/kept/verify.json";
+    assert_code(bert4c(NULL, "verify", "-m", model, "--reference", kept, NULL), 0);
+    json_t *o = json_load_file(kept, 0, NULL);
+    assert_non_null(o);
+    json_object_set_new(o, "format", json_integer(2));
+    const char *later = temp_path("later.json");
+    json_dump_file(o, later, 0);
+    json_decref(o);
+    assert_refused(bert4c(NULL, "verify", "-m", model, "--reference", later, NULL), 1,
+                   "wanted format 1");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -91,6 +107,7 @@ int main(void)
         cmocka_unit_test(log_probabilities_are_verified_too),
         cmocka_unit_test(what_is_not_as_it_was_is_shown),
         cmocka_unit_test(a_reference_that_is_none_is_refused),
+        cmocka_unit_test(a_reference_of_an_earlier_version_holds),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
