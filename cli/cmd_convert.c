@@ -82,6 +82,9 @@ static void show(cli_output *out, json_t *r, const char *folder, bool tensors)
     cli_print(out, ", %s\nsize       %s, was %s\n", text_of(r, "dtype"),
               cli_bytes_text(count_of(r, "bytes_after"), a),
               cli_bytes_text(count_of(r, "bytes_before"), b));
+    if (json_object_get(r, "tokens_after"))
+        cli_print(out, "vocabulary %lld tokens, was %lld\n", count_of(r, "tokens_after"),
+                  count_of(r, "tokens_before"));
     show_tensors(out, json_object_get(r, "tensors"), tensors);
     json_array_foreach(json_object_get(r, "dropped"), i, name) {
         cli_print(out, "%-10s ", i ? "" : "dropped");
@@ -206,6 +209,7 @@ static int run(const cli_command *self, const cli_settings *s)
         cli_catch_signals();
         cli_progress_start(&progress, s, "bytes");
         const b4c_convert_options o = { .dtype = (b4c_dtype)s->dtype, .force = s->force,
+                                        .simplify = s->simplify,
                                         .as = s->as, .progress = on_the_way,
                                         .progress_arg = &progress };
         rc = b4c_convert(path, s->output, &o, &said, &err);

@@ -2,8 +2,8 @@
  * page and docs/cli.md come.
  *
  * An option has one name and one meaning whichever command takes it. To add one: a row in
- * options.c, a field in cli_settings. To add a command: a bit here, a cli_command in its cmd_ file,
- * a row in main.c.
+ * option_table.c, a field in cli_settings. To add a command: a bit here, a cli_command in its cmd_
+ * file, a row in main.c.
  */
 #ifndef CLI_OPTIONS_H
 #define CLI_OPTIONS_H
@@ -53,7 +53,7 @@ typedef struct cli_settings {
     /* input and output */
     cli_list file;
     int from, to, charset; /* cli_format, -1: by extension; cli_charset */
-    const char *column, *key, *label, *output;
+    const char *column, *key, *label, *output, *simplify;
     bool header, resume, progress, quiet, help;
     /* one command's own */
     bool normalize, no_normalize, summary, pair, decode, no_special, plain, tensors, man, markdown,

@@ -652,8 +652,14 @@ typedef struct b4c_convert_options {
      * B4C_E_STOPPED. May be NULL */
     int (*progress)(void *arg, int64_t done, int64_t total);
     void *progress_arg;
+    /* The vocabulary without the tokens that no text becomes, as bert4keras' load_vocab(simplified=
+     * True) makes it: tokens of several characters that hold a Chinese one or punctuation go, but
+     * for those listed here, parted by commas, which stand first ("[PAD],[UNK],[CLS],[SEP]"). The
+     * token table keeps the rows of the others; if it has just so many already, it was trained so.
+     * NULL: the whole vocabulary. WordPiece only */
+    const char *simplify;
 } b4c_convert_options;
-#define B4C_CONVERT_DEFAULT ((b4c_convert_options){ B4C_F32, false, NULL, NULL, NULL })
+#define B4C_CONVERT_DEFAULT ((b4c_convert_options){ B4C_F32, false, NULL, NULL, NULL, NULL })
 
 /* A model of any layout that b4c_model_open reads, as a folder in the hub's layout: config.json,
  * model.safetensors, the tokenizer's files (copied; of a GGUF file written), and what the model's

@@ -12,6 +12,7 @@
 #include "model/convert.h"
 #include "model/folder.h"
 #include "text/gguf_tokens.h"
+#include "text/simplify.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -26,6 +27,10 @@ typedef struct source {
     b4c_spec spec;
     json_t *config;          /* as it was read, or made */
     bool head;
+    const b4c_convert_options *wish;
+    b4c_tokenizer_info tokens; /* wish->simplify: what the old tokenizer was */
+    b4c_simplified simple;
+    bool cut;                /* rows of the token table go */
 } source;
 
 static const char *stored_name(b4c_dtype dtype)
@@ -63,9 +68,27 @@ static int keep_dialect(const source *s, json_t *config)
     return 0;
 }
 
-static int put_config(const source *s, const b4c_convert_options *o, b4c_dtype dtype,
-                      const char *folder, b4c_error *err)
+/* Tokens that the configuration names have other numbers now, or none. */
+static void renumber(const source *s, json_t *config)
 {
+    static const char *const keys[] = { "bos_token_id", "eos_token_id", "pad_token_id",
+                                        "sep_token_id", "cls_token_id", "mask_token_id",
+                                        "decoder_start_token_id" };
+    json_object_set_new(config, "vocab_size", json_integer(s->simple.n));
+    for (size_t i = 0; s->cut && i < sizeof keys / sizeof *keys; i++) {
+        const json_t *old = json_object_get(config, keys[i]);
+        int k = 0;
+        if (!json_is_integer(old)) continue;
+        while (k < s->simple.n && b4c_simplified_keep(&s->simple)[k] != json_integer_value(old))
+            k++;
+        if (k < s->simple.n) json_object_set_new(config, keys[i], json_integer(k));
+        else json_object_del(config, keys[i]);
+    }
+}
+
+static int put_config(const source *s, b4c_dtype dtype, const char *folder, b4c_error *err)
+{
+    const b4c_convert_options *o = s->wish;
     const bool hub = json_object_get(s->config, "model_type") && !b4c_store_gguf(&s->store);
     json_t *config = hub ? json_deep_copy(s->config) : b4c_config_write(&s->spec, s->head, err);
     if (!config) return b4c_fail(err, B4C_E_MEMORY, "no memory for the configuration");
@@ -79,6 +102,7 @@ static int put_config(const source *s, const b4c_convert_options *o, b4c_dtype d
                                       b4c_dtype_name(dtype), "format", B4C_CODES_FORMAT));
     if (o->as) json_object_set_new(config, "bert4c_as", json_string(o->as));
     keep_dialect(s, config);
+    if (o->simplify) renumber(s, config);
     const int rc = b4c_folder_put_json(folder, "config.json", config, err);
     json_decref(config);
     return rc;
@@ -134,8 +158,32 @@ static int copy_named_after(const source *s, const char *folder, b4c_error *err)
     return b4c_copy_tokenizer(path, folder, err);
 }
 
+/* vocab.txt, and beside it what tokenizer.json, which has the old one, may have said alone. */
+static int put_simplified(const source *s, const char *folder, b4c_error *err)
+{
+    char path[PATH];
+    const char *from = s->place.folder;
+    json_t *config = NULL;
+    if (snprintf(path, sizeof path, "%s/tokenizer_config.json", from) < PATH &&
+        b4c_file_exists(path)) {
+        config = b4c_json_file(path, err);
+        if (!config) return err && err->code < 0 ? err->code : B4C_E_FORMAT;
+    }
+    if (!config) config = json_object();
+    json_object_del(config, "added_tokens_decoder");   /* by their old numbers */
+    json_object_set_new(config, "do_lower_case", json_boolean(s->tokens.lower_case));
+    json_object_set_new(config, "strip_accents", json_boolean(s->tokens.strip_accents));
+    json_object_set_new(config, "tokenize_chinese_chars", json_boolean(s->tokens.chinese_chars));
+    int rc = b4c_folder_put_json(folder, "tokenizer_config.json", config, err);
+    json_decref(config);
+    if (rc == 0) rc = b4c_folder_copy(from, folder, "special_tokens_map.json", err);
+    if (rc < 0) return rc;
+    return b4c_folder_put(folder, "vocab.txt", s->simple.text.data, s->simple.text.size, err);
+}
+
 static int put_tokenizer(const source *s, const char *folder, json_t *report, b4c_error *err)
 {
+    if (s->wish->simplify) return put_simplified(s, folder, err);
     const b4c_gguf *g = b4c_store_gguf(&s->store);
     if (g && b4c_gguf_find(g, "tokenizer.ggml.model")) return b4c_gguf_tokens_write(g, folder, err);
     int copied = b4c_copy_tokenizer(s->place.folder, folder, err);
@@ -147,10 +195,10 @@ static int put_tokenizer(const source *s, const char *folder, json_t *report, b4
     return 0;
 }
 
-static int put_beside(const source *s, const b4c_convert_options *o, b4c_dtype dtype,
-                      const char *folder, json_t *report, b4c_error *err)
+static int put_beside(const source *s, b4c_dtype dtype, const char *folder, json_t *report,
+                      b4c_error *err)
 {
-    B4C_TRY(put_config(s, o, dtype, folder, err));
+    B4C_TRY(put_config(s, dtype, folder, err));
     B4C_TRY(put_tokenizer(s, folder, report, err));
     if (b4c_store_gguf(&s->store)) return put_generation(s, folder, err);
     B4C_TRY(b4c_copy_settings(s->place.folder, folder, err));
@@ -159,14 +207,43 @@ static int put_beside(const source *s, const b4c_convert_options *o, b4c_dtype d
     return put_modules(s, folder, err);
 }
 
+/* ---- the vocabulary ------------------------------------------------------------------------- */
+
+/* The simplified vocabulary, and whether the token table has its rows already. */
+static int simplify(source *s, json_t *report, b4c_error *err)
+{
+    b4c_tokenizer *t = b4c_tokenizer_open(s->path, B4C_DIALECT_AUTO, err);
+    int64_t rows = 0;
+    if (!t) return err && err->code < 0 ? err->code : B4C_E_MISSING;
+    const int old = b4c_tokenizer_count(t);
+    int rc = b4c_simplify(&s->simple, t, s->wish->simplify, err);
+    b4c_tokenizer_describe(t, &s->tokens);
+    if (rc == 0) rc = b4c_store_tokens(&s->store, &s->spec, &rows, err);
+    b4c_tokenizer_free(t);
+    if (rc < 0) return rc;
+    const int n = s->simple.n;
+    s->cut = rows >= old;
+    if (!s->cut && rows != n)
+        return b4c_fail(err, B4C_E_SHAPE,
+                        "%s: the token table has %lld rows; wanted the vocabulary's %d, or the %d "
+                        "that are left of it (tokens that stand first are counted)",
+                        s->path, (long long)rows, old, n);
+    if (!s->cut) s->spec.vocabulary = n;
+    json_object_set_new(report, "tokens_before", json_integer(old));
+    json_object_set_new(report, "tokens_after", json_integer(n));
+    return 0;
+}
+
 /* ---- the whole ------------------------------------------------------------------------------ */
 
-static int open_source(source *s, const char *as, json_t *report, b4c_error *err)
+static int open_source(source *s, json_t *report, b4c_error *err)
 {
     int length = 0;
     B4C_TRY(b4c_place_find(&s->place, &s->settings, s->path, err));
     B4C_TRY(b4c_store_open(&s->store, s->place.weights, err));
-    B4C_TRY(b4c_place_config(&s->place, &s->store, as, &s->spec, &s->config, report, &length, err));
+    B4C_TRY(b4c_place_config(&s->place, &s->store, s->wish->as, &s->spec, &s->config, report,
+                             &length, err));
+    if (s->wish->simplify) B4C_TRY(simplify(s, report, err));
     json_object_set_new(report, "architecture", json_string(s->spec.architecture));
     json_object_set_new(report, "layout", json_string(s->store.layout));
     return 0;
@@ -178,22 +255,25 @@ static void close_source(source *s)
     b4c_place_done(&s->place);
     b4c_embed_settings_done(&s->settings);
     json_decref(s->config);
+    b4c_simplified_done(&s->simple);
 }
 
-static int fill(source *s, const b4c_convert_options *o, b4c_dtype dtype, const char *folder,
-                json_t *report, b4c_error *err)
+static int fill(source *s, b4c_dtype dtype, const char *folder, json_t *report, b4c_error *err)
 {
     char path[PATH];
     b4c_classes classes;
     B4C_TRY(b4c_classes_read(&classes, s->config, s->place.folder, err));
     const b4c_conversion how = { .dtype = dtype, .threads = b4c_load_threads(),
-                                 .classifier = classes.said, .progress = o->progress,
-                                 .arg = o->progress_arg };
+                                 .classifier = classes.said,
+                                 .progress = s->wish->progress, .arg = s->wish->progress_arg,
+                                 .keep = s->cut ? b4c_simplified_keep(&s->simple) : NULL,
+                                 .n_keep = s->simple.n };
     if (snprintf(path, sizeof path, "%s/model.safetensors", folder) >= PATH)
         return b4c_fail(err, B4C_E_ARG, "%.100s: the name of the folder is too long", folder);
     B4C_TRY(b4c_convert_weights(path, &s->store, &s->spec, &how, &s->head, report, err));
     json_object_set_new(report, "dtype", json_string(b4c_dtype_name(dtype)));
-    return put_beside(s, o, dtype, folder, report, err);
+    if (s->cut) s->spec.vocabulary = s->simple.n;
+    return put_beside(s, dtype, folder, report, err);
 }
 
 static int check(const char *folder, const b4c_convert_options *o, b4c_error *err)
@@ -218,7 +298,7 @@ int b4c_convert(const char *path, const char *folder, const b4c_convert_options 
 {
     const b4c_convert_options o = options ? *options : B4C_CONVERT_DEFAULT;
     const b4c_dtype dtype = o.dtype == B4C_AUTO ? B4C_F32 : o.dtype;
-    source s = { .path = path };
+    source s = { .path = path, .wish = &o };
     char part[PATH];
     if (report) *report = NULL;
     if (!path || !*path || strlen(path) > PATH / 2)
@@ -230,11 +310,11 @@ int b4c_convert(const char *path, const char *folder, const b4c_convert_options 
     while (n > 1 && folder[n - 1] == '/') n--;
     snprintf(part, sizeof part, "%.*s.part", (int)n, folder);
     json_t *said = json_object();
-    int rc = open_source(&s, o.as, said, err);
+    int rc = open_source(&s, said, err);
     if (rc == 0) rc = b4c_folder_remove(part, err);
     if (rc == 0) rc = b4c_folder_make(part, err);
     const bool made = rc == 0;
-    if (rc == 0) rc = fill(&s, &o, dtype, part, said, err);
+    if (rc == 0) rc = fill(&s, dtype, part, said, err);
     part[n] = '\0';
     char target[PATH];
     snprintf(target, sizeof target, "%s", part);

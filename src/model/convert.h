@@ -12,6 +12,11 @@ typedef struct b4c_conversion {
     b4c_dtype dtype;         /* F32, BF16, I8, I4 */
     bool classifier;         /* its configuration says that "classifier" is one of texts */
     int threads;             /* >= 1 */
+    /* Ids of the tokens that are kept, in their new order, or NULL: all. The token table, a head
+     * and its bias have their rows alone; tensors that the spec does not know and that have a row
+     * for each token are dropped. */
+    const int32_t *keep;
+    int n_keep;
     /* Bytes written so far of all; another answer than 0 ends it with B4C_E_STOPPED. May be NULL */
     int (*progress)(void *arg, int64_t done, int64_t total);
     void *arg;

@@ -235,6 +235,17 @@ int b4c_store_has_head(const b4c_store *store, const b4c_spec *spec, bool *has, 
     return 0;
 }
 
+int b4c_store_tokens(const b4c_store *store, const b4c_spec *spec, int64_t *rows, b4c_error *err)
+{
+    b4c_mapping m;
+    const b4c_parameter token = { .role = B4C_ROLE_TOKEN, .kind = B4C_KIND_TABLE };
+    const int rc = b4c_mapping_find(&m, spec, store, err);
+    if (rc < 0) return err && store->n_files ? b4c_fail_in(err, "%s", store->file_name[0]) : rc;
+    *rows = store->tensor[b4c_mapping_tensor(&m, store, &token)].shape[0];
+    b4c_mapping_done(&m);
+    return 0;
+}
+
 /* The widths that a spec may have and products of int8 rows may not. */
 static int check_int8(const b4c_spec *s, b4c_error *err)
 {

@@ -41,6 +41,8 @@ typedef struct b4c_loaded {
     bool keeps_store;        /* the token table lies in the store's mapped file: close it last */
 } b4c_loaded;
 
+/* Rows of the checkpoint's token table, whatever the spec says. Errors are b4c_mapping_find's. */
+int b4c_store_tokens(const b4c_store *, const b4c_spec *, int64_t *rows, b4c_error *);
 /* Has the checkpoint a head that gives logits? Errors are b4c_mapping_find's. */
 int b4c_store_has_head(const b4c_store *, const b4c_spec *, bool *has, b4c_error *);
 

@@ -113,6 +113,18 @@ static void a_folder_is_replaced_by_force_alone(void **state)
     assert_false(exists(temp_path("there/mine.txt")));
 }
 
+static void a_vocabulary_can_be_simplified(void **state)
+{
+    (void)state;
+    const run r = bert4c(NULL, "convert", "-m", "tests/golden/formats/tf1-bert", "-o",
+                         temp_path("simple"), "--simplify", "[PAD],[UNK],[CLS],[SEP],[MASK]", NULL);
+    assert_code(r, 0);
+    assert_non_null(strstr(r.out, "tokens, was 137"));
+    assert_code(bert4c(NULL, "fill", "-m", temp_path("simple"), "[MASK]", NULL), 0);
+    assert_refused(bert4c(NULL, "convert", "-m", tiny_model(), "-o", temp_path("x"), "--simplify",
+                          "[NONE]", NULL), 1, "'[NONE]' is not in the vocabulary");
+}
+
 static void wrong_calls_are_refused(void **state)
 {
     (void)state;
@@ -134,6 +146,7 @@ int main(void)
         cmocka_unit_test(the_report_is_json_when_asked),
         cmocka_unit_test(what_rounding_does_is_said_of_each_tensor_and_of_the_whole),
         cmocka_unit_test(a_folder_is_replaced_by_force_alone),
+        cmocka_unit_test(a_vocabulary_can_be_simplified),
         cmocka_unit_test(wrong_calls_are_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -340,6 +340,110 @@ static void bert4keras_rules_stay_with_its_models(void **state)
     b4c_tokenizer_free(t);
 }
 
+/* ---- a simplified vocabulary -------------------------------------------------------------- */
+
+static const char *simplified(const char *from, b4c_dtype dtype, int n, json_t **report)
+{
+    b4c_error err = { 0 };
+    char *text = NULL;
+    const b4c_convert_options o = { .dtype = dtype, .force = true,
+                                    .simplify = "[PAD],[UNK],[CLS],[SEP],[MASK]" };
+    const char *to = temp_path("simple-%d", n);
+    assert_ok(b4c_convert(from, to, &o, &text, &err), &err);
+    *report = json_loads(text, 0, NULL);
+    free(text);
+    return to;
+}
+
+static void fill_first(const char *path, b4c_dtype dtype, const char *text, b4c_fill_result *r,
+                       char token[20])
+{
+    b4c_error err = { 0 };
+    b4c_model_options o = B4C_MODEL_DEFAULT;
+    b4c_fill_options how = B4C_FILL_DEFAULT;
+    o.dtype = dtype;
+    o.need_head = true;
+    b4c_model *m = b4c_model_open(path, &o, &err);
+    if (!m) fail_msg("%s: %s", path, err.message);
+    b4c_session *s = b4c_session_new(m, NULL, &err);
+    how.top = 1;
+    *r = (b4c_fill_result){ 0 };
+    assert_ok(b4c_fill(s, text, SIZE_MAX, &how, r, &err), &err);
+    snprintf(token, 20, "%s", b4c_tokenizer_token(b4c_model_tokenizer(m), r->best[0].id));
+    b4c_session_free(s);
+    b4c_model_free(m);
+}
+
+/* The rows that are left are those that were there, in every dtype, under the same spellings. */
+static void a_simplified_model_knows_the_kept_tokens_as_before(void **state)
+{
+    (void)state;
+    const char *from = "tests/golden/formats/tf1-bert";
+    for (size_t d = 0; d < COUNT(dtypes); d++) {
+        json_t *report;
+        const char *to = simplified(from, dtypes[d], 0, &report);
+        const int before = (int)json_integer_value(json_object_get(report, "tokens_before")),
+                  after = (int)json_integer_value(json_object_get(report, "tokens_after"));
+        assert_true(after < before && after > before / 2);
+        json_decref(report);
+        b4c_model *a = open_whole(from, dtypes[d]), *b = open_whole(to, dtypes[d]);
+        assert_int_equal(b->net.spec.vocabulary, after);
+        b4c_error err = { 0 };
+        b4c_tokenizer *s = b4c_tokenizer_open(from, B4C_DIALECT_AUTO, &err),
+                      *t = b4c_tokenizer_open(to, B4C_DIALECT_AUTO, &err);
+        if (!t) fail_msg("%s", err.message);
+        assert_int_equal(b4c_tokenizer_count(t), after);
+        assert_int_equal(b4c_tokenizer_find(t, "[MASK]"), 4);
+        b4c_real x[200], y[200];
+        for (int i = 0; i < after; i++) {
+            const int old = b4c_tokenizer_find(s, b4c_tokenizer_token(t, i));
+            assert_true(old >= 0);
+            b4c_packed_row(&a->net.head_out.packed, old, x);
+            b4c_packed_row(&b->net.head_out.packed, i, y);
+            assert_memory_equal(x, y, (size_t)a->net.head_out.packed.k * sizeof *x);
+            assert_true(a->net.head_out.bias.x[old] == b->net.head_out.bias.x[i]);
+        }
+        b4c_tokenizer_free(s);
+        b4c_tokenizer_free(t);
+        b4c_model_free(a);
+        b4c_model_free(b);
+    }
+}
+
+/* bert4keras' users save weights of the simplified vocabulary beside the whole vocab.txt. */
+static void weights_that_were_trained_so_get_their_vocabulary(void **state)
+{
+    (void)state;
+    size_t n;
+    json_t *report;
+    b4c_fill_result x, y;
+    char p[20], q[20];
+    const char *once = simplified("tests/golden/formats/tf1-bert", B4C_F32, 1, &report);
+    json_decref(report);
+    char *whole = read_file("tests/golden/formats/tf1-bert/vocab.txt", &n);
+    fill_first(once, B4C_F32, "[MASK]", &x, p);
+    b4c_error err = { 0 };
+    const char *theirs = temp_path("theirs");
+    assert_ok(b4c_convert(once, theirs, NULL, NULL, &err), &err);
+    temp_text("theirs/vocab.txt", whole);
+    free(whole);
+    assert_null(b4c_model_open(theirs, NULL, &err));
+    fill_first(simplified(theirs, B4C_F32, 2, &report), B4C_F32, "[MASK]", &y, q);
+    json_decref(report);
+    assert_string_equal(p, q);
+    assert_true(x.best[0].p == y.best[0].p);
+    b4c_fill_result_free(&x);
+    b4c_fill_result_free(&y);
+    const b4c_convert_options more = { .simplify = "[PAD],[UNK]", .force = true };
+    assert_fails(b4c_convert(theirs, temp_path("x"), &more, NULL, &err), &err, B4C_E_SHAPE,
+                 "are left of it");
+    const b4c_convert_options wrong = { .simplify = "[PAD],[CLS],[PAD]", .force = true };
+    assert_fails(b4c_convert(theirs, temp_path("x"), &wrong, NULL, &err), &err, B4C_E_ARG,
+                 "'[PAD]' stands twice");
+    assert_fails(b4c_convert("tests/golden/formats/gguf-llama/model.gguf", temp_path("x"), &more,
+                             NULL, &err), &err, B4C_E_UNSUPPORTED, "only a WordPiece");
+}
+
 /* ---- whole or not at all ------------------------------------------------------------------ */
 
 static int stop(void *arg, int64_t done, int64_t total)
@@ -494,6 +598,8 @@ int main(void)
         cmocka_unit_test(names_are_those_of_the_reference_library),
         cmocka_unit_test(a_spec_reads_back_from_the_configuration_written_of_it),
         cmocka_unit_test(bert4keras_rules_stay_with_its_models),
+        cmocka_unit_test(a_simplified_model_knows_the_kept_tokens_as_before),
+        cmocka_unit_test(weights_that_were_trained_so_get_their_vocabulary),
         cmocka_unit_test(a_folder_appears_whole_or_not_at_all),
         cmocka_unit_test(codes_with_wrong_scales_are_refused),
         cmocka_unit_test(packed_codes_with_wrong_parts_are_refused),
