@@ -92,13 +92,7 @@ static int add_losses(b4c_trainer *t, measures *m, b4c_error *err)
     b4c_losses one;
     B4C_TRY(b4c_learner_measure(&t->learner, &t->measured, t->metric != B4C_METRIC_LOSS, &one,
                                 err));
-    m->sum.tokens += one.tokens * one.n_tokens;
-    m->sum.classes += one.classes * one.n_classes;
-    m->sum.vectors += one.vectors;
-    m->sum.n_tokens += one.n_tokens;
-    m->sum.n_classes += one.n_classes;
-    m->sum.right += one.right;
-    m->sum.right_tokens += one.right_tokens;
+    b4c_losses_add(&m->sum, &one, one.n_tokens, 1, one.n_classes);
     m->vectors++;
     return 0;
 }

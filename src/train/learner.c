@@ -34,19 +34,11 @@ static void use_gradient(void *arg, b4c_slot *slot)
     b4c_slot_drop(&l->tape, slot);
 }
 
-static bool is_first_of_slot(const b4c_learner *l, int i)
-{
-    const b4c_leaf *f = l->leaves.item;
-    for (int k = 0; k < i; k++)
-        if (f[k].slot == f[i].slot && b4c_leaf_learns(&f[k])) return false;
-    return b4c_leaf_learns(&f[i]);
-}
-
 /* What no op of the recording read has a gradient too, of zeros. */
 static void use_the_rest(b4c_learner *l)
 {
     for (int i = 0; i < l->leaves.n && !l->tape.failed; i++)
-        if (is_first_of_slot(l, i) && !l->leaves.item[i].slot->read)
+        if (l->leaves.item[i].leads && !l->leaves.item[i].slot->read)
             use_gradient(l, l->leaves.item[i].slot);
 }
 
@@ -191,17 +183,6 @@ typedef struct totals {
     int tokens, batches;
 } totals;
 
-static void add_losses(b4c_losses *sum, const b4c_losses *one, double tokens, double rest)
-{
-    sum->tokens += tokens * one->tokens;
-    sum->vectors += rest * one->vectors;
-    sum->classes += rest * one->classes;
-    sum->apart += (one->n_tokens ? tokens : rest) * one->apart;
-    sum->n_tokens += one->n_tokens;
-    sum->n_classes += one->n_classes;
-    sum->right += one->right;
-}
-
 /* The batch as the loss shall see it: dropout makes two readings of what stands there twice. */
 static const b4c_batch *readings(b4c_learner *l, const b4c_batch *b, b4c_error *err)
 {
@@ -246,7 +227,8 @@ static int learn(b4c_learner *l, const b4c_batch *b, const totals *of, int64_t s
         if (l->at_once) use_the_rest(l);
         if (l->tape.failed) rc = over_memory(&l->tape, seen, err);
     }
-    if (rc == 0) add_losses(sum, &one, call.token_share, call.vector_share);
+    if (rc == 0)
+        b4c_losses_add(sum, &one, call.token_share, call.vector_share, call.vector_share);
     free(teacher);
     return rc;
 }

@@ -149,8 +149,12 @@ static void point_slots(b4c_leaves *l, const size_t *at_of_slot)
     for (int i = 0; i < l->parameters; i++) {
         size_t n;
         b4c_slot **slot = slot_of(l->item[i].p, &n);
+        const int first = first_of_slot(l, i);
         l->item[i].slot = *slot;
-        if (first_of_slot(l, i) != i) continue;
+        l->item[i].leads = b4c_leaf_learns(&l->item[i]);
+        for (int k = first; k < i; k++)
+            if (l->item[k].slot == *slot && l->item[k].leads) l->item[i].leads = false;
+        if (first != i) continue;
         if (!slot_learns(l, i)) {
             if (l->item[i].p->table == &l->net->token && l->net->spec.tied)
                 l->net->head_out.slot = NULL;

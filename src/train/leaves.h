@@ -21,6 +21,7 @@ typedef struct b4c_leaf {
     b4c_slot *slot;          /* where its gradient comes, from element in_slot on; NULL: a factor's
                               * comes to g itself */
     size_t in_slot;
+    bool leads;              /* of the leaves of its slot that learn, it is the first */
     int rows, cols;
     size_t n, at;            /* elements; and those of the leaves before */
     size_t piece;            /* number of its first piece (b4c_leaves_each) */

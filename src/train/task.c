@@ -92,6 +92,19 @@ int b4c_task_make(b4c_task *k, b4c_task_kind kind, const b4c_spec *s, int classe
     return 0;
 }
 
+void b4c_losses_add(b4c_losses *sum, const b4c_losses *one, double tokens, double vectors,
+                    double classes)
+{
+    sum->tokens += tokens * one->tokens;
+    sum->vectors += vectors * one->vectors;
+    sum->classes += classes * one->classes;
+    sum->apart += (one->n_tokens ? tokens : vectors) * one->apart;
+    sum->n_tokens += one->n_tokens;
+    sum->n_classes += one->n_classes;
+    sum->right += one->right;
+    sum->right_tokens += one->right_tokens;
+}
+
 bool b4c_task_has_source(const b4c_task *k)
 {
     return k->tokens && k->kind != B4C_TASK_LM && k->kind != B4C_TASK_MLM;

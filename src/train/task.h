@@ -87,6 +87,10 @@ typedef struct b4c_losses {
     int right_tokens;        /* the same of tokens, where the call asks to count them */
 } b4c_losses;
 
+/* Add a batch's losses, times the weights of their parts, and its counts. */
+void b4c_losses_add(b4c_losses *sum, const b4c_losses *one, double tokens, double vectors,
+                    double classes);
+
 typedef struct b4c_task_call {
     const b4c_batch *batch;
     const b4c_real *teacher; /* [n_seq, n_seq] FOLLOW: the teacher's cosines */
