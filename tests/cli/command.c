@@ -210,3 +210,9 @@ const char *tiny_model_without_pooling(void)
 }
 
 const char *tiny_vocabulary(void) { return VOCABULARY; }
+
+const char *number_vocabulary(void)
+{
+    return temp_text("v/vocab.txt", "[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\n一\n二\n三\n四\n五\n六\n"
+                                    "七\n八\n九\n十\n");
+}

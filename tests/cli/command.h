@@ -36,6 +36,8 @@ const char *tiny_model(void);
 const char *tiny_model_without_pooling(void);
 /* The vocabulary of both. */
 const char *tiny_vocabulary(void);
+/* Another one: the numbers from one to ten behind BERT's special tokens, 15 in all. */
+const char *number_vocabulary(void);
 
 bool exists(const char *path);
 

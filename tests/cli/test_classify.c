@@ -6,12 +6,6 @@
 
 #include <math.h>
 
-static const char *vocabulary(void)
-{
-    return temp_text("v/vocab.txt", "[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\n一\n二\n三\n四\n五\n六\n"
-                                    "七\n八\n九\n十\n");
-}
-
 /* Texts by what their first character is: above five or not. The last label is wrong, so that a
  * training cannot be right about all. */
 static const char *texts(void)
@@ -36,7 +30,7 @@ static const char *recipe(const char *name, const char *task, const char *data, 
              "\"max_position_embeddings\":16},\"tokenizer\":\"%s\",\"deviation\":0.1},\"task\":%s,"
              "\"data\":{\"files\":[\"%s\"]%s},\"batch\":{\"examples\":12},\"steps\":60,"
              "\"optimiser\":{\"rate\":0.003},\"output\":\"%s\"}",
-             vocabulary(), task, data, rest, temp_path("%s", name));
+             number_vocabulary(), task, data, rest, temp_path("%s", name));
     snprintf(file, sizeof file, "%s.json", name);
     return temp_text(file, text);
 }

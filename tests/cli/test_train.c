@@ -9,12 +9,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-static const char *vocabulary(void)
-{
-    return temp_text("v/vocab.txt", "[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\n一\n二\n三\n四\n五\n六\n"
-                                    "七\n八\n九\n十\n");
-}
-
 /* Lines that count up: what follows is certain. */
 static const char *counting(void)
 {
@@ -30,7 +24,7 @@ static const char *recipe(const char *name, const char *rest)
              "\"n_layer\":2,\"n_head\":2,\"n_positions\":16},\"tokenizer\":\"%s\",\"deviation\":0.1"
              "},\"task\":\"lm\",\"data\":{\"files\":[\"%s\"]},\"batch\":{\"tokens\":64},"
              "\"optimiser\":{\"rate\":0.01},%s,\"output\":\"%s\"}",
-             vocabulary(), counting(), rest, temp_path("%s", name));
+             number_vocabulary(), counting(), rest, temp_path("%s", name));
     char file[64];
     snprintf(file, sizeof file, "%s.json", name);
     return temp_text(file, text);
@@ -122,7 +116,7 @@ static const char *writer(const char *name, const char *config, const char *task
              "\"task\":\"%s\",\"data\":{\"files\":[\"%s\"]},\"batch\":{\"examples\":8},"
              "\"max_length\":12,\"max_target\":6,\"steps\":120,\"optimiser\":{\"rate\":0.005},"
              "\"output\":\"%s\",%s}",
-             config, vocabulary(), task, following(), temp_path("%s", name), rest);
+             config, number_vocabulary(), task, following(), temp_path("%s", name), rest);
     snprintf(file, sizeof file, "%s.json", name);
     return temp_text(file, text);
 }
@@ -208,7 +202,7 @@ static const char *fresh(const char *config)
 {
     static char model[600];
     snprintf(model, sizeof model, "\"config\":{%s},\"tokenizer\":\"%s\",\"deviation\":0.1", config,
-             vocabulary());
+             number_vocabulary());
     return model;
 }
 
@@ -265,8 +259,8 @@ static void beyond_the_length_of_its_training_a_model_warns(void **state)
                  "\"task\":\"%s\",\"data\":{\"files\":[\"%s\"]},\"batch\":{\"examples\":8},"
                  "\"max_length\":64,\"max_target\":6,\"steps\":1,\"optimiser\":{\"rate\":0.005},"
                  "\"output\":\"%s\"}",
-                 (int)(strstr(bert, "\"max_position") - bert), bert, vocabulary(), models[i].task,
-                 following(), temp_path("%s", models[i].name));
+                 (int)(strstr(bert, "\"max_position") - bert), bert, number_vocabulary(),
+                 models[i].task, following(), temp_path("%s", models[i].name));
         assert_code(bert4c(NULL, "train", temp_text("lengths.json", text), NULL), 0);
         const char *model = temp_path("%s", models[i].name);
         const run shown = bert4c(NULL, "inspect", "-m", model, NULL);

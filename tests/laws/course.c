@@ -65,7 +65,7 @@ static int seek(b4c_feed *feed, b4c_place place, b4c_error *err)
 
 static void free_feed(b4c_feed *feed) { free(feed); }
 
-int course_feed(b4c_feed **feed, const b4c_feed_wish *wish, b4c_error *err)
+static int open_feed(b4c_feed **feed, const b4c_feed_wish *wish, b4c_error *err)
 {
     rule_feed *f = calloc(1, sizeof *f);
     (void)err;
@@ -115,29 +115,50 @@ char *course_recipe(const char *folder, const char *config, const char *rest)
     return path;
 }
 
-int course_correlate(const double *a, const double *b, size_t n, double *out, b4c_error *err)
+static int correlate(const double *a, const double *b, size_t n, double *out, b4c_error *err)
 {
     return b4c_spearman(a, b, n, out, err);
+}
+
+static int begin(course *c, b4c_recipe *r, b4c_store *store, const char *source, int threads,
+                 bool again, b4c_error *err)
+{
+    const char *note, *where = source ? source : "recipe";
+    assert_ok(b4c_config_read(&c->spec, c->config, store, where, &note, err), err);
+    const b4c_trainer_parts parts = { .spec = &c->spec,
+                                      .config = c->config,
+                                      .start = -1,
+                                      .end = -1,
+                                      .open_feed = open_feed,
+                                      .correlate = correlate,
+                                      .threads = threads,
+                                      .resume = again,
+                                      .store = store,
+                                      .source = source };
+    return b4c_trainer_begin(&c->trainer, r, &parts, err);
 }
 
 int course_begin(course *c, const char *recipe, const char *set, int threads, bool again,
                  b4c_error *err)
 {
     b4c_recipe r;
-    const char *note;
     *c = (course){ 0 };
     B4C_TRY(b4c_recipe_read(&r, recipe, &set, set != NULL, err));
     c->config = json_deep_copy(r.config);
-    assert_ok(b4c_config_read(&c->spec, c->config, NULL, recipe, &note, err), err);
-    const b4c_trainer_parts parts = { .spec = &c->spec,
-                                      .config = c->config,
-                                      .start = -1,
-                                      .end = -1,
-                                      .open_feed = course_feed,
-                                      .correlate = course_correlate,
-                                      .threads = threads,
-                                      .resume = again };
-    return b4c_trainer_begin(&c->trainer, &r, &parts, err);
+    return begin(c, &r, NULL, NULL, threads, again, err);
+}
+
+int course_begin_from(course *c, b4c_store *store, const char *source, const char *recipe,
+                      int threads, bool again, b4c_error *err)
+{
+    b4c_recipe r;
+    char path[512];
+    *c = (course){ 0 };
+    assert_ok(b4c_recipe_read(&r, recipe, NULL, 0, err), err);
+    assert_ok(b4c_store_open(store, source, err), err);
+    snprintf(path, sizeof path, "%s/config.json", source);
+    c->config = b4c_json_file(path, err);
+    return begin(c, &r, store, source, threads, again, err);
 }
 
 void course_done(course *c)

@@ -1,5 +1,5 @@
-/* course.h - a whole training for tests: a tiny model, and data of a rule, so that losses fall
- * quickly.
+/* course.h - a whole training for tests: a tiny model, and sequences whose next token follows from
+ * the last by a rule, so that losses fall quickly.
  */
 #ifndef B4C_TEST_COURSE_H
 #define B4C_TEST_COURSE_H
@@ -16,10 +16,6 @@ typedef struct course {
     json_t *config;
 } course;
 
-/* A feed of sequences whose next token follows from the last by a rule. */
-int course_feed(b4c_feed **, const b4c_feed_wish *, b4c_error *);
-int course_correlate(const double *a, const double *b, size_t n, double *out, b4c_error *);
-
 /* A folder of this training's own. */
 const char *course_folder(void);
 /* A recipe in it, malloc'ed: its path. `rest`: its keys but model, data, batch and output, which is
@@ -28,6 +24,9 @@ char *course_recipe(const char *folder, const char *config, const char *rest);
 /* set: "key=value" or NULL. On failure the configuration is the caller's to release. */
 int course_begin(course *, const char *recipe, const char *set, int threads, bool again,
                  b4c_error *);
+/* From the model in the folder `source`; its weights stay in `store`, which the caller closes. */
+int course_begin_from(course *, b4c_store *store, const char *source, const char *recipe,
+                      int threads, bool again, b4c_error *);
 void course_done(course *);
 /* At most `steps` of it; a failure fails the test. */
 void course_go(course *, int steps);

@@ -6,21 +6,11 @@
  */
 #include "bert4c.h"
 #include "model/format/safetensors_write.h"
+#include "support/sanitized.h"
 #include "support/test.h"
 
 #include <sys/wait.h>
 #include <unistd.h>
-
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define SANITIZED 1 /* the tools' own memory */
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-#define SANITIZED 1
-#endif
-#endif
-#ifndef SANITIZED
-#define SANITIZED 0
-#endif
 
 enum { LAYERS = 6, WIDTH = 384, INNER = 1536, TOKENS = 16000, POSITIONS = 64 };
 

@@ -5,31 +5,6 @@
 #include "support/test.h"
 #include "model/config.h"
 
-static int begin_from(course *c, b4c_store *store, const char *source, const char *recipe,
-                      int threads, bool again, b4c_error *err)
-{
-    b4c_recipe r;
-    const char *note;
-    char path[512];
-    *c = (course){ 0 };
-    assert_ok(b4c_recipe_read(&r, recipe, NULL, 0, err), err);
-    assert_ok(b4c_store_open(store, source, err), err);
-    snprintf(path, sizeof path, "%s/config.json", source);
-    c->config = b4c_json_file(path, err);
-    assert_ok(b4c_config_read(&c->spec, c->config, store, path, &note, err), err);
-    const b4c_trainer_parts parts = { .spec = &c->spec,
-                                      .config = c->config,
-                                      .start = -1,
-                                      .end = -1,
-                                      .open_feed = course_feed,
-                                      .correlate = course_correlate,
-                                      .threads = threads,
-                                      .resume = again,
-                                      .store = store,
-                                      .source = source };
-    return b4c_trainer_begin(&c->trainer, &r, &parts, err);
-}
-
 static char *lora_recipe(const char *folder, const char *source, const char *lora)
 {
     char *path = malloc(512);
@@ -74,19 +49,19 @@ static void lora_moves_its_targets_alone_and_resumes(void **state)
     snprintf(source, sizeof source, "%s/out", first);
     const char *lora = "{\"rank\":2,\"alpha\":8,\"targets\":[\"query\",\"output.dense.weight\"]}";
     char *recipe = lora_recipe(never, source, lora);
-    assert_ok(begin_from(&c, &store, source, recipe, 1, false, &err), &err);
+    assert_ok(course_begin_from(&c, &store, source, recipe, 1, false, &err), &err);
     assert_true(c.trainer.info.trained < c.trainer.info.parameters / 2);
     course_go(&c, 1000);
     course_done(&c);
     free(recipe);
 
     recipe = lora_recipe(stopped, source, lora);
-    assert_ok(begin_from(&c, &store, source, recipe, 2, false, &err), &err);
+    assert_ok(course_begin_from(&c, &store, source, recipe, 2, false, &err), &err);
     course_go(&c, 4);
     assert_ok(b4c_trainer_write_checkpoint(&c.trainer, &err), &err);
     course_go(&c, 1);
     course_done(&c);
-    assert_ok(begin_from(&c, &store, source, recipe, 1, true, &err), &err);
+    assert_ok(course_begin_from(&c, &store, source, recipe, 1, true, &err), &err);
     course_go(&c, 1000);
     course_done(&c);
     free(recipe);

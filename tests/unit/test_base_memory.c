@@ -1,21 +1,11 @@
 /* Blocks, the arena and the buffer. */
 #include "base/memory.h"
+#include "support/sanitized.h"
 #include "support/test.h"
 
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <unistd.h>
-
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define SANITIZED 1 /* shadow memory: limits on address space break the tool itself */
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-#define SANITIZED 1
-#endif
-#endif
-#ifndef SANITIZED
-#define SANITIZED 0
-#endif
 
 static void blocks_are_aligned_zeroed_and_whole(void **state)
 {

@@ -3,6 +3,7 @@
 #include "support/test.h"
 #include "train/data.h"
 #include "train/order.h"
+#include "unit/text_case.h"
 #include <math.h>
 
 /* ---- the order ------------------------------------------------------------------------------- */
@@ -64,9 +65,6 @@ static void weights_say_how_often_and_turns_say_who(void **state)
 
 /* ---- feeds ----------------------------------------------------------------------------------- */
 
-static const char vocabulary[] =
-    "[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\n今\n天\n气\n很\n好\n我\n喜\n欢\n北\n京\n不\n错\n，\n。\n"
-    "a\nb\nc\n零\n一\n二\n三\n四\n五\n六\n七\n八\n九\n";
 enum { CLS = 2, SEP = 3, ZERO = 22, VOCABULARY = 32 };
 
 static b4c_tokenizer *tokenizer;
@@ -74,11 +72,10 @@ static b4c_tokenizer *tokenizer;
 static int open_tokenizer(void **state)
 {
     (void)state;
-    b4c_error err = { 0 };
-    tokenizer = b4c_tokenizer_open(temp_text("feed/vocab.txt", vocabulary), B4C_DIALECT_BERT4KERAS,
-                                   &err);
-    if (!tokenizer) print_error("%s\n", err.message);
-    return tokenizer ? 0 : -1;
+    tokenizer = make_small("[PAD] [UNK] [CLS] [SEP] [MASK] 今 天 气 很 好 我 喜 欢 北 京 不 "
+                           "错 ， 。 a b c 零 一 二 三 四 五 六 七 八 九",
+                           B4C_DIALECT_BERT4KERAS, -1);
+    return 0;
 }
 
 static int close_tokenizer(void **state)

@@ -2,10 +2,9 @@
  * them. */
 #include "support/test.h"
 #include "train/maker.h"
+#include "unit/text_case.h"
 #include <math.h>
 
-static const char vocabulary[] =
-    "[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\n甲\n乙\n丙\n丁\n戊\n己\n庚\n辛\n科学技术\n第一\n，\n。\n";
 enum { CLS = 2, SEP, MASK, A, B, C, D, E, COMMA = 15, STOP, VOCABULARY };
 
 static b4c_tokenizer *tokenizer;
@@ -13,11 +12,10 @@ static b4c_tokenizer *tokenizer;
 static int open_tokenizer(void **state)
 {
     (void)state;
-    b4c_error err = { 0 };
-    tokenizer = b4c_tokenizer_open(temp_text("maker/vocab.txt", vocabulary),
-                                   B4C_DIALECT_BERT4KERAS, &err);
-    if (!tokenizer) print_error("%s\n", err.message);
-    return tokenizer ? 0 : -1;
+    tokenizer = make_small("[PAD] [UNK] [CLS] [SEP] [MASK] 甲 乙 丙 "
+                           "丁 戊 己 庚 辛 科学技术 第一 ， 。",
+                           B4C_DIALECT_BERT4KERAS, -1);
+    return 0;
 }
 
 static int close_tokenizer(void **state)
@@ -37,7 +35,7 @@ static b4c_maker_options options(b4c_task_kind task)
 }
 
 /* Part `part` of visit `key`, alone in the batch. Returns parts. */
-static int make(b4c_maker *m, const char *const *text, int n, uint64_t key, uint64_t part,
+static int make_part(b4c_maker *m, const char *const *text, int n, uint64_t key, uint64_t part,
                 b4c_batch *b)
 {
     b4c_error err = { 0 };
@@ -78,7 +76,7 @@ static void a_group_gives_both_directions(void **state)
     bool swapped[2] = { false, false };
     b4c_batch_init(&b);
     for (uint64_t key = 0; key < 20; key++) {
-        make(&m, group, 2, key, 0, &b);
+        make_part(&m, group, 2, key, 0, &b);
         assert_int_equal(b.n_seq, 2);
         assert_int_equal(b.n_rows, 7 + 7);
         const bool first = b.ids[1] == A;
@@ -110,7 +108,7 @@ static void half_of_the_sources_are_noisy_and_what_they_give_is_clean(void **sta
     int touched = 0, sequences = 0;
     b4c_batch_init(&b);
     for (uint64_t key = 0; key < ROUNDS; key++) {
-        make(&m, group, 2, key, 0, &b);
+        make_part(&m, group, 2, key, 0, &b);
         for (int s = 0; s < 2; s++, sequences++) {
             const int32_t *ids = b.ids + b.seq_off[s], *teacher = b.teacher_ids + b.teacher_off[s];
             const int rows = b.seq_off[s + 1] - b.seq_off[s];
@@ -139,14 +137,14 @@ static void a_pair_asks_its_target_and_its_end(void **state)
     b4c_maker m = maker_of(&o);
     b4c_batch b;
     b4c_batch_init(&b);
-    make(&m, pair, 2, 0, 0, &b);
+    make_part(&m, pair, 2, 0, 0, &b);
     assert_int_equal(b.n_rows, 7);
     assert_ids(b.ids, CLS, A, B, C, SEP, D, E);
     assert_ids(b.targets, -1, -1, -1, -1, D, E, SEP);
     b4c_maker_done(&m);
     o.encoder_decoder = true;
     m = maker_of(&o);
-    make(&m, pair, 2, 0, 0, &b);
+    make_part(&m, pair, 2, 0, 0, &b);
     assert_int_equal(b.n_rows, 5);
     assert_int_equal(b.n_out, 3);
     assert_ids(b.ids, CLS, A, B, C, SEP);
@@ -167,7 +165,7 @@ static void a_pair_that_is_too_long_is_cut_on_its_longer_side(void **state)
     for (int l = 4; l <= 14; l++) {
         o.max_length = l;
         b4c_maker m = maker_of(&o);
-        make(&m, pair, 2, 0, 0, &b);
+        make_part(&m, pair, 2, 0, 0, &b);
         int n = 10, k = 3;
         while (n + k - 1 > l) *(n >= k ? &n : &k) -= 1;
         assert_int_equal(b.n_rows, n + k - 1);
@@ -196,7 +194,7 @@ static void windows_of_a_masked_text_cover_it(void **state)
         b4c_maker m = maker_of(&o);
         int at = 1, parts = 1;
         for (int part = 0; part < parts; part++) {
-            parts = make(&m, text, 1, 3, (uint64_t)part, &b);
+            parts = make_part(&m, text, 1, 3, (uint64_t)part, &b);
             assert_int_equal(b.n_examples, 1);
             assert_true(b.n_rows <= l && b4c_batch_targets(&b) > 0);
             assert_true(b.ids[0] == CLS && b.ids[b.n_rows - 1] == SEP);
@@ -219,14 +217,14 @@ static void twins_are_equal_and_negatives_follow_their_anchor(void **state)
     b4c_maker m = maker_of(&o);
     b4c_batch b;
     b4c_batch_init(&b);
-    make(&m, texts, 1, 0, 0, &b);
+    make_part(&m, texts, 1, 0, 0, &b);
     assert_int_equal(b.n_rows, 8);
     assert_ids(b.ids, CLS, A, B, SEP, CLS, A, B, SEP);
     b4c_maker_done(&m);
     o = options(B4C_TASK_INFONCE);
     o.negatives = 1;
     m = maker_of(&o);
-    make(&m, texts, 4, 0, 0, &b);
+    make_part(&m, texts, 4, 0, 0, &b);
     assert_int_equal(b.n_seq, 3);
     assert_ids(b.ids, CLS, A, B, SEP, CLS, C, SEP, CLS, D, SEP);
     b4c_batch_done(&b);
@@ -245,10 +243,10 @@ static void noise_depends_on_the_place_alone(void **state)
     b4c_batch_init(&a);
     b4c_batch_init(&b);
     for (uint64_t key = 0; key < 50; key++) {
-        make(&one, text, 1, key, 0, &a);
-        make(&two, text, 1, key + 1, 0, &b);
+        make_part(&one, text, 1, key, 0, &a);
+        make_part(&two, text, 1, key + 1, 0, &b);
         differ += memcmp(a.ids, b.ids, (size_t)a.n_rows * sizeof *a.ids) != 0;
-        make(&two, text, 1, key, 0, &b);
+        make_part(&two, text, 1, key, 0, &b);
         assert_memory_equal(a.ids, b.ids, (size_t)a.n_rows * sizeof *a.ids);
         assert_memory_equal(a.targets, b.targets, (size_t)a.n_rows * sizeof *a.ids);
     }
