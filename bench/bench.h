@@ -40,6 +40,17 @@ double bench_flops(const bench_shape *, int sequences, int length);
  * environment's BENCH_COMMIT says. */
 void bench_print_machine(int threads);
 
+/* An option and the one place that its value goes to; a table ends with name NULL. */
+typedef struct bench_option {
+    const char *name; /* "--threads" */
+    bool *flag;       /* it has no value: true where it stands */
+    int *count;
+    double *number;
+    const char **text;
+} bench_option;
+/* 0, or the exit code 2 after a line on stderr that says what is wrong. */
+int bench_read_options(int argc, char **argv, const bench_option *);
+
 /* A text as a search engine is asked: 3 to 30 Chinese characters, 10 on average. room: 100 bytes.
  */
 void bench_make_text(uint64_t *random, char *room);

@@ -92,25 +92,17 @@ static void measure(const options *o, const bench_shape *shape, b4c_dtype dtype)
 int main(int argc, char **argv)
 {
     options o = { .length = 32, .batch = 32, .folder = "build/bench-models" };
-    for (int i = 1; i < argc; i++) {
-        const char *value = i + 1 < argc ? argv[i + 1] : "";
-        if (!strcmp(argv[i], "--write"))
-            o.write = true;
-        else if (!strcmp(argv[i], "--threads"))
-            o.threads = atoi(value), i++;
-        else if (!strcmp(argv[i], "--length"))
-            o.length = atoi(value), i++;
-        else if (!strcmp(argv[i], "--batch"))
-            o.batch = atoi(value), i++;
-        else if (!strcmp(argv[i], "--shape"))
-            o.shape = value, i++;
-        else if (!strcmp(argv[i], "--dtype"))
-            o.dtype = value, i++;
-        else if (!strcmp(argv[i], "--folder"))
-            o.folder = value, i++;
-        else
-            return fprintf(stderr, "bench_encoder: unknown option %s\n", argv[i]), 2;
-    }
+    const bench_option list[] = {
+        { "--write", .flag = &o.write },
+        { "--threads", .count = &o.threads },
+        { "--length", .count = &o.length },
+        { "--batch", .count = &o.batch },
+        { "--shape", .text = &o.shape },
+        { "--dtype", .text = &o.dtype },
+        { "--folder", .text = &o.folder },
+        { 0 },
+    };
+    if (bench_read_options(argc, argv, list) != 0) return 2;
     if (o.threads < 1) o.threads = b4c_cpu_count();
     if (o.length < 1 || o.length > 512 || o.batch < 1 || o.length * o.batch < 8)
         return fprintf(stderr, "bench_encoder: length 1 .. 512, batch from 1\n"), 2;

@@ -197,21 +197,15 @@ static void summarize(const options *o)
 int main(int argc, char **argv)
 {
     options o = { .folder = "build/bench-models", .job = "" };
-    for (int i = 1; i < argc; i++) {
-        const char *value = i + 1 < argc ? argv[i + 1] : "";
-        if (!strcmp(argv[i], "--write"))
-            o.write = true;
-        else if (!strcmp(argv[i], "--threads"))
-            o.threads = atoi(value), i++;
-        else if (!strcmp(argv[i], "--model"))
-            o.model = value, i++;
-        else if (!strcmp(argv[i], "--folder"))
-            o.folder = value, i++;
-        else if (!strcmp(argv[i], "--job"))
-            o.job = value, i++;
-        else
-            return fprintf(stderr, "bench_generate: unknown option %s\n", argv[i]), 2;
-    }
+    const bench_option list[] = {
+        { "--write", .flag = &o.write },
+        { "--threads", .count = &o.threads },
+        { "--model", .text = &o.model },
+        { "--folder", .text = &o.folder },
+        { "--job", .text = &o.job },
+        { 0 },
+    };
+    if (bench_read_options(argc, argv, list) != 0) return 2;
     if (o.threads < 1) o.threads = b4c_cpu_count();
     if (bench_make_generators(o.folder) < 0) return perror(o.folder), 1;
     if (o.write) return 0;

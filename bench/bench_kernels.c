@@ -126,19 +126,16 @@ int main(int argc, char **argv)
 {
     options o = { .act = B4C_ACT_NONE, .budget = 0.1 };
     const char *only = NULL;
-    for (int i = 1; i < argc; i++) {
-        const char *value = i + 1 < argc ? argv[i + 1] : "";
-        if (!strcmp(argv[i], "--dtype"))
-            only = value, i++;
-        else if (!strcmp(argv[i], "--budget"))
-            o.budget = atof(value), i++;
-        else if (!strcmp(argv[i], "--gelu"))
-            o.act = B4C_ACT_GELU;
-        else if (!strcmp(argv[i], "--bf16-rows"))
-            o.bf16_rows = true;
-        else
-            return fprintf(stderr, "bench_kernels: unknown option %s\n", argv[i]), 2;
-    }
+    bool gelu = false;
+    const bench_option list[] = {
+        { "--dtype", .text = &only },
+        { "--budget", .number = &o.budget },
+        { "--gelu", .flag = &gelu },
+        { "--bf16-rows", .flag = &o.bf16_rows },
+        { 0 },
+    };
+    if (bench_read_options(argc, argv, list) != 0) return 2;
+    if (gelu) o.act = B4C_ACT_GELU;
     bench_print_machine(1);
     const b4c_dtype dtypes[] = { B4C_F32, B4C_BF16, B4C_I8 };
     for (int d = 0; d < 3; d++)

@@ -126,13 +126,17 @@ static const shape *find_shape(const char *name)
 int main(int argc, char **argv)
 {
     options o = { b4c_cpu_count(), 12, "build/bench/train", "", &shapes[0] };
-    for (int i = 1; i + 1 < argc; i += 2) {
-        if (!strcmp(argv[i], "--threads")) o.threads = atoi(argv[i + 1]);
-        else if (!strcmp(argv[i], "--steps")) o.steps = atoi(argv[i + 1]);
-        else if (!strcmp(argv[i], "--folder")) o.folder = argv[i + 1];
-        else if (!strcmp(argv[i], "--dtype")) o.dtype = argv[i + 1];
-        else if (!strcmp(argv[i], "--shape")) o.shape = find_shape(argv[i + 1]);
-    }
+    const char *asked = NULL;
+    const bench_option list[] = {
+        { "--threads", .count = &o.threads },
+        { "--steps", .count = &o.steps },
+        { "--folder", .text = &o.folder },
+        { "--dtype", .text = &o.dtype },
+        { "--shape", .text = &asked },
+        { 0 },
+    };
+    if (bench_read_options(argc, argv, list) != 0) return 2;
+    if (asked) o.shape = find_shape(asked);
     if (o.threads < 1 || o.steps < 3 || !o.shape) {
         fprintf(stderr, "bench_train [--shape decoder|gpt2|gpt2-padded] [--dtype f32|bf16] "
                         "[--threads N] [--steps N, 3 or more] [--folder DIR]\n");

@@ -271,14 +271,14 @@ int main(int argc, char **argv)
 {
     static const b4c_dtype dtypes[] = { B4C_F32, B4C_BF16, B4C_I8 };
     options o = { .folder = "build/bench-models", .command = "build/bert4c" };
-    for (int i = 1; i < argc; i++) {
-        const char *value = i + 1 < argc ? argv[i + 1] : "";
-        if (!strcmp(argv[i], "--threads")) o.threads = atoi(value), i++;
-        else if (!strcmp(argv[i], "--folder")) o.folder = value, i++;
-        else if (!strcmp(argv[i], "--command")) o.command = value, i++;
-        else if (!strcmp(argv[i], "--text")) o.file = value, i++;
-        else return fprintf(stderr, "bench_whole: unknown option %s\n", argv[i]), 2;
-    }
+    const bench_option list[] = {
+        { "--threads", .count = &o.threads },
+        { "--folder", .text = &o.folder },
+        { "--command", .text = &o.command },
+        { "--text", .text = &o.file },
+        { 0 },
+    };
+    if (bench_read_options(argc, argv, list) != 0) return 2;
     if (o.threads < 1) o.threads = b4c_cpu_count();
     if (bench_make_models(o.folder) < 0) return perror(o.folder), 1;
     setvbuf(stdout, NULL, _IOLBF, 0);

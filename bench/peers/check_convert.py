@@ -42,6 +42,13 @@ def run(model):
     return getattr(out, "logits", None) if getattr(out, "logits", None) is not None else out.last_hidden_state
 
 
+def verdict(good, line, missing):
+    """Prints a line about a model; 1 where something is wrong."""
+    good = good and not missing
+    print(f"{'ok ' if good else 'BAD'} {line}" + (f", missing {missing[:3]}" if missing else ""))
+    return int(not good)
+
+
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--bert4c", default="build/bert4c")
@@ -61,10 +68,8 @@ def main():
                 found = run(model).double().flatten()
             off = float((found - wanted).abs().max() / wanted.abs().max())
             cosine = float(torch.nn.functional.cosine_similarity(found, wanted, dim=0))
-            good = not missing and (off <= 1e-5 if dtype == "f32" else cosine >= 0.99)
-            bad += not good
-            print(f"{'ok ' if good else 'BAD'} {dtype:4} {source}: largest difference {off:.2g}, cosine {cosine:.7f}"
-                  + (f", missing {missing[:3]}" if missing else ""))
+            bad += verdict(off <= 1e-5 if dtype == "f32" else cosine >= 0.99,
+                           f"{dtype:4} {source}: largest difference {off:.2g}, cosine {cosine:.7f}", missing)
     sys.exit(bad > 0)
 
 

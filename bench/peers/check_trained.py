@@ -19,7 +19,7 @@ import tempfile
 
 os.environ["HF_HUB_OFFLINE"] = "1"
 import torch
-from check_convert import open_model
+from check_convert import open_model, verdict
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
 TEXT, SOURCE = "今天天气很好", "明天会下雨吗"
@@ -113,10 +113,8 @@ def check_classifier(args, family, config):
             worst = max(worst, max(abs(math.log(p) - float(q)) for p, q in zip(one["p"], z)))
     names = [model.config.id2label[i] for i in range(3)]
     lost = [*report["missing_keys"], *report["unexpected_keys"]]
-    good = names == LABELS and not lost and worst <= 1e-4
-    print(f"{'ok ' if good else 'BAD'} {family:9} classify {len(here)} pairs, at most {worst:.1e} apart, {', '.join(names)}"
-          + (f", lost {lost[:3]}" if lost else ""))
-    return not good
+    return verdict(names == LABELS and worst <= 1e-4,
+                   f"{family:9} classify {len(here)} pairs, at most {worst:.1e} apart, {', '.join(names)}", lost)
 
 
 def main():
@@ -134,10 +132,8 @@ def main():
             model, missing = open_model(trained)
             logprob, n = there(args, model, trained, task)
         off = abs(logprob - row["logprob"]) / n
-        good = not missing and n == row["tokens"] and off <= 1e-4
-        bad += not good
-        print(f"{'ok ' if good else 'BAD'} {family:9} {task:8} {row['logprob']:.5f}, transformers {logprob:.5f}, {n} tokens"
-              + (f", missing {missing[:3]}" if missing else ""))
+        bad += verdict(n == row["tokens"] and off <= 1e-4,
+                       f"{family:9} {task:8} {row['logprob']:.5f}, transformers {logprob:.5f}, {n} tokens", missing)
     for family, config in CLASSIFIERS.items():
         bad += check_classifier(args, family, config)
     sys.exit(bad > 0)
