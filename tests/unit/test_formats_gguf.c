@@ -230,7 +230,7 @@ static void rows_of_neighbours_come_in_the_hubs_order(void **state)
     b4c_store_close(&s);
 }
 
-/* ggml's reader died of a division by such an extent until 2026. */
+/* REPORTS K7: ggml's reader died of a division by such an extent until 2026. */
 static void a_tensor_of_nothing_is_empty(void **state)
 {
     (void)state;
@@ -433,6 +433,7 @@ static void a_gguf_header_that_lies_is_refused(void **state)
     }
 }
 
+/* REPORTS K7: general.alignment of another type ended the process of ggml's reader. */
 static void metadata_that_lie_are_refused(void **state)
 {
     (void)state;

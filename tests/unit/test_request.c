@@ -55,7 +55,8 @@ static uint32_t word(void)
     return (uint32_t)((random_state = toy_mix(random_state + 0x9e3779b97f4a7c15u)) >> 32);
 }
 
-/* REPORTS G06; G07: an n-gram that a beam has said is blocked for that beam. */
+/* REPORTS G06; G07: an n-gram that a beam has said is blocked for that beam; K4: bert4keras ends
+ * before its minimum, and drops ended beams for good. */
 static void every_combination_of_options_keeps_its_promises(void **state)
 {
     (void)state;

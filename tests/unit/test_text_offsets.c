@@ -110,6 +110,7 @@ static void truncation_keeps_a_part_of_what_there_was(void **state)
     b4c_encoding_free(&cut);
 }
 
+/* REPORTS T28: bytes that are not UTF-8 ended a process. */
 static void broken_bytes_are_an_error_or_repaired_never_a_crash(void **state)
 {
     (void)state;
