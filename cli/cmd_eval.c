@@ -321,7 +321,8 @@ static const measure *find_measure(const char *name, b4c_error *err)
     }
     const char *near = cli_nearest(name, names, MEASURES);
     cli_fail(err, B4C_E_ARG,
-             "unknown measure: eval: found '%s', wanted sts, rouge, bleu, distinct, ppl or classify%s%s%s",
+             "unknown measure: eval: found '%s', wanted sts, rouge, bleu, distinct, ppl or "
+             "classify%s%s%s",
              name, near ? "; did you mean " : "", near ? near : "", near ? "?" : "");
     return NULL;
 }
@@ -533,9 +534,9 @@ const cli_command cli_eval = {
         "F1 of ROUGE-1, -2 and -L, n-grams counted as often as they stand in both; BLEU of a text "
         "by up to four characters in a row, an order without a match counting as 0.1. Blanks do "
         "not count, letters are lower case.\n"
-        "distinct: how varied texts are: of all the characters of a set the share of different ones, "
-        "and the same of pairs of characters (distinct-1 and -2). It falls as texts become more, so "
-        "sets of about a size compare.\n"
+        "distinct: how varied texts are: of all the characters of a set the share of different "
+        "ones, and the same of pairs of characters (distinct-1 and -2). It falls as texts become "
+        "more, so sets of about a size compare.\n"
         "ppl: perplexity of a language model, a token and a character; a text longer than "
         "--max-length is read in windows that overlap by half.\n"
         "classify: what a classifier (task classify or pairs of a training, or a "

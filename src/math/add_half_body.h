@@ -65,7 +65,8 @@ static void half_block(const addition *s, size_t row, int rows, int k, int ks, u
 {
     const float *a = s->a + row * s->a_row + (size_t)k * s->a_k;
     if (s->a_k == 1)
-        for (int i = 0; i < rows; i++, a += s->a_row) half_row(a, ks, s->a_row, block + i * HALF_LD);
+        for (int i = 0; i < rows; i++, a += s->a_row, block += HALF_LD)
+            half_row(a, ks, s->a_row, block);
     else
         for (int l = 0; l < ks; l += 2, block += 2 * ADD_ROWS) {
             const float *lo = a + (size_t)l * s->a_k;

@@ -44,6 +44,8 @@ B4C_INLINE void elementwise_store(b4c_real *p, vec x, int n)
     case B4C_ACT_RELU: loop(B4C_ACT_RELU); break;                                                \
     case B4C_ACT_SILU: loop(B4C_ACT_SILU); break;                                                \
     case B4C_ACT_TANH: loop(B4C_ACT_TANH); break;                                                \
+    case B4C_ACT_GELU_BRIEF: loop(B4C_ACT_GELU_BRIEF); break;                                    \
+    case B4C_ACT_GELU_TANH_BRIEF: loop(B4C_ACT_GELU_TANH_BRIEF); break;                          \
     case B4C_ACT_NONE: loop(B4C_ACT_NONE); break;                                                \
     }
 

@@ -113,7 +113,8 @@ B4C_INLINE void epilogue_rows(const epilogue *e, const void *sums, int row, int 
 /* Finish `rows` rows of a product from `row` on: sums [rows][32] of b4c_real or int32_t. */
 typedef void (*finish_fn)(const epilogue *, const void *sums, int row, int rows);
 
-#define EPILOGUE_ACTS(X) X(NONE) X(GELU) X(GELU_TANH) X(RELU) X(SILU) X(TANH)
+#define EPILOGUE_ACTS(X) \
+    X(NONE) X(GELU) X(GELU_TANH) X(RELU) X(SILU) X(TANH) X(GELU_BRIEF) X(GELU_TANH_BRIEF)
 #define EPILOGUE_FUNCTION(name, i8, act, real)                               \
     static void name(const epilogue *e, const void *sums, int row, int rows) \
     {                                                                        \

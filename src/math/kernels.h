@@ -35,8 +35,10 @@ typedef struct b4c_operand {
     float *scale;            /* [rows], *_I8 only; I8_GROUPS: [rows, cols rounded up to 64 / 32] */
 } b4c_operand;
 
+/* *_BRIEF: with an absolute error of 9e-6, for results of int8 products, which are coarser. */
 typedef enum b4c_act {
-    B4C_ACT_NONE, B4C_ACT_GELU, B4C_ACT_GELU_TANH, B4C_ACT_RELU, B4C_ACT_SILU, B4C_ACT_TANH
+    B4C_ACT_NONE, B4C_ACT_GELU, B4C_ACT_GELU_TANH, B4C_ACT_RELU, B4C_ACT_SILU, B4C_ACT_TANH,
+    B4C_ACT_GELU_BRIEF, B4C_ACT_GELU_TANH_BRIEF
 } b4c_act;
 
 /* The most columns of an I8 weight: a sum of so many products of 255 and 127 fits 32 bits. */

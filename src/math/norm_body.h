@@ -59,59 +59,82 @@ B4C_INLINE vec norm_load(const b4c_real *p, int j, int n)
     return n == VEC_LANES ? v_load(p + j) : v_load_n(p + j, n);
 }
 
-/* Elements j .. j+n-1, zeros in lanes beyond. */
-B4C_INLINE vec norm_result(const norm_out *o, int j, int n)
+/* What most encoders ask for: loops that know it test nothing an element. */
+static inline bool norm_is_usual(const norm_out *o)
+{
+    return o->job->gain && o->job->bias && !o->job->even && o->y && !o->from.b;
+}
+
+/* Elements j .. j+n-1, zeros in lanes beyond. `usual` is a constant, as in all that follow. */
+B4C_INLINE vec norm_result(const norm_out *o, const bool usual, int j, int n)
 {
     const b4c_norm_job *job = o->job;
-    vec y = v_mul(v_sub(norm_value(&o->from, j, n), o->mean), o->rstd);
-    vec gain = job->gain ? norm_load(job->gain, j, n) : v_set(1);
-    y = job->bias ? v_fma(y, gain, norm_load(job->bias, j, n)) : v_mul(y, gain);
+    const vec x = usual ? norm_load(o->from.a, j, n) : norm_value(&o->from, j, n);
+    vec y = v_mul(v_sub(x, o->mean), o->rstd);
+    vec gain = usual || job->gain ? norm_load(job->gain, j, n) : v_set(1);
+    y = usual || job->bias ? v_fma(y, gain, norm_load(job->bias, j, n)) : v_mul(y, gain);
     return n == VEC_LANES ? y : v_keep(v_first(n), y);
 }
 
 /* What an int8 row takes of them. */
-B4C_INLINE vec norm_evened(const b4c_norm_job *job, vec v, int j, int n)
+B4C_INLINE vec norm_evened(const b4c_norm_job *job, const bool usual, vec v, int j, int n)
 {
-    return job->even ? v_mul(v, norm_load(job->even, j, n)) : v;
+    return !usual && job->even ? v_mul(v, norm_load(job->even, j, n)) : v;
 }
 
-B4C_INLINE vec norm_write(const norm_out *o, const bool bf16, const bool i8, int j, int n, vec top)
+B4C_INLINE vec norm_write(const norm_out *o, const bool usual, const bool bf16, const bool i8,
+                          int j, int n, vec top)
 {
-    const vec v = norm_result(o, j, n);
-    if (o->y && n == VEC_LANES) v_store(o->y + j, v);
+    const vec v = norm_result(o, usual, j, n);
+    if ((usual || o->y) && n == VEC_LANES) v_store(o->y + j, v);
     else if (o->y) v_store_n(o->y + j, v, n);
     if (bf16) v_store_bf16_n(row_bf16_line(o->to, j / 32) + j % 32, v, VEC_LANES);
-    return i8 ? v_absmax(top, norm_evened(o->job, v, j, n)) : top;
+    return i8 ? v_absmax(top, norm_evened(o->job, usual, v, j, n)) : top;
+}
+
+B4C_INLINE vec norm_write_all(const norm_out *o, const bool usual, const bool bf16, const bool i8)
+{
+    const int w = o->from.w, whole = w / VEC_LANES * VEC_LANES;
+    vec top = v_set(0);
+    for (int j = 0; j < whole; j += VEC_LANES)
+        top = norm_write(o, usual, bf16, i8, j, VEC_LANES, top);
+    return whole < w ? norm_write(o, usual, bf16, i8, whole, w - whole, top) : top;
 }
 
 /* Rows and bf16; returns the largest of each lane when int8 is wanted. */
 B4C_INLINE vec norm_walk(const norm_out *o, const bool bf16, const bool i8)
 {
-    const int w = o->from.w, whole = w / VEC_LANES * VEC_LANES;
-    vec top = v_set(0);
-    for (int j = 0; j < whole; j += VEC_LANES) top = norm_write(o, bf16, i8, j, VEC_LANES, top);
-    if (whole < w) top = norm_write(o, bf16, i8, whole, w - whole, top);
+    const int w = o->from.w;
+    const vec top = norm_is_usual(o) ? norm_write_all(o, true, bf16, i8)
+                                     : norm_write_all(o, false, bf16, i8);
     for (int j = (int)b4c_round_up((size_t)w, VEC_LANES); bf16 && j < 32 * o->to.lines;
          j += VEC_LANES)
         v_store_bf16_n(row_bf16_line(o->to, j / 32) + j % 32, v_set(0), VEC_LANES);
     return top;
 }
 
-/* The int8 row, whose largest value is known. Without rows the results are made again. */
+/* Line l of an int8 row, of elements that are whole vectors where `whole`. Without rows the results
+ * are made again. */
+B4C_INLINE void norm_line(const norm_out *o, const row_i8 *q, const bool usual, const bool whole,
+                          int l)
+{
+    vec x[LINE_I8];
+    B4C_UNROLL
+    for (int i = 0; i < LINE_I8; i++) {
+        const int j = 64 * l + i * VEC_LANES, n = whole ? VEC_LANES : row_left(o->from.w, j);
+        const vec v = usual || o->y ? norm_load(o->y, j, n) : norm_result(o, usual, j, n);
+        x[i] = norm_evened(o->job, usual, v, j, n);
+    }
+    row_i8_line(q, l, x);
+}
+
+/* The int8 row, whose largest value is known. */
 static float norm_integers(const norm_out *o, float top)
 {
-    const b4c_norm_job *job = o->job;
-    const row_i8 q = row_i8_begin(top, o->to, row_flip(job->out.form));
-    for (int l = 0; l < o->to.lines; l++) {
-        vec x[LINE_I8];
-        B4C_UNROLL
-        for (int i = 0; i < LINE_I8; i++) {
-            const int j = 64 * l + i * VEC_LANES, n = row_left(o->from.w, j);
-            const vec v = o->y ? norm_load(o->y, j, n) : norm_result(o, j, n);
-            x[i] = norm_evened(job, v, j, n);
-        }
-        row_i8_line(&q, l, x);
-    }
+    const row_i8 q = row_i8_begin(top, o->to, row_flip(o->job->out.form));
+    int l = 0;
+    for (; norm_is_usual(o) && l < o->from.w / 64; l++) norm_line(o, &q, true, true, l);
+    for (; l < o->to.lines; l++) norm_line(o, &q, false, false, l);
     return q.scale;
 }
 
@@ -123,9 +146,9 @@ static void norm_groups(const norm_out *o, float *scale)
         vec x[LINE_I8];
         for (int i = 0; i < LINE_I8; i++) {
             const int j = 64 * l + i * VEC_LANES, n = row_left(w, j);
-            x[i] = n ? norm_result(o, j, n) : v_set(0);
+            x[i] = n ? norm_result(o, false, j, n) : v_set(0);
             if (o->y && n) v_store_n(o->y + j, x[i], n);
-            if (n) x[i] = norm_evened(o->job, x[i], j, n);
+            if (n) x[i] = norm_evened(o->job, false, x[i], j, n);
         }
         row_groups_line(x, o->to, l, scale);
     }

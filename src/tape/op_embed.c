@@ -8,7 +8,8 @@
 #include <assert.h>
 #include <string.h>
 
-enum { MOST_TABLES = 3 };
+/* AHEAD: rows from the one that is added to the one that is asked for. */
+enum { MOST_TABLES = 3, AHEAD = 3 };
 
 typedef struct embed_arg {
     int n;
@@ -33,6 +34,14 @@ static const b4c_real *look_up(const b4c_tape *t, const b4c_table *table, int32_
     return wide;
 }
 
+/* Rows that are looked up lie anywhere. */
+static void ask_ahead(const b4c_table *table, int32_t id)
+{
+    const size_t w = (size_t)table->real.cols, at = (size_t)(id < 0 ? 0 : id) * w;
+    if (table->half) b4c_ask_ahead(table->half + at, 0, w * sizeof *table->half);
+    else b4c_ask_ahead(table->real.x + at, 0, w * sizeof(b4c_real));
+}
+
 static void embed_rows(b4c_tape *t, void *arg, int begin, int end, int lane)
 {
     const embed_arg *a = arg;
@@ -41,6 +50,7 @@ static void embed_rows(b4c_tape *t, void *arg, int begin, int end, int lane)
     for (int i = begin; i < end; i++) {
         b4c_real *y = b4c_row(a->y.x, a->y.ld, i);
         bool first = true;
+        if (i + AHEAD < end) ask_ahead(&a->table[0], a->ids[0][i + AHEAD]);
         for (int s = 0; s < a->n; s++) {
             if (a->ids[s][i] < 0) continue;
             const b4c_real *x = look_up(t, &a->table[s], a->ids[s][i], other);

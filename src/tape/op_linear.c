@@ -212,10 +212,20 @@ b4c_tensor b4c_linear(b4c_tape *t, b4c_tensor x, const b4c_weight *w, b4c_act ac
     return b4c_linear_into(t, b4c_fresh_spaced(t, x.rows, w->packed.n, want), x, w, act);
 }
 
+/* Products of int8 have results no finer than a brief activation. */
+static b4c_act act_of(b4c_act act, const b4c_packed *w)
+{
+    if (w->dtype != B4C_I8 || w->groups) return act;
+    return act == B4C_ACT_GELU        ? B4C_ACT_GELU_BRIEF
+           : act == B4C_ACT_GELU_TANH ? B4C_ACT_GELU_TANH_BRIEF
+                                      : act;
+}
+
 b4c_tensor b4c_linear_into(b4c_tape *t, b4c_tensor y, b4c_tensor x, const b4c_weight *w,
-                           b4c_act act)
+                           b4c_act wanted)
 {
     const int n = w->packed.n;
+    const b4c_act act = act_of(wanted, &w->packed);
     if (t->failed) return (b4c_tensor){ 0 };
     assert(x.cols == w->packed.k && (!t->recording || x.x));
     b4c_record *r = b4c_remember(t, linear_back, y);
