@@ -68,7 +68,7 @@ static void one_sentence_starts_no_process_and_no_thread_beyond_those_asked(void
     (void)state;
     if (entries("/proc/%d/task", getpid()) < 0) skip();
     for (int threads = 1; threads <= 3; threads++) {
-        char number[8], path[64], children[64] = "", answer[4096];
+        char number[16], path[64], children[64] = "", answer[4096];
         snprintf(number, sizeof number, "%d", threads);
         running r = bert4c_start(
             (const char *const[]){ "embed", "-q", "-m", tiny_model(), "--threads", number, NULL });
