@@ -245,6 +245,7 @@ static void two_texts_are_one_number(void **state)
     assert_string_equal(bert4c(NULL, SIMILAR, "--to", "tsv", "我\t想", "我", NULL).out, want);
 }
 
+/* REPORTS Q09: scores that do not say whether they are cosines, distances or logits. */
 static void a_file_of_pairs_gets_one_more_column(void **state)
 {
     (void)state;

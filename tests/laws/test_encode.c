@@ -114,7 +114,8 @@ static void a_vector_depends_on_its_text_alone(void **state)
     }
 }
 
-/* REPORTS N08 to N11: others' vectors get worse the larger the batch. */
+/* REPORTS N08 to N11: others' vectors get worse the larger the batch; V02: and are refused from 33
+ * texts on. */
 static void batches_of_one_to_thousands_give_one_vector(void **state)
 {
     (void)state;

@@ -86,7 +86,8 @@ static void many_threads_may_be_the_first_at_once(void **state)
     run(folder_make("first", "bert"), NULL);
 }
 
-/* REPORTS S04, S09: one model in memory for all. */
+/* REPORTS S04, S09: one model in memory for all; S11: texts of many lengths at once; V09: a model
+ * that only the thread which opened it could use. */
 static void sessions_of_one_model_work_at_once(void **state)
 {
     (void)state;
