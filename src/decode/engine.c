@@ -92,7 +92,7 @@ static int pages_within(const engine *e, size_t budget, long wanted, int least)
     return (int)(n < least ? least : n);
 }
 
-static int make_room(engine *e, b4c_error *err)
+static int make_room(engine *e, b4c_crew *crew, b4c_error *err)
 {
     const size_t budget = e->o->cache_bytes ? e->o->cache_bytes : DEFAULT_CACHE;
     const b4c_kernels *kernels = e->tape->kernels;
@@ -112,13 +112,14 @@ static int make_room(engine *e, b4c_error *err)
     e->left = pages_within(e, budget, pages, least);
     /* A hypothesis that lives has a page. */
     const int slots = all < e->left ? (int)all : e->left > most ? e->left : most;
-    B4C_TRY(b4c_cache_init(&e->cache, kernels, e->net, e->stack, slots, room, e->left, err));
+    B4C_TRY(b4c_cache_init(&e->cache, kernels, e->net, e->stack, slots, room, e->left,
+                           &crew->cache, err));
     int sources = 0;
     if (two_stacks(e)) {
         e->left_sources = pages_within(e, budget, source_pages, b4c_cache_pages(source));
         sources = e->n_jobs < e->left_sources ? e->n_jobs : e->left_sources;
         B4C_TRY(b4c_cache_init(&e->sources, kernels, e->net, e->stack, sources, source,
-                               e->left_sources, err));
+                               e->left_sources, &crew->sources, err));
     }
     e->room_active = slots < e->n_jobs ? slots : e->n_jobs;
     e->free_slot = malloc((size_t)slots * sizeof *e->free_slot);
@@ -442,13 +443,14 @@ int b4c_engine_run(const b4c_network *net, b4c_crew *crew, const b4c_engine_opti
     e.vocabulary = b4c_request_vocabulary(jobs[0].request);
     e.tape = b4c_crew_joint(crew);
     e.pool = crew->pool;
-    int rc = make_room(&e, err);
+    int rc = make_room(&e, crew, err);
     while (rc == 0) {
         rc = admit(&e, err);
         if (rc < 0 || !e.n_active) break;
         rc = step(&e, watch, arg, err);
     }
     done(&e);
+    if (rc < 0) b4c_crew_forget(crew);
     b4c_tape_reset(e.tape);
     b4c_crew_apart(crew);
     return rc;

@@ -2,7 +2,9 @@
  *
  * Invariants: a slot of length n holds the first (n + PAGE - 1) / PAGE entries of its list, and
  * users[] counts the slots that hold a page; free pages have no users and are listed once. A page
- * is written only by a slot that is its one user. Values behind a page's end are finite.
+ * is written only by a slot that is its one user. Values behind a page's end are finite: memory
+ * begins as zeros and gets what rows gave, and where rows are not finite a logit is NaN, which ends
+ * the run; whoever runs must then let go of the memory.
  */
 #include "model/cache.h"
 #include "base/error.h"
@@ -26,8 +28,29 @@ size_t b4c_cache_page_bytes(const b4c_kernels *k, const b4c_network *net, const 
     return (size_t)st->layers * layer_page_bytes(k, net);
 }
 
+void b4c_cache_memory_done(b4c_cache_memory *m)
+{
+    if (m->data) b4c_block_free(m->data, m->bytes);
+    *m = (b4c_cache_memory){ 0 };
+}
+
+/* Memory for the pages: the home's where it has enough. */
+static void take_memory(b4c_cache *c)
+{
+    b4c_cache_memory *home = c->home;
+    if (home && home->bytes >= c->bytes) {
+        c->data = home->data;
+        c->bytes = home->bytes;
+        *home = (b4c_cache_memory){ 0 };
+        return;
+    }
+    if (home) b4c_cache_memory_done(home);
+    c->data = b4c_block_new(c->bytes);
+}
+
 int b4c_cache_init(b4c_cache *c, const b4c_kernels *kernels, const b4c_network *net,
-                   const b4c_stack *st, int slots, int room, int pages, b4c_error *err)
+                   const b4c_stack *st, int slots, int room, int pages, b4c_cache_memory *home,
+                   b4c_error *err)
 {
     assert(slots > 0 && room > 0);
     *c = (b4c_cache){ .kernels = kernels,
@@ -38,14 +61,15 @@ int b4c_cache_init(b4c_cache *c, const b4c_kernels *kernels, const b4c_network *
                       .head_size = net->spec.head_size,
                       .slot_pages = b4c_cache_pages(room),
                       .rel = net->spec.positions == B4C_POSITION_NEZHA,
-                      .page_bytes = layer_page_bytes(kernels, net) };
+                      .page_bytes = layer_page_bytes(kernels, net),
+                      .home = home };
     c->pages = pages ? pages : slots * c->slot_pages;
     c->bytes = (size_t)c->layers * (size_t)c->pages * c->page_bytes;
     c->length = calloc((size_t)slots, sizeof *c->length);
     c->page = calloc((size_t)slots * (size_t)c->slot_pages, sizeof *c->page);
     c->users = calloc((size_t)c->pages, sizeof *c->users);
     c->free_page = calloc((size_t)c->pages, sizeof *c->free_page);
-    c->data = b4c_block_new(c->bytes);
+    take_memory(c);
     if (!c->length || !c->page || !c->users || !c->free_page || !c->data) {
         b4c_cache_done(c);
         return b4c_fail(err, B4C_E_MEMORY,
@@ -62,7 +86,9 @@ void b4c_cache_done(b4c_cache *c)
     free(c->page);
     free(c->users);
     free(c->free_page);
-    b4c_block_free(c->data, c->bytes);
+    b4c_cache_memory own = { c->data, c->bytes };
+    if (c->home && c->data) *c->home = own;
+    else b4c_cache_memory_done(&own);
     *c = (b4c_cache){ 0 };
 }
 
@@ -102,13 +128,6 @@ static int own_page(b4c_cache *c, int page)
     return copy;
 }
 
-static int zero_page(b4c_cache *c)
-{
-    const int page = take_page(c);
-    for (int l = 0; l < c->layers; l++) memset(page_at(c, l, page), 0, c->page_bytes);
-    return page;
-}
-
 /* Pages for `rows` more rows of a slot. */
 static void make_ready(b4c_cache *c, int slot, int rows)
 {
@@ -116,7 +135,7 @@ static void make_ready(b4c_cache *c, int slot, int rows)
     const int held = c->length[slot], have = b4c_cache_pages(held);
     assert(held + rows <= c->room);
     if (rows && held % B4C_PAGE) list[have - 1] = own_page(c, list[have - 1]);
-    for (int i = have; i < b4c_cache_pages(held + rows); i++) list[i] = zero_page(c);
+    for (int i = have; i < b4c_cache_pages(held + rows); i++) list[i] = take_page(c);
 }
 
 void b4c_cache_fork(b4c_cache *c, int from, int to)

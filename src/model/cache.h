@@ -14,6 +14,14 @@
 #include "model/network.h"
 #include "tape/kept.h"
 
+/* Memory that outlives a cache, for the next one of the same network: pages that the system has
+ * given once need not be asked for, cleared and given back in every call. Start from zeros. */
+typedef struct b4c_cache_memory {
+    char *data;
+    size_t bytes;
+} b4c_cache_memory;
+void b4c_cache_memory_done(b4c_cache_memory *);
+
 typedef struct b4c_cache {
     const b4c_kernels *kernels;
     int layers, slots, room;        /* room: rows that a slot may hold */
@@ -26,12 +34,14 @@ typedef struct b4c_cache {
     int *free_page;                 /* [n_free] */
     char *data;                     /* [layers, pages, page_bytes] */
     size_t page_bytes, bytes;
+    b4c_cache_memory *home;         /* that data came from and goes to, or NULL */
 } b4c_cache;
 
 /* pages: for all slots together; 0: as many as the slots could fill. The kernels are those of the
- * tapes that will use it. */
+ * tapes that will use it. Memory: taken from `home` where there is enough, which gets it back, or
+ * more, from _done; NULL: its own. */
 int b4c_cache_init(b4c_cache *, const b4c_kernels *, const b4c_network *, const b4c_stack *,
-                   int slots, int room, int pages, b4c_error *);
+                   int slots, int room, int pages, b4c_cache_memory *home, b4c_error *);
 void b4c_cache_done(b4c_cache *);
 /* Pages of `rows` rows; bytes of a page in all layers. */
 int b4c_cache_pages(int rows);

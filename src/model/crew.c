@@ -4,8 +4,10 @@
 #include "base/error.h"
 #include <stdlib.h>
 
-/* LIMIT: address space of a tape; pages come at first touch. KEEP: what a tape may hold on to. */
-static const size_t LIMIT = (size_t)16 << 30, KEEP = (size_t)64 << 20;
+/* LIMIT: address space of a tape; pages come at first touch. KEEP, KEEP_CACHE: what a tape and a
+ * cache may hold on to. */
+static const size_t LIMIT = (size_t)16 << 30, KEEP = (size_t)64 << 20,
+                    KEEP_CACHE = (size_t)256 << 20;
 
 int b4c_crew_init(b4c_crew *c, const b4c_kernels *kernels, b4c_dtype dtype, int lanes,
                   int batch_tokens, b4c_error *err)
@@ -28,6 +30,7 @@ void b4c_crew_done(b4c_crew *c)
 {
     b4c_pool_free(c->pool);
     for (int i = 0; i < c->lanes; i++) b4c_tape_done(&c->tape[i]);
+    b4c_crew_forget(c);
     free(c->tape);
     *c = (b4c_crew){ 0 };
 }
@@ -49,4 +52,12 @@ void b4c_crew_rest(b4c_crew *c)
         b4c_tape_reset(&c->tape[i]);
         if (c->tape[i].arena.peak > KEEP) b4c_arena_trim(&c->tape[i].arena, KEEP);
     }
+    if (c->cache.bytes > KEEP_CACHE) b4c_cache_memory_done(&c->cache);
+    if (c->sources.bytes > KEEP_CACHE) b4c_cache_memory_done(&c->sources);
+}
+
+void b4c_crew_forget(b4c_crew *c)
+{
+    b4c_cache_memory_done(&c->cache);
+    b4c_cache_memory_done(&c->sources);
 }

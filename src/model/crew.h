@@ -6,13 +6,15 @@
  */
 #ifndef B4C_MODEL_CREW_H
 #define B4C_MODEL_CREW_H
-#include "tape/tape.h"
+#include "model/cache.h"
 
 typedef struct b4c_crew {
     int lanes;
     int batch_tokens;        /* rows that one lane takes through all layers at once */
     b4c_pool *pool;          /* NULL: one lane */
     b4c_tape *tape;          /* [lanes], not recording */
+    /* between calls that write: of sequences, and of an encoder-decoder's sources */
+    b4c_cache_memory cache, sources;
 } b4c_crew;
 
 /* batch_tokens 0: what the kernels want. */
@@ -24,4 +26,6 @@ b4c_tape *b4c_crew_joint(b4c_crew *);
 void b4c_crew_apart(b4c_crew *);
 /* Give back what an unusually large call took. All tapes are reset. */
 void b4c_crew_rest(b4c_crew *);
+/* The caches' memory too: a run has failed, so there may be no numbers in it. */
+void b4c_crew_forget(b4c_crew *);
 #endif

@@ -32,7 +32,7 @@ static b4c_tensor rows(b4c_tape *t, const golden_model *m, b4c_cache *c, const i
 }
 
 /* The prompt in slot 0, BRANCHES forks of it, and STEPS tokens of each. */
-static void branch_out(const golden_model *m, const b4c_kernels *k)
+static void branch(const golden_model *m, const b4c_kernels *k, b4c_cache_memory *home)
 {
     b4c_error err = { 0 };
     b4c_cache c;
@@ -46,7 +46,8 @@ static void branch_out(const golden_model *m, const b4c_kernels *k)
                    &(golden_way){ .kernels = k, .mask = B4C_MASK_CAUSAL });
     }
     const size_t w = (size_t)want[0].width;
-    assert_ok(b4c_cache_init(&c, k, &m->net, &m->net.encoder, SLOTS, ROOM, PAGES, &err), &err);
+    assert_ok(b4c_cache_init(&c, k, &m->net, &m->net.encoder, SLOTS, ROOM, PAGES, home, &err),
+              &err);
     assert_int_equal(b4c_tape_init(&t, k, NULL, m->net.dtype, (size_t)64 << 20, false), 0);
     static const int prompt = PROMPT, first = 0;
     for (int i = 0; i < PROMPT; i++) ids[i] = token(m, i, 0);
@@ -78,16 +79,39 @@ static void branch_out(const golden_model *m, const b4c_kernels *k)
     b4c_cache_done(&c);
 }
 
+static void branch_out(const golden_model *m, const b4c_kernels *k) { branch(m, k, NULL); }
+
+/* In memory where other numbers stand: -3.14, as a float and as two of bf16. */
+static void branch_out_in_used_memory(const golden_model *m, const b4c_kernels *k)
+{
+    b4c_cache_memory home = { 0 };
+    branch(m, k, &home);
+    const char *data = home.data;
+    assert_non_null(data);
+    for (size_t i = 0; i + 1 < home.bytes; i += 2)
+        memcpy(home.data + i, &(uint16_t){ 0xc049 }, sizeof(uint16_t));
+    branch(m, k, &home);
+    assert_ptr_equal(home.data, data);
+    b4c_cache_memory_done(&home);
+}
+
 static void branches_of_one_prompt_do_not_feel_one_another(void **state)
 {
     (void)state;
     golden_everywhere(models, COUNT(models), branch_out);
 }
 
+static void a_sequence_does_not_feel_what_its_memory_held_before(void **state)
+{
+    (void)state;
+    golden_everywhere(models, COUNT(models), branch_out_in_used_memory);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(branches_of_one_prompt_do_not_feel_one_another),
+        cmocka_unit_test(a_sequence_does_not_feel_what_its_memory_held_before),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

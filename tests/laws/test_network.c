@@ -164,7 +164,7 @@ static void step_by_step(const golden_model *m, const b4c_kernels *k)
     b4c_error err = { 0 };
     b4c_cache cache;
     b4c_tape t;
-    assert_ok(b4c_cache_init(&cache, k, &m->net, &m->net.encoder, N, 16, 0, &err), &err);
+    assert_ok(b4c_cache_init(&cache, k, &m->net, &m->net.encoder, N, 16, 0, NULL, &err), &err);
     assert_int_equal(b4c_tape_init(&t, k, NULL, m->net.dtype, (size_t)64 << 20, false), 0);
     const size_t w = (size_t)want.width;
     int32_t ids[16], segments[16];

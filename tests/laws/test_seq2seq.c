@@ -219,8 +219,8 @@ static void step_by_step(const golden_model *m, const b4c_kernels *k)
     b4c_error err = { 0 };
     b4c_cache cache, sources;
     b4c_tape t;
-    assert_ok(b4c_cache_init(&cache, k, net, &net->decoder, N, MOST, 0, &err), &err);
-    assert_ok(b4c_cache_init(&sources, k, net, &net->decoder, N, MOST, 0, &err), &err);
+    assert_ok(b4c_cache_init(&cache, k, net, &net->decoder, N, MOST, 0, NULL, &err), &err);
+    assert_ok(b4c_cache_init(&sources, k, net, &net->decoder, N, MOST, 0, NULL, &err), &err);
     open_tape(&t, m, &w);
     const b4c_tensor memory = encode(&t, net, in.source, in.source_length, N);
     b4c_cache_source(&t, &sources, net, memory, slots, in.source_length, N);
