@@ -127,6 +127,7 @@ static json_t *describe_model(const b4c_model *m)
     set_token(o, "end", m, i.end);
     set_count(o, "max_length", i.max_length);
     set_count(o, "written_length", i.written_length);
+    set_count(o, "read_length", i.read_length);
     set_count(o, "parameters", i.parameters);
     set_count(o, "packed_bytes", (long long)i.packed_bytes);
     if (i.classes) {

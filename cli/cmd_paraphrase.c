@@ -91,6 +91,7 @@ static int paraphrase_chunk(void *self, const cli_chunk *chunk, cli_output *out,
         w->written += all.tokens_written;
         w->cut += all.cut;
         w->texts_cut += all.texts_cut;
+        w->unfamiliar += all.unfamiliar;
         p->repeats += all.repeats;
         p->below += all.below;
     }

@@ -184,6 +184,7 @@ int cli_writing_read(cli_writing *w, const cli_model *m, const cli_settings *s,
     o->interrupt = asks_stop;
     b4c_model_info info;
     b4c_model_describe(m->model, &info);
+    w->familiar = info.read_length;
     if (info.written_length && o->max_new_tokens > info.written_length)
         w->trained = info.written_length;
     if (read_sampling(o, s, err) < 0) return err->code;
@@ -221,6 +222,7 @@ void cli_writing_count(cli_writing *w, const b4c_generation *g)
     w->shortened += g->shortened;
     w->cut += g->cut;
     w->texts_cut += g->texts_cut;
+    w->unfamiliar += g->unfamiliar;
 }
 
 /* "1 result", "1,200 results" */
@@ -262,6 +264,10 @@ void cli_writing_say(const cli_writing *w, long long records, double seconds)
         cli_say("a repetition penalty of %g drives a model to tokens that mean nothing: %g was "
                 "used; 1.1 to 1.3 is usual",
                 (double)w->options.repetition_penalty, (double)B4C_REPETITION_PENALTY_MOST);
+    if (w->unfamiliar)
+        cli_say("%s texts have more than the %d tokens that the model was trained to read: what it "
+                "writes for them may be worse; --max-length %d cuts them",
+                cli_count_text(w->unfamiliar, a), w->familiar, w->familiar);
     if (w->trained)
         cli_say("the model learnt to write texts of at most %d tokens; --max-new-tokens %d makes "
                 "them no longer, or no better",

@@ -12,8 +12,9 @@ typedef struct cli_writing {
     int n_memory;
     const b4c_tokenizer *tokenizer;
     int trained;             /* tokens that the model learnt to write, where more are asked for */
+    int familiar;            /* tokens of a text that it was trained to read; 0: not said */
     /* for the messages at the end */
-    long long read, written, empty, at_limit, shortened, cut, texts_cut, unknown;
+    long long read, written, empty, at_limit, shortened, cut, texts_cut, unknown, unfamiliar;
     long long cycles;        /* results that end in one */
     char cycle[64];          /* the first of them, or its beginning */
 } cli_writing;

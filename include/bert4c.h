@@ -293,6 +293,7 @@ typedef struct b4c_model_info {
     /* tokens of the longest text that its training asked it to write, or, of a language model, to
      * read and write; 0: the files do not say */
     int written_length;
+    int read_length;           /* of the longest that it was shown before it wrote; 0: not said */
     int classes;               /* of a classifier of texts; 0: the files have none */
     bool classes_of_pairs;     /* it reads the vectors of two texts, [u, v, |u - v|] */
 } b4c_model_info;
@@ -539,6 +540,7 @@ typedef struct b4c_generation {
     /* texts that max_new_tokens would take beyond the positions that the model has: they stop
      * there */
     int shortened;
+    int unfamiliar;          /* sources longer than the model's read_length */
     struct b4c_generation_own *own;
 } b4c_generation;
 
@@ -592,6 +594,7 @@ typedef struct b4c_paraphrases {
     int64_t tokens_read, tokens_written;
     int texts_cut;
     int64_t cut;
+    int unfamiliar;          /* texts longer than the model's read_length */
     int repeats;             /* samples dropped as repeats, empty or the text itself */
     int below;               /* candidates under the floor */
     struct b4c_paraphrases_own *own;

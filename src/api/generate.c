@@ -283,6 +283,7 @@ static int make_jobs(const b4c_model *m, b4c_reading r, const b4c_generate_optio
                        m->net.spec.segments > 1 && second ? 1 : 0 };
         const int before = r == B4C_READ_SEQ2SEQ ? w->n_start : s->length[i];
         g->shortened += most && before - 1 > most - o->max_new_tokens;
+        g->unfamiliar += w->read_length && s->length[i] > w->read_length;
     }
     return 0;
 }

@@ -166,11 +166,14 @@ int b4c_habits_read(b4c_habits *w, const b4c_spec *spec, const json_t *config, c
                            json_is_true(json_object_get(config, "bert4c_closed_source")),
                        .vocabulary = tokens && count < spec->vocabulary ? count : spec->vocabulary,
                        .defaults = B4C_GENERATE_DEFAULT };
-    long long longest = 0;
+    long long longest = 0, read = 0;
     int rc = b4c_json_int(config, "bert4c_written_length", 1, 1 << 24, &longest, "config.json",
                           err);
     if (rc > 0 && longest < w->defaults.max_new_tokens) w->defaults.max_new_tokens = (int)longest;
     w->written_length = (int)longest;
+    if (rc >= 0)
+        rc = b4c_json_int(config, "bert4c_read_length", 1, 1 << 24, &read, "config.json", err);
+    w->read_length = (int)read;
     if (rc >= 0) rc = read_defaults(&w->defaults, &s, w->reading, err);
     find_ends(w, &s, tokens, report);
     find_starts(w, &s, tokens, report);

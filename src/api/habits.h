@@ -20,7 +20,7 @@ typedef struct b4c_habits {
     int32_t end[B4C_HABITS_ENDS];
     int n_end;
     int vocabulary;                           /* tokens that may be written */
-    int written_length;                       /* of b4c_model_info */
+    int written_length, read_length;          /* of b4c_model_info */
     b4c_generate_options defaults;
 } b4c_habits;
 

@@ -108,6 +108,7 @@ static void describe(b4c_model *m, int config_length)
         .start = s->decoder_layers && m->habits.n_start ? m->habits.start[0] : -1,
         .max_length = smaller_limit(stated, config_length),
         .written_length = m->habits.written_length,
+        .read_length = m->habits.read_length,
         .parameters = m->net.parameters,
         .packed_bytes = m->net.bytes,
         .classes = m->net.classes,

@@ -236,6 +236,7 @@ static int make(b4c_session *s, const b4c_paraphrase_options *o, b4c_sources *so
     p->tokens_written = own->generation.tokens_written;
     p->texts_cut = own->generation.texts_cut;
     p->cut = own->generation.cut;
+    p->unfamiliar = own->generation.unfamiliar;
     for (int i = 0; spelt && i < p->n; i++) free(spelt[i]);
     free(spelt);
     free(g.key);

@@ -41,6 +41,7 @@ static void say_reading(json_t *c, const b4c_output_words *w)
     if (w->reading == B4C_READ_CAUSAL && b4c_task_has_source(w->task))
         json_object_set_new(c, "bert4c_closed_source", json_true());
     if (w->written) json_object_set_new(c, "bert4c_written_length", json_integer(w->written));
+    if (w->written) json_object_set_new(c, "bert4c_read_length", json_integer(w->read));
 }
 
 void b4c_output_config(json_t *c, const b4c_output_words *w)

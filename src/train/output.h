@@ -18,7 +18,8 @@ typedef struct b4c_output_words {
     bool fresh;              /* the model began from nothing */
     int start, end;          /* what a decoder's text begins and ends with; -1: none */
     b4c_reading reading;     /* how the task reads before it writes; AUTO: it writes nothing */
-    int written;             /* tokens of the longest text that it asks to be written; 0: none */
+    int written, read;       /* tokens of the longest text that it asks to be written, and that it
+                              * shows before; 0: none is written */
     const json_t *labels;    /* names of the classes, a list; NULL: their numbers */
 } b4c_output_words;
 /* Change a configuration, the source's or the recipe's, to that of what is trained. */

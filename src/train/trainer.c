@@ -213,6 +213,13 @@ static int longest_written(const b4c_trainer *t)
     return target < length ? target : length;
 }
 
+/* And of the longest that stands before it. */
+static int longest_read(const b4c_trainer *t)
+{
+    const int length = b4c_trainer_length(t, t->recipe.max_length);
+    return t->learner.task.vectors != B4C_VECTORS_FREE ? length / 2 : length;
+}
+
 /* The output folder, new; one with a checkpoint in it is somebody's work. */
 static int begin_output(b4c_trainer *t, b4c_error *err)
 {
@@ -231,6 +238,7 @@ static int begin_output(b4c_trainer *t, b4c_error *err)
                                      .end = t->parts.end,
                                      .reading = b4c_trainer_reading(t),
                                      .written = longest_written(t),
+                                     .read = longest_read(t),
                                      .labels = json_object_get(r->data, "labels") };
     b4c_output_config(t->parts.config, &words);
     return b4c_output_begin(r->output, t->parts.source, r->tokenizer, t->parts.config, r->json,

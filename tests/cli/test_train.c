@@ -285,6 +285,29 @@ static void beyond_the_length_of_its_training_a_model_warns(void **state)
     assert_says(r, "learnt to write texts of at most 32 tokens; --max-new-tokens 128");
 }
 
+/* The other half of G11: a text longer than any of the training. Positions without a table have no
+ * limit of their own that would cut it. */
+static void a_text_longer_than_those_of_the_training_is_told(void **state)
+{
+    (void)state;
+    static const struct { const char *name, *config; } models[] = { { "heard", bert },
+                                                                    { "told", t5 } };
+    static const char line[] = "一二三四五六七八九十一二三四\n一二\n"; /* 14 tokens, or 16 */
+    for (size_t i = 0; i < COUNT(models); i++) {
+        const char *path = writer(models[i].name, models[i].config, "seq2seq", "\"save\":0");
+        assert_code(bert4c(NULL, "train", path, "--set", "steps=1", NULL), 0);
+        const char *model = temp_path("%s", models[i].name);
+        const run r = bert4c(line, "complete", "-m", model, "--max-length", "15",
+                             "--max-new-tokens", "1", NULL);
+        assert_code(r, 0);
+        assert_says(r, "1 texts have more than the 12 tokens that the model was trained to read");
+        const run cut = bert4c(line, "complete", "-m", model, "--max-length", "12",
+                               "--max-new-tokens", "1", NULL);
+        assert_code(cut, 0);
+        assert_null(strstr(cut.err, "trained to read"));
+    }
+}
+
 static void samples_do_not_change_a_training_and_are_the_same_when_resumed(void **state)
 {
     (void)state;
@@ -391,6 +414,7 @@ int main(void)
         cmocka_unit_test(a_source_is_read_as_it_was_in_training),
         cmocka_unit_test(a_model_is_read_as_it_was_trained_last),
         cmocka_unit_test(beyond_the_length_of_its_training_a_model_warns),
+        cmocka_unit_test(a_text_longer_than_those_of_the_training_is_told),
         cmocka_unit_test(samples_do_not_change_a_training_and_are_the_same_when_resumed),
         cmocka_unit_test(masks_are_filled_and_tokens_that_are_right_counted),
         cmocka_unit_test(perplexity_is_e_to_the_loss_and_the_smallest_is_kept),
