@@ -1,14 +1,13 @@
 /* results.c - what a request has to show when it is done: results in order, their texts, and what
  * is odd about them: a cycle that would go on for ever, a sentence that the limit cut off.
  */
-#include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "decode/cycle.h"
 #include "decode/request_own.h"
+#include "text/sentence.h"
 #include "text/spell.h"
-#include "text/utf8.h"
 
 enum { LEAST_ROUNDS = 3 };
 
@@ -30,20 +29,9 @@ static int by_score(const void *a, const void *b)
 /* Bytes up to and with the last end of a sentence; 0: there is none. */
 static size_t last_sentence(const char *text)
 {
-    static const uint32_t end[] = { 0x3002, 0xff01, 0xff1f, 0xff1b, 0x2026, '!', '?', '.', ';' };
-    static const uint32_t after[] = { 0x201d, 0x2019, 0x300d, 0x300f, 0xff09, '"', '\'', ')' };
-    const uint8_t *p = (const uint8_t *)text, *stop = p + strlen(text);
+    const size_t size = strlen(text);
     size_t last = 0;
-    for (bool ended = false; p < stop;) {
-        bool ends = false, closes = false;
-        const uint32_t c = b4c_utf8_read(p, stop, &p);
-        for (size_t i = 0; i < sizeof end / sizeof *end; i++) ends = ends || c == end[i];
-        for (size_t i = 0; i < sizeof after / sizeof *after; i++) closes = closes || c == after[i];
-        /* a point within a number or a name ends nothing */
-        if (c == '.' && p < stop && (*p > 0x7f || isalnum(*p))) ends = false;
-        ended = ends || (ended && closes);
-        if (ended) last = (size_t)(p - (const uint8_t *)text);
-    }
+    for (size_t n; (n = b4c_sentence_end(text + last, size - last, false)) > 0;) last += n;
     return last;
 }
 

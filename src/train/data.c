@@ -11,7 +11,8 @@ static const char *const file_keys[] = { "file",   "format", "records",   "heade
 static const char *const data_keys[] = { "files",   "format",        "records",       "header",
                                          "fields",  "threshold",     "labels",        "held_out",
                                          "turns",   "mask_rate",     "whole_words",   "noise",
-                                         "permute", "first_segment", "summary_chars", "negatives" };
+                                         "permute", "first_segment", "summary_chars", "negatives",
+                                         "windows" };
 
 typedef struct opening {
     b4c_data *to;
@@ -42,6 +43,21 @@ static int count(const json_t *o, const char *key, int low, int *out, const char
     return 0;
 }
 
+/* One of n words. */
+static int choice(const json_t *v, const char *key, const char *const *words, int n, int *out,
+                  b4c_error *err)
+{
+    if (!v) return 0;
+    const char *text = json_string_value(v);
+    for (int i = 0; text && i < n; i++)
+        if (strcmp(words[i], text) == 0) {
+            *out = i;
+            return 0;
+        }
+    return b4c_fail(err, B4C_E_ARG, "data: \"%s\" wants \"%s\", \"%s\"%s%s%s", key, words[0],
+                    words[1], n > 2 ? " or \"" : "", n > 2 ? words[2] : "", n > 2 ? "\"" : "");
+}
+
 /* Defaults are those of each task's source: SimBERT, RoFormer-Sim, BART, T5 PEGASUS. */
 static b4c_maker_options usual(const b4c_feed_wish *w)
 {
@@ -61,6 +77,7 @@ static b4c_maker_options usual(const b4c_feed_wish *w)
                             /* a vocabulary of words has each as a token already */
                             .whole_words = w->task == B4C_TASK_MLM && !w->tokenizer->cut,
                             .permute = true,
+                            .sentences = true,
                             .summary_chars = 768,
                             .negatives = 7 };
     if (sim) o.first_segment = (int)(0.6 * w->max_length);
@@ -88,6 +105,10 @@ static int read_maker(opening *x, const json_t *o)
     if (x->wish->task != B4C_TASK_ROFORMER_SIM && x->wish->task != B4C_TASK_DISTIL) m->noise = 0;
     if (x->wish->once) m->noise = 0;
     if (x->wish->task != B4C_TASK_MLM) m->whole_words = false;
+    static const char *const windows[] = { "plain", "sentences" };
+    int sentences = m->sentences;
+    B4C_TRY(choice(json_object_get(o, "windows"), "windows", windows, 2, &sentences, err));
+    m->sentences = sentences;
     const json_t *labels = json_object_get(o, "labels");
     for (size_t i = 0; labels && (i == 0 || i < json_array_size(labels)); i++)
         if (!json_is_string(json_array_get(labels, i)))
@@ -107,20 +128,6 @@ static const json_t *said(const json_t *own, const json_t *data, const char *key
 {
     const json_t *v = json_object_get(own, key);
     return v ? v : json_object_get(data, key);
-}
-
-static int choice(const json_t *v, const char *key, const char *const *words, int n, int *out,
-                  b4c_error *err)
-{
-    if (!v) return 0;
-    const char *text = json_string_value(v);
-    for (int i = 0; text && i < n; i++)
-        if (strcmp(words[i], text) == 0) {
-            *out = i;
-            return 0;
-        }
-    return b4c_fail(err, B4C_E_ARG, "data: \"%s\" wants \"%s\", \"%s\"%s%s%s", key, words[0],
-                    words[1], n > 2 ? " or \"" : "", n > 2 ? words[2] : "", n > 2 ? "\"" : "");
 }
 
 static b4c_data_format format_of(const char *path)

@@ -6,7 +6,8 @@
  *               "header": true, "fields": {ROLE: column or key}, "threshold": 0.5,
  *               "labels": [WORD, ...], "held_out": 0.01, "turns": [POOL, ...],
  *               "mask_rate", "whole_words", "noise", "permute", "first_segment",
- *               "summary_chars", "negatives"           see maker.h }
+ *               "summary_chars", "negatives",
+ *               "windows": "sentences" or "plain"      see maker.h }
  *
  * What stands in a file's object goes before what stands in "data". All records are read once here:
  * what is wrong with one is told with file and line before the first step. Records that a task can

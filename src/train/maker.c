@@ -3,6 +3,7 @@
  */
 #include "train/maker.h"
 #include "text/utf8.h"
+#include "train/windows.h"
 #include <stdlib.h>
 
 /* bert4keras' scripts for RoFormer-Sim: the first segment stands for a text. */
@@ -132,10 +133,22 @@ static int put_text(making *x, b4c_span s)
 
 /* ---- one text -------------------------------------------------------------------------------- */
 
+/* Bounds of a language model's windows into m->units. */
+static int cut_windows(making *x)
+{
+    b4c_maker *m = x->m;
+    const b4c_windows_wish w = { .rows = count_in(&m->ids) - 1, .most = m->o.max_length,
+                                 .sentences = m->o.sentences, .text = x->r->text[0],
+                                 .tokens = &m->content, .before = m->n_front };
+    int *bound = units_for(x, b4c_windows_room(&w));
+    if (!bound) return no_memory(x->err);
+    m->windows = b4c_windows_cut(&w, bound);
+    return 0;
+}
+
 static int make_lm(making *x)
 {
     b4c_maker *m = x->m;
-    const int l = m->o.max_length;
     if (x->fresh) {
         B4C_TRY(read_text(x, x->r->text[0], &m->content));
         m->ids.size = 0;
@@ -145,9 +158,11 @@ static int make_lm(making *x)
         if (m->ids.failed) return no_memory(x->err);
     }
     /* every token but the first is asked once; the last row of a window by the next one's first */
-    const int n = count_in(&m->ids) - 1, parts = (n + l - 1) / l;
-    if (m->content.n == 0 || x->part >= parts) return m->content.n == 0 ? 0 : parts;
-    const int from = x->part * l, upto = least(from + l, n);
+    if (m->content.n == 0) return 0;
+    if (x->fresh) B4C_TRY(cut_windows(x));
+    const int parts = m->windows;
+    if (x->part >= parts) return parts;
+    const int from = m->units[x->part], upto = m->units[x->part + 1];
     const int32_t *ids = ids_in(&m->ids);
     b4c_batch_example(x->b, 0);
     b4c_batch_sequence(x->b);

@@ -4,8 +4,9 @@
  * remembers nothing but the tokens of the record it has just read, which spares reading a long one
  * again for each of its parts.
  *
- * Parts: a text longer than max_length gives several examples (lm, mlm: windows of its tokens;
- * denoise, pseudo_summary: pieces cut at sentences, T5 PEGASUS' rules). Others are one part.
+ * Parts: a text longer than max_length gives several examples (lm: windows, windows.h; mlm: windows
+ * of equal length; denoise, pseudo_summary: pieces cut at sentences, T5 PEGASUS' rules). Others are
+ * one part.
  */
 #ifndef B4C_TRAIN_MAKER_H
 #define B4C_TRAIN_MAKER_H
@@ -26,6 +27,7 @@ typedef struct b4c_maker_options {
     uint64_t seed;
     double mask_rate;        /* mlm 0.15, denoise 0.3, roformer_sim and distil 0.15 */
     double noise;            /* probability that a source has noise: 0.5; 0: never */
+    bool sentences;          /* lm: windows of a long text end with sentences, where they can */
     bool whole_words;        /* mlm: hide words that jieba finds, not tokens */
     bool permute;            /* denoise: sentences in another order */
     int first_segment;       /* characters of the first segment that stands for a text; 0: all */
@@ -43,6 +45,7 @@ typedef struct b4c_maker {
     b4c_segments segments, sentences;
     b4c_buffer ids, text;    /* of the example that is being made */
     int *units, *counts;
+    int windows;             /* lm: of the record; units has their bounds */
     bool *chosen;
     int room_units, room_counts;
     b4c_pseudo pseudo;

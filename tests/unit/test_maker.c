@@ -209,6 +209,65 @@ static void windows_of_a_masked_text_cover_it(void **state)
     b4c_batch_done(&b);
 }
 
+static int rows_left(const b4c_encoding *e, int at, int l)
+{
+    return l < e->n - 1 - at ? l : e->n - 1 - at;
+}
+
+/* Rows from `at` to the last sentence that begins in the second half of l rows, or all of these. */
+static int rows_to_a_sentence(const b4c_encoding *e, int at, int l)
+{
+    for (int k = l; at + l < e->n - 1 && k > l / 2; k--) {
+        const bool stop = e->ids[at + k - 1] == STOP && e->ids[at + k] != STOP;
+        const bool line = e->char_begin[at + k] > e->char_end[at + k - 1];
+        if (stop || line) return k;
+    }
+    return rows_left(e, at, l);
+}
+
+/* Every window of a language model begins with a sentence, if one begins in the second half of what
+ * the one before it may have; whatever the cut, every token but the first is asked once. */
+static void windows_of_a_language_model_begin_with_sentences(void **state)
+{
+    (void)state;
+    static const char *const text[] = { "甲乙丙。丁，戊己庚辛。第一，甲乙丙丁戊己庚辛甲乙丙丁。。戊。"
+                                        "科学技术，己庚\n辛甲乙丙丁戊己庚" };
+    b4c_maker_options o = options(B4C_TASK_LM);
+    b4c_encoding e = { 0 };
+    b4c_error err = { 0 };
+    b4c_batch b;
+    b4c_batch_init(&b);
+    assert_ok(b4c_tokenize(tokenizer, text[0], SIZE_MAX, NULL, 0, NULL, &e, &err), &err);
+    assert_int_equal(e.ids[4], STOP);
+    for (int l = 3; l < 60; l++) {
+        int differ = 0;
+        for (int way = 0; way < 2; way++) {
+            o.max_length = l;
+            o.sentences = way;
+            b4c_maker m = maker_of(&o);
+            int at = 0, parts = 1;
+            for (int part = 0; part < parts; part++) {
+                parts = make(&m, text, 1, 3, (uint64_t)part, &b);
+                assert_int_equal(b.n_examples, 1);
+                assert_true(b.n_rows <= l);
+                for (int i = 0; i < b.n_rows; i++) {
+                    assert_int_equal(b.ids[i], e.ids[at + i]);
+                    assert_int_equal(b.targets[i], e.ids[at + i + 1]);
+                }
+                const int wanted = way ? rows_to_a_sentence(&e, at, l) : rows_left(&e, at, l);
+                differ += wanted != rows_left(&e, at, l);
+                assert_int_equal(b.n_rows, wanted);
+                at += b.n_rows;
+            }
+            assert_int_equal(at, e.n - 1);
+            b4c_maker_done(&m);
+        }
+        if (l == 12) assert_true(differ >= 2);
+    }
+    b4c_encoding_free(&e);
+    b4c_batch_done(&b);
+}
+
 static void twins_are_equal_and_negatives_follow_their_anchor(void **state)
 {
     (void)state;
@@ -285,6 +344,7 @@ int main(void)
         cmocka_unit_test(a_pair_asks_its_target_and_its_end),
         cmocka_unit_test(a_pair_that_is_too_long_is_cut_on_its_longer_side),
         cmocka_unit_test(windows_of_a_masked_text_cover_it),
+        cmocka_unit_test(windows_of_a_language_model_begin_with_sentences),
         cmocka_unit_test(twins_are_equal_and_negatives_follow_their_anchor),
         cmocka_unit_test(noise_depends_on_the_place_alone),
         cmocka_unit_test(lengths_and_tokens_that_a_task_needs_are_asked_for),
