@@ -247,7 +247,7 @@ static void windows_of_a_language_model_begin_with_sentences(void **state)
             b4c_maker m = maker_of(&o);
             int at = 0, parts = 1;
             for (int part = 0; part < parts; part++) {
-                parts = make(&m, text, 1, 3, (uint64_t)part, &b);
+                parts = make_part(&m, text, 1, 3, (uint64_t)part, &b);
                 assert_int_equal(b.n_examples, 1);
                 assert_true(b.n_rows <= l);
                 for (int i = 0; i < b.n_rows; i++) {
