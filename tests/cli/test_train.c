@@ -308,6 +308,33 @@ static void a_text_longer_than_those_of_the_training_is_told(void **state)
     }
 }
 
+/* A group's texts stand for one another, both ways; what SimBERT shows at its last step is what its
+ * folder writes. */
+static void simbert_says_the_samples_otherwise(void **state)
+{
+    (void)state;
+    char set[300];
+    const char *path = writer("otherwise", bert, "simbert",
+                              "\"samples\":{\"every\":75,\"texts\":[\"一二\",\"七八\"],"
+                              "\"max_new_tokens\":5}");
+    snprintf(set, sizeof set, "data.files=[\"%s\"]",
+             temp_text("groups.tsv", "一二\t五六\n三四\t七八\n九\t十\n"));
+    const run r = bert4c(NULL, "train", path, "--set", set, "--set", "steps=150", NULL);
+    assert_code(r, 0);
+    assert_says(r, "step 150: 一二 -> 五六");
+    assert_says(r, "step 150: 七八 -> 三四");
+    char *log = read_file(temp_path("otherwise/log.jsonl"), NULL);
+    assert_non_null(strstr(log, "{\"step\":75,\"sample\":\"一二\",\"wrote\":\""));
+    assert_non_null(strstr(log, "{\"step\":150,\"sample\":\"一二\",\"wrote\":\"五六\"}"));
+    free(log);
+    const run c = bert4c(NULL, "complete", "-m", temp_path("otherwise"), "--quiet",
+                         "--max-new-tokens", "5", "一二", "七八", NULL);
+    assert_code(c, 0);
+    assert_string_equal(c.out, "五六\n三四\n");
+    assert_refused(bert4c(NULL, "train", path, "--set", set, "--set", "task=cosent", NULL), 1,
+                   "task 'cosent' writes nothing");
+}
+
 static void samples_do_not_change_a_training_and_are_the_same_when_resumed(void **state)
 {
     (void)state;
@@ -415,6 +442,7 @@ int main(void)
         cmocka_unit_test(a_model_is_read_as_it_was_trained_last),
         cmocka_unit_test(beyond_the_length_of_its_training_a_model_warns),
         cmocka_unit_test(a_text_longer_than_those_of_the_training_is_told),
+        cmocka_unit_test(simbert_says_the_samples_otherwise),
         cmocka_unit_test(samples_do_not_change_a_training_and_are_the_same_when_resumed),
         cmocka_unit_test(masks_are_filled_and_tokens_that_are_right_counted),
         cmocka_unit_test(perplexity_is_e_to_the_loss_and_the_smallest_is_kept),
