@@ -265,6 +265,47 @@ static void what_cannot_be_classified_is_refused(void **state)
                    "sees the past only");
 }
 
+static b4c_session *session_of(const char *folder, b4c_model **model)
+{
+    b4c_error err = { 0 };
+    *model = b4c_model_open(folder, NULL, &err);
+    b4c_session *s = *model ? b4c_session_new(*model, NULL, &err) : NULL;
+    if (!s) fail_msg("%s", err.message);
+    return s;
+}
+
+/* The call behind it: lengths may be left out, and none of what it is not given is read. */
+static void the_call_checks_what_it_gets(void **state)
+{
+    (void)state;
+    static const char *const text[] = { "一八", "六一七" };
+    static const size_t size[] = { 6, 9 };
+    float a[4], b[4];
+    b4c_error err = { 0 };
+    b4c_model *model;
+    b4c_session *s = session_of(classifier(), &model);
+    assert_string_equal(b4c_model_label(model, 1), "大");
+    assert_null(b4c_model_label(model, 2));
+    assert_null(b4c_model_label(model, -1));
+    assert_int_equal(b4c_classify(s, text, NULL, NULL, NULL, 2, NULL, a, &err), 0);
+    assert_int_equal(b4c_classify(s, text, size, NULL, NULL, 2, NULL, b, &err), 0);
+    assert_memory_equal(a, b, sizeof a);
+    assert_int_equal(b4c_classify(s, NULL, NULL, NULL, NULL, 0, NULL, NULL, &err), 0);
+    const b4c_classify_options much = { 17, B4C_TRUNCATE_RIGHT }, error = { 3, B4C_TRUNCATE_ERROR };
+    assert_int_equal(b4c_classify(s, text, NULL, NULL, NULL, 2, &much, a, &err), B4C_E_ARG);
+    assert_non_null(strstr(err.message, "at most 16"));
+    assert_int_equal(b4c_classify(s, text, NULL, NULL, NULL, 2, &error, a, &err), B4C_E_TEXT);
+    assert_int_equal(b4c_classify(s, text, NULL, NULL, NULL, -1, NULL, a, NULL), B4C_E_ARG);
+    b4c_session_free(s);
+    b4c_model_free(model);
+
+    s = session_of(tiny_model(), &model);
+    assert_int_equal(b4c_classify(s, text, NULL, NULL, NULL, 2, NULL, a, &err), B4C_E_MISSING);
+    assert_null(b4c_model_label(model, 0));
+    b4c_session_free(s);
+    b4c_model_free(model);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -276,6 +317,7 @@ int main(void)
         cmocka_unit_test(a_pair_in_one_sequence_is_read_with_its_segments),
         cmocka_unit_test(a_converted_classifier_says_the_same),
         cmocka_unit_test(what_cannot_be_classified_is_refused),
+        cmocka_unit_test(the_call_checks_what_it_gets),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
