@@ -108,13 +108,26 @@ static float threshold(float *key, float *weight, int n, double wanted)
     return key[0];
 }
 
+/* Which logits stay is as good as random: as bits, no branch is taken wrongly. */
+static inline int drop_one(float *logit, float least)
+{
+    uint32_t bits, nothing;
+    const float none = -INFINITY;
+    memcpy(&bits, logit, sizeof bits);
+    memcpy(&nothing, &none, sizeof nothing);
+    const uint32_t goes = 0u - (uint32_t)(*logit < least);
+    bits = (bits & ~goes) | (nothing & goes);
+    memcpy(logit, &bits, sizeof bits);
+    return bits != nothing;
+}
+
 static int drop_below(float *logits, int v, float least)
 {
-    int kept = 0;
-    for (int i = 0; i < v; i++) {
-        logits[i] = logits[i] < least ? -INFINITY : logits[i];
-        kept += logits[i] > -INFINITY;
-    }
+    enum { STEP = 16 };      /* a constant number, which compilers turn into vectors */
+    int kept = 0, i = 0;
+    for (; i + STEP <= v; i += STEP)
+        for (int k = 0; k < STEP; k++) kept += drop_one(logits + i + k, least);
+    for (; i < v; i++) kept += drop_one(logits + i, least);
     return kept;
 }
 
@@ -133,8 +146,8 @@ enum { BUCKETS = 2048, BUCKETS_A_UNIT = 64 };
 
 static inline int bucket_of(float best, float x)
 {
-    const float far = (best - x) * BUCKETS_A_UNIT;
-    return far < BUCKETS - 1 ? (int)far : BUCKETS - 1;
+    const float far = (best - x) * BUCKETS_A_UNIT, most = BUCKETS - 1;
+    return (int)(far < most ? far : most);
 }
 
 int b4c_keep_top_p(float *logits, int v, float p, b4c_filter_scratch *s)
@@ -267,21 +280,23 @@ int b4c_draw_token(const float *logits, int v, float temperature, float u)
 {
     const double z = log_sum(logits, v, temperature);
     double reached = 0;
-    int last = -1;
+    int last = -1;           /* block with a token that may come */
     for (int at = 0, n; at < v && z > -INFINITY; at += n) {
         float w[BLOCK];
         const double l = block_softmax(logits, v, at, temperature, w, &n);
         if (!(l > -INFINITY)) continue;
         const double share = exp(l - z);
         double inside = 0;
-        const bool here = reached + share > (double)u;
-        for (int i = 0; i < n; i++) {
+        last = at;
+        for (int i = 0; i < n && reached + share > (double)u; i++) {
             if (!(logits[at + i] > -INFINITY)) continue;
-            last = at + i;
             inside += (double)w[i] * share;
-            if (here && reached + inside > (double)u) return last;
+            if (reached + inside > (double)u) return at + i;
         }
         reached += share;
     }
-    return last; /* u so near 1 that rounding passed it by */
+    if (last < 0) return -1;
+    int i = v - last < BLOCK ? v - 1 : last + BLOCK - 1; /* u so near 1 that rounding passed it */
+    while (!(logits[i] > -INFINITY)) i--;
+    return i;
 }
