@@ -9,23 +9,12 @@
  */
 #ifndef B4C_MATH_ADD_BODY_H
 #define B4C_MATH_ADD_BODY_H
-#include "base/memory.h"
+#include "math/add_copies_body.h"
 
 enum {
-    ADD_CHUNK = 256,         /* k */
     ADD_LD = ADD_CHUNK + 16, /* off the multiples of 4096 bytes */
     ADD_ROWS = 112 / LARGE_ROWS * LARGE_ROWS,
-    ADD_PANELS = 16,         /* of b at once, where half of L2 holds them */
-    ADD_AHEAD = 8,           /* rows from the one that is copied to the one that is asked for */
 };
-
-typedef struct addition {
-    int n, k;
-    const float *a, *b;
-    size_t a_row, a_k, b_k, b_column; /* elements from one to the next */
-    float *c;
-    size_t ldc;
-} addition;
 
 /* panel [ks][32] from b's k .. k+ks-1, columns j .. j+columns-1; zeros beside them. */
 static void add_panel(const addition *s, int k, int ks, int j, int columns, float *panel)
@@ -41,27 +30,6 @@ static void add_panel(const addition *s, int k, int ks, int j, int columns, floa
         for (int l = 0; l < ks; l++)
             for (int i = 0; i < columns; i++)
                 panel[l * B4C_PANEL + i] = b[(size_t)l * s->b_k + (size_t)i * s->b_column];
-    }
-}
-
-/* Asks for the tile of c that sums will be added to, so that it comes while they are made: it lies
- * in L3 or beyond, for all of c was passed over since the chunk before. */
-static inline void add_ahead(const float *c, size_t ldc, int rows)
-{
-    for (int i = 0; i < rows; i++, c += ldc) {
-        __builtin_prefetch(c, 1);
-        __builtin_prefetch(c + B4C_PANEL / 2, 1);
-    }
-}
-
-static void add_rows(const float *sum, float *c, size_t ldc, int rows, int columns)
-{
-    for (int i = 0; i < rows; i++, sum += B4C_PANEL, c += ldc) {
-        int j = 0;
-        for (; j + VEC_LANES <= columns; j += VEC_LANES)
-            v_store(c + j, v_add(v_load(c + j), v_load(sum + j)));
-        if (j < columns)
-            v_store_n(c + j, v_add(v_load_n(c + j, columns - j), v_load(sum + j)), columns - j);
     }
 }
 
@@ -103,15 +71,13 @@ static void add(const addition *s, int begin, int end)
 {
     float block[ADD_ROWS * ADD_LD] __attribute__((aligned(64)));
     float panel[ADD_PANELS * ADD_CHUNK * B4C_PANEL] __attribute__((aligned(64)));
-    const long fit = (long)b4c_cpu_get()->l2_bytes / 2 / (ADD_CHUNK * B4C_PANEL * 4);
-    const int most = fit < 2 ? 2 : fit < ADD_PANELS ? (int)fit : ADD_PANELS;
-    const int all = (s->n + B4C_PANEL - 1) / B4C_PANEL, groups = (all + most - 1) / most;
+    const add_groups g = add_groups_of(s);
     assert(s->a_k == 1 || s->a_row == 1);
 
     for (int k = 0; k < s->k; k += ADD_CHUNK) {
         const int ks = s->k - k < ADD_CHUNK ? s->k - k : ADD_CHUNK;
-        for (int g = 0; g < groups; g++) {
-            const int from = all * g / groups, panels = all * (g + 1) / groups - from;
+        for (int i = 0; i < g.n; i++) {
+            const int from = g.all * i / g.n, panels = g.all * (i + 1) / g.n - from;
             for (int p = 0; p < panels; p++) {
                 const int j = (from + p) * B4C_PANEL, left = s->n - j;
                 add_panel(s, k, ks, j, left < B4C_PANEL ? left : B4C_PANEL,

@@ -37,6 +37,7 @@ static inline vec v_sums_i8(const int32_t *sum, const int32_t *sum128)
 }
 #include "math/convert_body.h"
 #include "math/gemm_epilogue.h"
+#include "math/add_tiles_body.h"
 
 enum {
     BLOCK = 32,                 /* rows of a block */
@@ -391,5 +392,7 @@ void b4c_fill_gemm_amx(b4c_kernels *t)
     t->bf16_pays = true;
     t->batch_tokens = 512;
     t->gemm = gemm;
+    t->half_nn = half_nn;
+    t->half_tn = half_tn;
     fill_conversions(t);
 }

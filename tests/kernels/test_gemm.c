@@ -461,7 +461,7 @@ static void products_for_gradients_equal_a_double_loop(void **state)
     (void)state;
     static const int shapes[][3] = { { 1, 1, 1 },    { 3, 5, 7 },    { 14, 32, 16 },
                                      { 17, 65, 40 }, { 40, 33, 70 }, { 29, 130, 300 },
-                                     { 130, 20, 515 } };
+                                     { 130, 20, 515 }, { 410, 37, 48 } };
     for (const b4c_kernels *t = NULL; (t = next_table(t));)
         for (size_t s = 0; s < sizeof shapes / sizeof *shapes; s++)
             for (int way = 0; way < 5; way++) {      /* 3, 4: the first two, rounded to bf16 */
