@@ -2,12 +2,13 @@
  * every weight, and five steps of AdamW.
  *
  * Reference: transformers 5.12 and 5.24 on torch 2.14 and 2.15 in float32, no dropout; the losses
- * as SPEC 2-4 and 8 have them. The files (tests/golden/train/pack.py) hold gradients, and what five
- * steps moved, as halves of the largest of each tensor, so that their own error is 2.5e-4 of it;
- * tolerance 5e-4. A bias of attention keys has a gradient of zero in theory (softmax does not see
- * it; under rotary positions it does), and AdamW makes full steps of its noise: neither is compared
- * there. For weights whose gradient nearly vanishes the same holds in part, so what moved is
- * compared by its root mean square (2e-2 of the tensor's), and by the losses, which read it all.
+ * as SPEC 2-4 and 8 have them; the last three by tests/golden/train/heads.py. The files
+ * (tests/golden/train/pack.py) hold gradients, and what five steps moved, as halves of the largest
+ * of each tensor, so that their own error is 2.5e-4 of it; tolerance 5e-4. A bias of attention keys
+ * has a gradient of zero in theory (softmax does not see it; under rotary positions it does), and
+ * AdamW makes full steps of its noise: neither is compared there. For weights whose gradient nearly
+ * vanishes the same holds in part, so what moved is compared by its root mean square (2e-2 of the
+ * tensor's), and by the losses, which read it all.
  */
 #include "golden/golden.h"
 #include "kernels/kernels_common.h"
@@ -31,7 +32,12 @@ static const struct { const char *name, *model; b4c_task_kind kind; double smoot
     { "roformer-sim-ft", "roformer-sim-ft", B4C_TASK_ROFORMER_SIM_FT, 0 },
     { "cosent", "cosent", B4C_TASK_COSENT, 0 },
     { "infonce", "cosent", B4C_TASK_INFONCE, 0 },
+    { "simcse", "cosent", B4C_TASK_SIMCSE, 0 },
+    { "classify", "mlm", B4C_TASK_CLASSIFY, 0 },
+    { "pairs", "cosent", B4C_TASK_PAIRS, 0 },
 };
+
+enum { CLASSES = 3 };          /* of classify and pairs */
 
 typedef struct world {
     b4c_store store, io;
@@ -78,14 +84,14 @@ static void make_batch(world *w)
           *out = tensor(&w->io, "target_ids", &n), *out_n = tensor(&w->io, "target_lengths", &n),
           *lengths = tensor(&w->io, "lengths", &n_seq);
     const b4c_task_kind kind = w->task.kind;
-    const bool pairs = kind >= B4C_TASK_SIMBERT;
+    const bool pairs = kind >= B4C_TASK_SIMBERT && kind != B4C_TASK_CLASSIFY;
     int at = 0, out_at = 0;
     w->teacher = tensor(&w->io, "teacher", &n);
     b4c_batch_init(&w->batch);
     b4c_batch_clear(&w->batch);
     for (size_t s = 0; s < n_seq; s++) {
         const int rows = (int)lengths[s];
-        if (!pairs || s % 2 == 0) b4c_batch_example(&w->batch, labels ? labels[s / 2] : 0);
+        if (!pairs || s % 2 == 0) b4c_batch_example(&w->batch, labels ? labels[pairs ? s / 2 : s] : 0);
         b4c_batch_sequence(&w->batch);
         for (int i = 0; i < rows; i++)
             b4c_batch_row(&w->batch, (int32_t)ids[at + i],
@@ -107,11 +113,13 @@ static const char *name_of(void *arg, const b4c_parameter *p, char *out, size_t 
 {
     if (p->role == B4C_ROLE_POOLER)
         snprintf(out, room, "pool.%s", p->kind == B4C_KIND_BIAS ? "bias" : "weight");
-    else if (p->role == B4C_ROLE_CLASSIFIER) snprintf(out, room, "classify.weight");
+    else if (p->role == B4C_ROLE_CLASSIFIER)
+        snprintf(out, room, "classify.%s", p->kind == B4C_KIND_BIAS ? "bias" : "weight");
     else b4c_mapping_wanted(arg, p, out, room);
     return out;
 }
 
+/* What an encoder lacks stands in its folder, or beside the batch. */
 static void fill_new(world *w)
 {
     for (int i = 0; i < w->list.n; i++) {
@@ -119,6 +127,7 @@ static void fill_new(world *w)
         size_t n;
         if (!w->list.item[i].missing) continue;
         float *x = tensor(&w->store, name_of(&w->map, &w->list.item[i], name, sizeof name), &n);
+        if (!x) x = tensor(&w->io, name, &n);
         if (!x) fail_msg("no '%s'", name);
         b4c_parameter_write(&w->list.item[i], 0, w->list.item[i].rows, x);
         free(x);
@@ -139,14 +148,16 @@ static void open_world(world *w, size_t c, const b4c_lora_options *lora)
     strcat(path, "/config.json");
     json_t *config = b4c_json_file(path, &err), *report = json_object();
     assert_ok(b4c_config_read(&w->spec, config, &w->store, path, &note, &err), &err);
-    assert_ok(b4c_task_make(&w->task, cases[c].kind, &w->spec, 0, &err), &err);
+    assert_ok(b4c_task_make(&w->task, cases[c].kind, &w->spec, CLASSES, &err), &err);
     w->task.smoothing = cases[c].smoothing;
-    w->task.pooling = B4C_TASK_POOLER;           /* linear, as all systems here have it */
+    /* linear, as all systems of vectors here have it; transformers' classifier has its tanh */
+    w->task.pooling = cases[c].kind == B4C_TASK_CLASSIFY ? B4C_TASK_POOLER_TANH : B4C_TASK_POOLER;
     const b4c_network_options o = { .dtype = B4C_F32,
                                     .head = b4c_task_needs_head(&w->task),
                                     .pooler = b4c_task_needs_pooler(&w->task),
                                     .classes = w->task.classes,
                                     .class_cols = b4c_task_class_cols(&w->task, &w->spec),
+                                    .class_bias = cases[c].kind != B4C_TASK_ROFORMER_SIM_FT,
                                     .trained = true };
     const b4c_load_options lo = {
         .dtype = B4C_F32, .need_head = o.head, .threads = 1, .trained = &o, .list = &w->list
