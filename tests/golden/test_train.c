@@ -91,7 +91,8 @@ static void make_batch(world *w)
     b4c_batch_clear(&w->batch);
     for (size_t s = 0; s < n_seq; s++) {
         const int rows = (int)lengths[s];
-        if (!pairs || s % 2 == 0) b4c_batch_example(&w->batch, labels ? labels[pairs ? s / 2 : s] : 0);
+        if (!pairs || s % 2 == 0)
+            b4c_batch_example(&w->batch, labels ? labels[pairs ? s / 2 : s] : 0);
         b4c_batch_sequence(&w->batch);
         for (int i = 0; i < rows; i++)
             b4c_batch_row(&w->batch, (int32_t)ids[at + i],
