@@ -85,13 +85,24 @@ static void log_probabilities(b4c_request *r, const b4c_hypothesis *h, const flo
     b4c_request_keep(r, row);
 }
 
+/* What a number of a row must reach to come among the best: below it, none does. A margin for the
+ * rounding of both sums. */
+static float least_of(const candidate *best, int n, int room, double sum)
+{
+    if (n < room) return -INFINITY;
+    const double key = best[room - 1].key;
+    return (float)(key - sum - 1e-6 * (fabs(key) + fabs(sum)));
+}
+
 static void offer_row(b4c_request *r, int parent, const float *row, const double *taken,
                       candidate *best, int *n, int room)
 {
     const int v = r->facts.vocabulary;
     const double sum = r->live[parent].score;
+    const bool plain = !taken && !r->o.sample;
+    float least = plain ? least_of(best, *n, room, sum) : -INFINITY;
     for (int i = 0; i < v; i++) {
-        if (!(row[i] > -INFINITY)) continue;
+        if (row[i] < least || !(row[i] > -INFINITY)) continue;
         candidate c = { parent, i, sum + (double)row[i], 0, 0 };
         if (taken) c.score -= (double)r->o.diversity * taken[i];
         c.key = c.score;
@@ -99,6 +110,7 @@ static void offer_row(b4c_request *r, int parent, const float *row, const double
             c.key -= log(-log(((double)b4c_rng_word(&r->rng[0]) + 0.5) /
                               4294967296.0)); /* Gumbel: draws without replacement */
         offer(best, n, room, &c);
+        if (plain) least = least_of(best, *n, room, sum);
     }
 }
 
