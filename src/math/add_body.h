@@ -17,8 +17,9 @@ enum {
 };
 
 /* panel [ks][32] from b's k .. k+ks-1, columns j .. j+columns-1; zeros beside them. */
-static void add_panel(const addition *s, int k, int ks, int j, int columns, float *panel)
+static void add_panel(const addition *s, int k, int ks, int j, int columns, void *to)
 {
+    float *panel = to;
     const float *b = s->b + (size_t)k * s->b_k + (size_t)j * s->b_column;
     if (columns < B4C_PANEL) memset(panel, 0, (size_t)ks * B4C_PANEL * sizeof *panel);
     if (s->b_column == 1) {
@@ -35,8 +36,9 @@ static void add_panel(const addition *s, int k, int ks, int j, int columns, floa
 
 /* Rows row .. row+rows-1 of a, k .. k+ks-1: [rows][ADD_LD], or [ks][ADD_ROWS] where the rows stand
  * side by side. */
-static void add_block(const addition *s, size_t row, int rows, int k, int ks, float *block)
+static void add_block(const addition *s, size_t row, int rows, int k, int ks, void *to)
 {
+    float *block = to;
     const float *a = s->a + row * s->a_row + (size_t)k * s->a_k;
     if (s->a_k == 1)
         for (int i = 0; i < rows; i++)
@@ -49,13 +51,14 @@ static void add_block(const addition *s, size_t row, int rows, int k, int ks, fl
 }
 
 /* Rows row .. row+rows-1, of a block, in `panels` panels of columns from j on. */
-static void add_tiles(const addition *s, int row, int rows, int ks, const float *block,
-                      const float *panel, int panels, int j)
+static void add_tiles(const addition *s, int row, int rows, int ks, const void *from,
+                      const void *panels, int n_panels, int j)
 {
+    const float *block = from, *panel = panels;
     float sum[LARGE_ROWS * B4C_PANEL] __attribute__((aligned(64)));
     const size_t a_row = s->a_k == 1 ? ADD_LD : 1, a_k = s->a_k == 1 ? 1 : ADD_ROWS;
     const int tiles = (rows + LARGE_ROWS - 1) / LARGE_ROWS;
-    for (int p = 0; p < panels; p++, j += B4C_PANEL, panel += ADD_CHUNK * B4C_PANEL) {
+    for (int p = 0; p < n_panels; p++, j += B4C_PANEL, panel += ADD_CHUNK * B4C_PANEL) {
         const int columns = s->n - j < B4C_PANEL ? s->n - j : B4C_PANEL;
         for (int t = 0; t < tiles; t++) {
             const int first = rows * t / tiles, n = rows * (t + 1) / tiles - first;
@@ -70,26 +73,9 @@ static void add_tiles(const addition *s, int row, int rows, int ks, const float 
 static void add(const addition *s, int begin, int end)
 {
     float block[ADD_ROWS * ADD_LD] __attribute__((aligned(64)));
-    float panel[ADD_PANELS * ADD_CHUNK * B4C_PANEL] __attribute__((aligned(64)));
-    const add_groups g = add_groups_of(s);
     assert(s->a_k == 1 || s->a_row == 1);
-
-    for (int k = 0; k < s->k; k += ADD_CHUNK) {
-        const int ks = s->k - k < ADD_CHUNK ? s->k - k : ADD_CHUNK;
-        for (int i = 0; i < g.n; i++) {
-            const int from = g.all * i / g.n, panels = g.all * (i + 1) / g.n - from;
-            for (int p = 0; p < panels; p++) {
-                const int j = (from + p) * B4C_PANEL, left = s->n - j;
-                add_panel(s, k, ks, j, left < B4C_PANEL ? left : B4C_PANEL,
-                          panel + p * ADD_CHUNK * B4C_PANEL);
-            }
-            for (int row = begin; row < end; row += ADD_ROWS) {
-                const int rows = end - row < ADD_ROWS ? end - row : ADD_ROWS;
-                add_block(s, (size_t)row, rows, k, ks, block);
-                add_tiles(s, row, rows, ks, block, panel, panels, from * B4C_PANEL);
-            }
-        }
-    }
+    add_pieces(s, (add_way){ ADD_CHUNK, ADD_ROWS, add_panel, add_block, add_tiles }, begin, end,
+               block);
 }
 
 static void add_nn(int m, int n, int k, const float *a, int lda, const float *b, int ldb, float *c,

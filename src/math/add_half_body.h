@@ -14,8 +14,9 @@
 enum { HALF_LD = 2 * ADD_LD };
 
 /* Rows of a: [rows][HALF_LD], or pairs [ks / 2][ADD_ROWS][2] where the rows stand side by side. */
-static void half_block(const addition *s, size_t row, int rows, int k, int ks, uint16_t *block)
+static void half_block(const addition *s, size_t row, int rows, int k, int ks, void *to)
 {
+    uint16_t *block = to;
     const float *a = s->a + row * s->a_row + (size_t)k * s->a_k;
     if (s->a_k == 1)
         for (int i = 0; i < rows; i++, a += s->a_row, block += HALF_LD)
@@ -29,13 +30,14 @@ static void half_block(const addition *s, size_t row, int rows, int k, int ks, u
         }
 }
 
-static void half_tiles(const addition *s, int row, int rows, int ks, const uint16_t *block,
-                       const uint16_t *panel, int panels, int j)
+static void half_tiles(const addition *s, int row, int rows, int ks, const void *from,
+                       const void *panels, int n_panels, int j)
 {
+    const uint16_t *block = from, *panel = panels;
     float sum[LARGE_ROWS * B4C_PANEL] __attribute__((aligned(64)));
     const size_t a_row = s->a_k == 1 ? HALF_LD : 2, a_k = s->a_k == 1 ? 2 : 2 * ADD_ROWS;
     const int tiles = (rows + LARGE_ROWS - 1) / LARGE_ROWS;
-    for (int p = 0; p < panels; p++, j += B4C_PANEL, panel += HALF_CHUNK * B4C_PANEL) {
+    for (int p = 0; p < n_panels; p++, j += B4C_PANEL, panel += HALF_CHUNK * B4C_PANEL) {
         const int columns = s->n - j < B4C_PANEL ? s->n - j : B4C_PANEL;
         for (int t = 0; t < tiles; t++) {
             const int first = rows * t / tiles, n = rows * (t + 1) / tiles - first;
@@ -50,39 +52,8 @@ static void half_tiles(const addition *s, int row, int rows, int ks, const uint1
 static void add_half(const addition *s, int begin, int end)
 {
     uint16_t block[ADD_ROWS * HALF_LD + 32] __attribute__((aligned(64)));
-    uint16_t panel[ADD_PANELS * HALF_CHUNK * B4C_PANEL] __attribute__((aligned(64)));
-    const add_groups g = add_groups_of(s);
     assert(s->b_column == 1 && (s->a_k == 1 || s->a_row == 1));
-
-    for (int k = 0; k < s->k; k += HALF_CHUNK) {
-        const int ks = s->k - k < HALF_CHUNK ? s->k - k : HALF_CHUNK;
-        for (int i = 0; i < g.n; i++) {
-            const int from = g.all * i / g.n, panels = g.all * (i + 1) / g.n - from;
-            for (int p = 0; p < panels; p++) {
-                const int j = (from + p) * B4C_PANEL, left = s->n - j;
-                half_panel(s, k, ks, j, left < B4C_PANEL ? left : B4C_PANEL,
-                           panel + p * HALF_CHUNK * B4C_PANEL);
-            }
-            for (int row = begin; row < end; row += ADD_ROWS) {
-                const int rows = end - row < ADD_ROWS ? end - row : ADD_ROWS;
-                half_block(s, (size_t)row, rows, k, ks, block);
-                half_tiles(s, row, rows, ks, block, panel, panels, from * B4C_PANEL);
-            }
-        }
-    }
-}
-
-static void half_nn(int m, int n, int k, const float *a, int lda, const float *b, int ldb, float *c,
-                    int ldc, int begin, int end)
-{
-    (void)m;
-    add_half(&(addition){ n, k, a, b, (size_t)lda, 1, (size_t)ldb, 1, c, (size_t)ldc }, begin, end);
-}
-
-static void half_tn(int m, int n, int k, const float *a, int lda, const float *b, int ldb, float *c,
-                    int ldc, int begin, int end)
-{
-    (void)m;
-    add_half(&(addition){ n, k, a, b, 1, (size_t)lda, (size_t)ldb, 1, c, (size_t)ldc }, begin, end);
+    add_pieces(s, (add_way){ HALF_CHUNK, ADD_ROWS, half_panel, half_block, half_tiles }, begin, end,
+               block);
 }
 #endif

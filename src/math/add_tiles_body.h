@@ -20,6 +20,15 @@ enum {
 
 static inline size_t tiles_steps(int ks) { return (size_t)(ks + 31) / 32; }
 
+/* Steps are whole: zeros behind the last k. */
+static void tiles_panel(const addition *s, int k, int ks, int j, int columns, void *panel)
+{
+    const size_t pairs = ((size_t)ks + 1) / 2;
+    half_panel(s, k, ks, j, columns, panel);
+    memset((uint16_t *)panel + 2 * B4C_PANEL * pairs, 0,
+           (tiles_steps(ks) * 16 - pairs) * 2 * B4C_PANEL * sizeof(uint16_t));
+}
+
 /* x[i][j] <-> x[j][i], 16 x 16 words of 32 bits: by words, pairs, fours, eights. */
 static inline void tiles_turn(__m512i x[16])
 {
@@ -70,12 +79,12 @@ static void tiles_turned(const addition *s, const float *a, int rows, int ks, ch
 }
 
 /* Rows row .. row+rows-1 of a, k .. k+ks-1, in tile order; rows beyond are left as they are. */
-static void tiles_block(const addition *s, size_t row, int rows, int k, int ks, char *block)
+static void tiles_block(const addition *s, size_t row, int rows, int k, int ks, void *block)
 {
     const float *a = s->a + row * s->a_row + (size_t)k * s->a_k;
     const size_t steps = tiles_steps(ks);
     for (int i = 0; i < rows && s->a_k == 1; i++, a += s->a_row) {
-        char *to = block + (size_t)(i / 16) * TILES_STRIP + (size_t)(i % 16) * 64;
+        char *to = (char *)block + (size_t)(i / 16) * TILES_STRIP + (size_t)(i % 16) * 64;
         for (size_t l = 0; l < steps; l++, to += 1024) {
             const int left = ks - 32 * (int)l;
             if (left < 32) memset(to, 0, 64);
@@ -85,7 +94,7 @@ static void tiles_block(const addition *s, size_t row, int rows, int k, int ks, 
     for (int i = 0; i < rows && s->a_k != 1; i += 16)
         for (size_t l = 0; l < steps; l++)
             tiles_turned(s, a + i + 32 * l * s->a_k, rows - i, ks - 32 * (int)l,
-                         block + (size_t)(i / 16) * TILES_STRIP + l * 1024);
+                         (char *)block + (size_t)(i / 16) * TILES_STRIP + l * 1024);
 }
 
 /* 32 x 32 sums (`two`: 16 more rows than the first 16), a at a block, b at a panel. */
@@ -117,65 +126,32 @@ B4C_INLINE void tiles_sums(const bool two, const char *a, const char *b, size_t 
     }
 }
 
-static void tiles_rows(const addition *s, int row, int rows, int ks, const char *block,
-                       const uint16_t *panel, int panels, int j)
+static void tiles_rows(const addition *s, int row, int rows, int ks, const void *block,
+                       const void *panels, int n_panels, int j)
 {
+    const char *panel = panels;
     float sum[32 * B4C_PANEL] __attribute__((aligned(64)));
-    for (int p = 0; p < panels; p++, j += B4C_PANEL, panel += HALF_CHUNK * B4C_PANEL) {
+    for (int p = 0; p < n_panels; p++, j += B4C_PANEL, panel += ADD_PANEL) {
         const int columns = s->n - j < B4C_PANEL ? s->n - j : B4C_PANEL;
         for (int i = 0; i < rows; i += 32) {
             const int n = rows - i < 32 ? rows - i : 32;
-            const char *a = block + (size_t)(i / 16) * TILES_STRIP;
+            const char *a = (const char *)block + (size_t)(i / 16) * TILES_STRIP;
             float *c = s->c + (size_t)(row + i) * s->ldc + j;
             add_ahead(c, s->ldc, n);
-            if (n > 16) tiles_sums(true, a, (const char *)panel, tiles_steps(ks), sum);
-            else tiles_sums(false, a, (const char *)panel, tiles_steps(ks), sum);
+            if (n > 16) tiles_sums(true, a, panel, tiles_steps(ks), sum);
+            else tiles_sums(false, a, panel, tiles_steps(ks), sum);
             add_rows(sum, c, s->ldc, n, columns);
         }
     }
 }
 
-static void add_tiles_half(const addition *s, int begin, int end)
+static void add_half(const addition *s, int begin, int end)
 {
     char block[TILES_ROWS / 16 * TILES_STRIP] __attribute__((aligned(64)));
-    uint16_t panel[ADD_PANELS * HALF_CHUNK * B4C_PANEL] __attribute__((aligned(64)));
-    const add_groups g = add_groups_of(s);
     if (begin >= end) return;
     tile_config(16, 16);
-    for (int k = 0; k < s->k; k += HALF_CHUNK) {
-        const int ks = s->k - k < HALF_CHUNK ? s->k - k : HALF_CHUNK, pairs = (ks + 1) / 2;
-        for (int i = 0; i < g.n; i++) {
-            const int from = g.all * i / g.n, panels = g.all * (i + 1) / g.n - from;
-            for (int p = 0; p < panels; p++) {
-                const int j = (from + p) * B4C_PANEL, left = s->n - j;
-                uint16_t *to = panel + p * HALF_CHUNK * B4C_PANEL;
-                half_panel(s, k, ks, j, left < B4C_PANEL ? left : B4C_PANEL, to);
-                memset(to + 2 * B4C_PANEL * pairs, 0,
-                       (tiles_steps(ks) * 16 - (size_t)pairs) * 2 * B4C_PANEL * sizeof *to);
-            }
-            for (int row = begin; row < end; row += TILES_ROWS) {
-                const int rows = end - row < TILES_ROWS ? end - row : TILES_ROWS;
-                tiles_block(s, (size_t)row, rows, k, ks, block);
-                tiles_rows(s, row, rows, ks, block, panel, panels, from * B4C_PANEL);
-            }
-        }
-    }
+    add_pieces(s, (add_way){ HALF_CHUNK, TILES_ROWS, tiles_panel, tiles_block, tiles_rows }, begin,
+               end, block);
     tile_release();
-}
-
-static void half_nn(int m, int n, int k, const float *a, int lda, const float *b, int ldb, float *c,
-                    int ldc, int begin, int end)
-{
-    (void)m;
-    add_tiles_half(&(addition){ n, k, a, b, (size_t)lda, 1, (size_t)ldb, 1, c, (size_t)ldc }, begin,
-                   end);
-}
-
-static void half_tn(int m, int n, int k, const float *a, int lda, const float *b, int ldb, float *c,
-                    int ldc, int begin, int end)
-{
-    (void)m;
-    add_tiles_half(&(addition){ n, k, a, b, 1, (size_t)lda, (size_t)ldb, 1, c, (size_t)ldc }, begin,
-                   end);
 }
 #endif

@@ -1,5 +1,6 @@
 /* half_copies_body.h - copies of factors that round to bf16 and put the two k of a pair side by
- * side, as vdpbf16ps and the tiles want them. Included after vec_avx512.h and add_copies_body.h.
+ * side, as vdpbf16ps and the tiles want them, and the two products as the table has them. Included
+ * after vec_avx512.h and add_copies_body.h by what multiplies the copies: add_half.
  */
 #ifndef B4C_MATH_HALF_COPIES_BODY_H
 #define B4C_MATH_HALF_COPIES_BODY_H
@@ -40,8 +41,9 @@ static inline void half_row(const float *x, int n, size_t next, uint16_t *to)
 }
 
 /* panel [ks / 2][32][2] from b's k .. k+ks-1, columns j .. j+columns-1; zeros beside them. */
-static void half_panel(const addition *s, int k, int ks, int j, int columns, uint16_t *panel)
+static void half_panel(const addition *s, int k, int ks, int j, int columns, void *to)
 {
+    uint16_t *panel = to;
     const float *b = s->b + (size_t)k * s->b_k + (size_t)j * s->b_column;
     if (columns < B4C_PANEL)
         memset(panel, 0, (size_t)(ks + 1) / 2 * 2 * B4C_PANEL * sizeof *panel);
@@ -51,5 +53,24 @@ static void half_panel(const addition *s, int k, int ks, int j, int columns, uin
             b4c_ask_ahead(lo, (ADD_AHEAD + i) * s->b_k * sizeof *lo, (size_t)columns * sizeof *lo);
         half_pairs(lo, l + 1 < ks ? lo + s->b_k : NULL, columns, panel);
     }
+}
+
+/* ---- the products, of whoever includes this -------------------------------------------------- */
+
+/* Rows begin .. end-1 of c. */
+static void add_half(const addition *, int begin, int end);
+
+static void half_nn(int m, int n, int k, const float *a, int lda, const float *b, int ldb, float *c,
+                    int ldc, int begin, int end)
+{
+    (void)m;
+    add_half(&(addition){ n, k, a, b, (size_t)lda, 1, (size_t)ldb, 1, c, (size_t)ldc }, begin, end);
+}
+
+static void half_tn(int m, int n, int k, const float *a, int lda, const float *b, int ldb, float *c,
+                    int ldc, int begin, int end)
+{
+    (void)m;
+    add_half(&(addition){ n, k, a, b, 1, (size_t)lda, (size_t)ldb, 1, c, (size_t)ldc }, begin, end);
 }
 #endif

@@ -14,18 +14,11 @@ import numpy as np
 import torch
 import transformers
 from torch.nn import functional as F
-from pack import HERE, halves, read, write
+from pack import HERE, halves, padded, read, write
 
 torch.set_num_threads(1)
 io = read(os.path.join(HERE, "cosent.safetensors"))
-lengths = io["lengths"].astype(int)
-ids, mask = (np.zeros((len(lengths), max(lengths)), int) for _ in range(2))
-at = 0
-for i, rows in enumerate(lengths):
-    ids[i, :rows] = io["ids"].reshape(-1)[at:at + rows]
-    mask[i, :rows] = 1
-    at += rows
-ids, mask = torch.tensor(ids), torch.tensor(mask)
+ids, mask = torch.tensor(padded(io, "ids")), torch.tensor(padded(io, None))
 
 
 def train(case, named, loss, labels, new):

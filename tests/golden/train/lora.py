@@ -8,7 +8,7 @@ import numpy as np
 import peft
 import torch
 import transformers
-from pack import read, write, HERE
+from pack import HERE, padded, read, write
 
 torch.manual_seed(5)
 torch.set_num_threads(1)
@@ -26,19 +26,9 @@ for name, p in model.named_parameters():
     with torch.no_grad():                      # B too: at 0 it would hide A's gradient
         p.copy_(torch.randn_like(p) * 0.1)
 
-lengths = io["lengths"].astype(int)
-ids, labels, mask, segments = (np.zeros((len(lengths), max(lengths)), int) for _ in range(4))
-labels[:] = -100
-at = 0
-for i, rows in enumerate(lengths):
-    here = slice(at, at + rows)
-    target = io["targets"].reshape(-1)[here].astype(int)
-    ids[i, :rows] = io["ids"].reshape(-1)[here]
-    labels[i, :rows] = np.where(target < 0, -100, target)
-    mask[i, :rows] = 1
-    if "segments" in io:
-        segments[i, :rows] = io["segments"].reshape(-1)[here]
-    at += rows
+ids, mask, labels = padded(io, "ids"), padded(io, None), padded(io, "targets", -100)
+labels[labels < 0] = -100
+segments = padded(io, "segments") if "segments" in io else np.zeros_like(ids)
 
 
 def loss():

@@ -34,6 +34,16 @@ def write(path, tensors):
     open(path, "wb").write(struct.pack("<Q", len(text)) + text + data)
 
 
+def padded(io, name, fill=0):
+    """A file's rows, one sequence behind the other, as [sequences, longest]; None: ones."""
+    lengths = io["lengths"].astype(int)
+    out = np.full((len(lengths), max(lengths)), fill, int)
+    ends = np.cumsum(lengths)
+    for i, n in enumerate(lengths):
+        out[i, :n] = io[name].reshape(-1)[ends[i] - n:ends[i]] if name else 1
+    return out
+
+
 def halves(out, name, x):
     most = float(np.abs(x).max()) or 1.0
     out[name] = (x / most).astype(np.float16)
