@@ -75,6 +75,37 @@ static int check_shape(const b4c_loader *l, const b4c_parameter *p, const b4c_st
                     l->store->file_name[t->file], t->name, found, what, (long long)rows, p->cols);
 }
 
+static int foreign(const b4c_loader *l, const b4c_stored *t, b4c_error *err)
+{
+    return b4c_fail(err, B4C_E_UNSUPPORTED,
+                    "%s: '%.200s': found codes (%s) of a quantisation that bert4c does not read, "
+                    "wanted floats, or what convert writes; take the model as it was before it was "
+                    "quantised, or a GGUF file of it",
+                    l->store->file_name[t->file], t->name, b4c_stored_type_name(t->type));
+}
+
+/* Integers are weights only with the scales that a reader found beside them. Others are codes of
+ * another quantisation (bitsandbytes, compressed-tensors): as numbers they would be nonsense. */
+static int check_type(const b4c_loader *l, const b4c_stored *t, b4c_error *err)
+{
+    const bool integers = t->type >= B4C_STORED_I8 && t->type <= B4C_STORED_BOOL;
+    return integers && !t->n_quant && !t->coded ? foreign(l, t, err) : 0;
+}
+
+/* The codes that stand where weight `wanted` should (GPTQ and AWQ, compressed-tensors), or NULL. */
+static const b4c_stored *codes_of(const b4c_store *store, const char *wanted)
+{
+    static const char *const endings[] = { "qweight", "weight_packed" };
+    const size_t stem = strlen(wanted) > 6 ? strlen(wanted) - 6 : 0; /* before "weight" */
+    char name[NAME];
+    for (size_t i = 0; stem && i < sizeof endings / sizeof *endings; i++) {
+        snprintf(name, sizeof name, "%.*s%s", (int)stem, wanted, endings[i]);
+        const int at = b4c_store_find(store, name);
+        if (at >= 0) return &store->tensor[at];
+    }
+    return NULL;
+}
+
 /* What training may add to a checkpoint. */
 static bool may_be_new(const b4c_loader *l, const b4c_parameter *p)
 {
@@ -95,6 +126,8 @@ static int check_missing(const b4c_loader *l, b4c_error *err)
     char wanted[NAME], near[NAME], more[64] = "";
     b4c_mapping_wanted(&l->map, &l->list.item[first], wanted, sizeof wanted);
     if (n > 1) snprintf(more, sizeof more, " and %d more", n - 1);
+    const b4c_stored *codes = codes_of(l->store, wanted);
+    if (codes) return foreign(l, codes, err);
     return b4c_fail(err, B4C_E_MISSING,
                     "%s: tensor '%s'%s missing; nearest are %s; the checkpoint is incomplete or of "
                     "another architecture "
@@ -145,6 +178,7 @@ static int match(b4c_loader *l, b4c_error *err)
         if (b4c_mapping_turned(&l->map, p) && t->rank == 2 && !t->coded && !seen_before(l, i))
             b4c_stored_turn(t);
         if (p->kind == B4C_KIND_BIAS) flatten(t);
+        B4C_TRY(check_type(l, t, err));
         B4C_TRY(check_shape(l, p, t, &it->at, err));
         if (t->rank == 1) {
             it->rows = 1;

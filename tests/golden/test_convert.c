@@ -502,6 +502,18 @@ static void codes_with_wrong_scales_are_refused(void **state)
         { "\"F32\",\"shape\":[1,2]", "\"F32\",\"shape\":[2]", 3, B4C_E_NUMBER, "a power of two" },
         { "\"F32\",\"shape\":[2]", "\"F32\",\"shape\":[2]", 0.5f, B4C_E_NUMBER, "a power of two" },
     };
+    const char *const asymmetric =
+        "{\"w\":{\"dtype\":\"I8\",\"shape\":[2,2],\"data_offsets\":[0,4]},"
+        "\"w_scale\":{\"dtype\":\"F32\",\"shape\":[2,1],\"data_offsets\":[4,12]},"
+        "\"w_zero_point\":{\"dtype\":\"I8\",\"shape\":[2,1],\"data_offsets\":[12,14]}}";
+    char whole[512] = { 0 };
+    const uint64_t length = strlen(asymmetric);
+    b4c_store none;
+    b4c_error why = { 0 };
+    memcpy(whole, &length, 8);
+    memcpy(whole + 8, asymmetric, length);
+    assert_fails(b4c_store_open(&none, temp_file("zero.safetensors", whole, 8 + length + 14), &why),
+                 &why, B4C_E_UNSUPPORTED, "has zero points");
     for (size_t i = 0; i < COUNT(bad); i++) {
         char header[512];
         const bool columns = *bad[i].columns;

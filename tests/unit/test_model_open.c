@@ -172,6 +172,50 @@ static void a_shape_that_does_not_fit_names_both(void **state)
     free(config);
 }
 
+static const char *packed_query(const char *name, char *room, size_t size)
+{
+    const char *end = strstr(name, "layer.1.attention.self.query.weight");
+    if (!end) return name;
+    snprintf(room, size, "%.*squery.qweight", (int)(strlen(name) - strlen("query.weight")), name);
+    return room;
+}
+
+/* The file, with what its header says of tensor `name` exchanged for as many letters. */
+static void say_of_tensor(const char *to, const char *name, const char *is, const char *becomes)
+{
+    size_t n;
+    uint64_t header;
+    char *bytes = read_file(BERT "/model.safetensors", &n), quoted[256];
+    memcpy(&header, bytes, sizeof header);
+    bytes[8 + header - 1] = '\0'; /* its last brace, for the search */
+    snprintf(quoted, sizeof quoted, "\"%s\"", name);
+    char *at = strstr(bytes + 8, quoted);
+    if (at) at = strstr(at, is);
+    assert_non_null(at);
+    memcpy(at, becomes, strlen(is));
+    bytes[8 + header - 1] = '}';
+    temp_file(to, bytes, n);
+    free(bytes);
+}
+
+/* L*: codes that others wrote, taken for numbers, or told as missing. */
+static void codes_of_another_quantisation_are_refused(void **state)
+{
+    (void)state;
+    const char *const query = "bert.encoder.layer.1.attention.self.query.weight";
+    const b4c_model_options o = weights_only();
+    const char *folder = folder_make("codes", "bert");
+    /* bitsandbytes: integers under the weight's name, scales under others */
+    say_of_tensor("codes/model.safetensors", query, "\"F32\"", "\"I32\"");
+    must_not_open(folder, &o, B4C_E_UNSUPPORTED,
+                  "layer.1.attention.self.query.weight': found codes (i32) of a quantisation");
+    /* GPTQ, AWQ */
+    say_of_tensor("codes/model.safetensors", query, "query.weight\"", "query.qweigh\"");
+    must_not_open(folder, &o, B4C_E_MISSING, "query.weight'");
+    folder_rename("codes/model.safetensors", BERT "/model.safetensors", packed_query);
+    must_not_open(folder, &o, B4C_E_UNSUPPORTED, "query.qweight': found codes");
+}
+
 /* ---- configurations -------------------------------------------------------------------------- */
 
 static void with_config(const char *config, int code, const char *part)
@@ -503,6 +547,7 @@ int main(void)
         cmocka_unit_test(prefixes_are_found_and_reported),
         cmocka_unit_test(two_backbones_in_one_file_are_not_chosen_from),
         cmocka_unit_test(a_shape_that_does_not_fit_names_both),
+        cmocka_unit_test(codes_of_another_quantisation_are_refused),
         cmocka_unit_test(a_wrong_configuration_is_refused_by_name),
         cmocka_unit_test(a_model_too_wide_for_int8_is_told_so),
         cmocka_unit_test(relative_positions_make_a_nezha_of_a_bert),

@@ -96,6 +96,10 @@ static int join(b4c_store *s, int i, int scale, b4c_error *err)
     if (t->shape[0] > INT32_MAX || t->shape[1] > INT32_MAX)
         return b4c_fail_tensor(s, t->file, b4c_span_of(t->name), err, B4C_E_SHAPE,
                                "has more rows or columns than codes may have");
+    if (beside(s, t->name, "_zero_point") >= 0)
+        return b4c_fail_tensor(s, t->file, b4c_span_of(t->name), err, B4C_E_UNSUPPORTED,
+                               "has zero points, wanted codes around 0, as convert writes them; "
+                               "take the model as it was before it was quantised");
     B4C_TRY(take_floats(s, scale, t->shape[0], &scales, err));
     B4C_TRY(check_all(s, scale, scales, t->shape[0], is_scale, "0 or more", err));
     B4C_TRY(take_columns(s, i, t->name, err));
