@@ -74,9 +74,7 @@ static void log_probabilities(b4c_request *r, const b4c_hypothesis *h, const flo
                               float *row)
 {
     const int v = r->facts.vocabulary;
-    const double exact = b4c_log_sum_exp(logits, v);
-    const float z = (float)exact;
-    r->z[h - r->live] = exact;
+    const float z = (float)r->z[h - r->live];
     for (int i = 0; i < v; i++) row[i] = logits[i] - z;
     b4c_request_rules(r, h, row);
     if (!r->o.sample) return;
@@ -335,7 +333,7 @@ int b4c_bert4keras_step(b4c_request *r, float *logits, b4c_move *moves, b4c_erro
     int n = 0;
     for (int i = 0; i < r->n_live; i++) {
         const float *given = logits + (size_t)i * (size_t)v;
-        const double z = r->z[i] = b4c_log_sum_exp(given, v);
+        const double z = r->z[i];
         for (int k = 0; k < v; k++) r->row[k] = (float)log(exp((double)given[k] - z) + 1e-12);
         b4c_request_rules(r, &r->live[i], r->row);
         offer_row(r, i, r->row, NULL, best, &n, width);

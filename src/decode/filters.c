@@ -1,52 +1,40 @@
 /* filters.c - see filters.h.
  *
- * Idea of the selections: no sorting of a whole vocabulary. What may stay is put side by side and
- * divided by a pivot again and again, as quickselect does, with the probability mass of the upper
- * part in place of its count: O(v) on average. Nucleus sampling, which is asked for at every token
- * of every sample, first sorts the mass into buckets, so that only one of them is divided. And
- * exponentials come from the softmax kernel, a block that fits the nearest cache at a time.
+ * Idea of the selections: no sorting of a whole vocabulary, and no walk over it that branches. The
+ * number at which the likeliest end is enclosed by a few passes of the kernels (how much weigh
+ * those above a guess?); the handful in between is divided by a pivot again and again, as
+ * quickselect does, with the mass of the upper part in place of its count.
  */
 #include "decode/filters.h"
 
 #include "math/kernels.h"
 
+#include <float.h>
 #include <math.h>
 #include <stdbool.h>
 #include <string.h>
 
+/* Numbers that are summed in float before their sum goes into a double. */
 enum { BLOCK = 1024 };
 
-static float highest(const float *x, int v)
+static inline int block_at(int v, int at) { return v - at < BLOCK ? v - at : BLOCK; }
+
+/* Sum of e^((x - best) / temperature); the parts into w [v] unless NULL. */
+static double weigh(const float *x, int v, float best, float temperature, float *w)
 {
-    float best = -INFINITY;
-    for (int i = 0; i < v; i++) best = x[i] > best ? x[i] : best;
-    return best;
+    const b4c_kernels *k = b4c_kernels_get();
+    double sum = 0;
+    for (int at = 0; at < v; at += BLOCK)
+        sum += (double)k->weigh(x + at, (size_t)block_at(v, at), best, 1 / temperature,
+                                w ? w + at : NULL);
+    return sum;
 }
 
-/* Softmax of block `at` of x / temperature into w [BLOCK]; returns the log of its sum of exp. */
-static double block_softmax(const float *x, int v, int at, float temperature, float *w, int *n)
-{
-    *n = v - at < BLOCK ? v - at : BLOCK;
-    memcpy(w, x + at, (size_t)*n * sizeof *w);
-    if (temperature < 1 || temperature > 1)
-        for (int i = 0; i < *n; i++) w[i] /= temperature;
-    return (double)b4c_kernels_get()->softmax(w, (size_t)*n);
-}
+static float highest(const float *x, int v) { return b4c_kernels_get()->highest(x, (size_t)v); }
 
-static double log_sum(const float *x, int v, float temperature)
+static int drop_below(float *logits, int v, float least)
 {
-    float w[BLOCK];
-    double most = -INFINITY, sum = 0;
-    for (int at = 0, n; at < v; at += n) {
-        const double l = block_softmax(x, v, at, temperature, w, &n);
-        if (l > most) {
-            sum = sum * exp(most - l) + 1;
-            most = l;
-        } else if (l > -INFINITY) {
-            sum += exp(l - most);
-        }
-    }
-    return most + log(sum);
+    return b4c_kernels_get()->drop_below(logits, (size_t)v, least);
 }
 
 /* Middle of three, as pivot. */
@@ -108,77 +96,67 @@ static float threshold(float *key, float *weight, int n, double wanted)
     return key[0];
 }
 
-/* Which logits stay is as good as random: as bits, no branch is taken wrongly. */
-static inline int drop_one(float *logit, float least)
+typedef struct tally { double mass; int n; } tally;
+
+/* Of the x at or above `least`, > -INFINITY. weight NULL: each weighs 1. */
+static tally at_least(const float *x, const float *weight, int v, float least)
 {
-    uint32_t bits, nothing;
-    const float none = -INFINITY;
-    memcpy(&bits, logit, sizeof bits);
-    memcpy(&nothing, &none, sizeof nothing);
-    const uint32_t goes = 0u - (uint32_t)(*logit < least);
-    bits = (bits & ~goes) | (nothing & goes);
-    memcpy(logit, &bits, sizeof bits);
-    return bits != nothing;
+    const b4c_kernels *k = b4c_kernels_get();
+    tally sum = { 0 };
+    for (int at = 0; at < v; at += BLOCK) {
+        const b4c_tally t = k->at_least(x + at, weight ? weight + at : NULL,
+                                        (size_t)block_at(v, at), least);
+        sum.mass += (double)t.mass;
+        sum.n += t.n;
+    }
+    return sum;
 }
 
-static int drop_below(float *logits, int v, float least)
+/* The highest x such that those at or above it weigh at least `wanted` > 0; -INFINITY when all
+ * together do not. best: the highest of all, finite. room: 2 v floats, of which weight, or NULL for
+ * 1 each, may be the first half. */
+static float reach(const float *x, const float *weight, int v, float best, double wanted,
+                   float *room)
 {
-    enum { STEP = 16 };      /* a constant number, which compilers turn into vectors */
-    int kept = 0, i = 0;
-    for (; i + STEP <= v; i += STEP)
-        for (int k = 0; k < STEP; k++) kept += drop_one(logits + i + k, least);
-    for (; i < v; i++) kept += drop_one(logits + i, least);
-    return kept;
+    enum { FEW = 64 };       /* so many are looked at one by one */
+    float lower = -FLT_MAX, upper = INFINITY;    /* the answer is in lower <= x < upper */
+    tally above = { 0 }, below = at_least(x, weight, v, lower);
+    if (below.mass < wanted) return -INFINITY;
+    /* From the best one down by steps that double, then by halves. */
+    for (float far = 0.5f; below.n - above.n > FEW; far *= 2) {
+        const bool falling = lower <= -FLT_MAX && best - far > lower;
+        const float high = upper < best ? upper : best;
+        const float guess = falling ? best - far : lower / 2 + high / 2;
+        if (!(guess > lower && guess < upper)) break;    /* no number in between */
+        const tally t = at_least(x, weight, v, guess);
+        if (t.mass >= wanted) {
+            lower = guess;
+            below = t;
+        } else {
+            upper = guess;
+            above = t;
+        }
+    }
+    float *key = room + v;
+    const int n = b4c_kernels_get()->between(x, weight, (size_t)v, lower, upper, key, room);
+    return threshold(key, room, n, wanted - above.mass);
 }
 
 int b4c_keep_top_k(float *logits, int v, int k, b4c_filter_scratch *s)
 {
-    float *key = s->value, *one = key + v;
-    int n = 0;
-    for (int i = 0; i < v; i++)
-        if (logits[i] > -INFINITY) key[n] = logits[i], one[n++] = 1;
-    return n <= k ? n : drop_below(logits, v, threshold(key, one, n, k));
-}
-
-/* Buckets of equal width in the distance to the best logit; what is farther than all of them shares
- * the last one. */
-enum { BUCKETS = 2048, BUCKETS_A_UNIT = 64 };
-
-static inline int bucket_of(float best, float x)
-{
-    const float far = (best - x) * BUCKETS_A_UNIT, most = BUCKETS - 1;
-    return (int)(far < most ? far : most);
+    const float best = highest(logits, v);
+    if (!(best > -INFINITY)) return 0;
+    return drop_below(logits, v, reach(logits, NULL, v, best, k, s->value));
 }
 
 int b4c_keep_top_p(float *logits, int v, float p, b4c_filter_scratch *s)
 {
     const float best = highest(logits, v);
-    const double z = log_sum(logits, v, 1);
-    float *weight = s->value, *key = weight + v;
-    double mass[BUCKETS] = { 0 }, sum = 0, have = 0;
     if (!(best > -INFINITY)) return 0;
-    for (int at = 0, n; at < v; at += n) {
-        float w[BLOCK];
-        const double l = block_softmax(logits, v, at, 1, w, &n);
-        const float share = l > -INFINITY ? (float)exp(l - z) : 0;
-        for (int i = 0; i < n; i++) {
-            weight[at + i] = w[i] * share;
-            mass[bucket_of(best, logits[at + i])] += (double)weight[at + i];
-        }
-    }
-    for (int b = 0; b < BUCKETS; b++) sum += mass[b];
+    const double sum = weigh(logits, v, best, 1, s->value);
     /* p is a float and so are the parts: what reaches p but for their rounding has reached it */
     const double wanted = p < 1 ? (double)p * sum * (1 - 1e-6) : INFINITY;
-    int bucket = 0;
-    while (bucket < BUCKETS && have + mass[bucket] < wanted) have += mass[bucket++];
-    if (bucket == BUCKETS) return drop_below(logits, v, -INFINITY);
-    int n = 0;
-    for (int i = 0; i < v; i++) {
-        if (bucket_of(best, logits[i]) != bucket || !(logits[i] > -INFINITY)) continue;
-        key[n] = logits[i];
-        weight[n++] = weight[i]; /* n is at most i */
-    }
-    return drop_below(logits, v, threshold(key, weight, n, wanted - have));
+    return drop_below(logits, v, reach(logits, s->value, v, best, wanted, s->value));
 }
 
 int b4c_keep_min_p(float *logits, int v, float p)
@@ -266,7 +244,11 @@ void b4c_ban_phrase(float *logits, int v, const int32_t *history, int n_history,
 
 /* ---- numbers --------------------------------------------------------------------------------- */
 
-double b4c_log_sum_exp(const float *logits, int v) { return log_sum(logits, v, 1); }
+double b4c_log_sum_exp(const float *logits, int v)
+{
+    const float best = highest(logits, v), shift = best == -INFINITY ? 0 : best;
+    return (double)shift + log(weigh(logits, v, shift, 1, NULL));
+}
 
 int b4c_best_token(const float *logits, int v)
 {
@@ -278,25 +260,31 @@ int b4c_best_token(const float *logits, int v)
 
 int b4c_draw_token(const float *logits, int v, float temperature, float u)
 {
-    const double z = log_sum(logits, v, temperature);
-    double reached = 0;
-    int last = -1;           /* block with a token that may come */
-    for (int at = 0, n; at < v && z > -INFINITY; at += n) {
-        float w[BLOCK];
-        const double l = block_softmax(logits, v, at, temperature, w, &n);
-        if (!(l > -INFINITY)) continue;
-        const double share = exp(l - z);
-        double inside = 0;
-        last = at;
-        for (int i = 0; i < n && reached + share > (double)u; i++) {
-            if (!(logits[at + i] > -INFINITY)) continue;
-            inside += (double)w[i] * share;
-            if (reached + inside > (double)u) return at + i;
-        }
-        reached += share;
+    enum { PARTS = 64 };     /* the sum of each is kept, so that only one is looked at again */
+    const float best = highest(logits, v);
+    if (!(best > -INFINITY)) return -1;
+    const int size = (v + PARTS - 1) / PARTS;
+    double part[PARTS], sum = 0, reached = 0;
+    for (int p = 0; p < PARTS; p++) {
+        const int at = p * size < v ? p * size : v, n = v - at < size ? v - at : size;
+        sum += part[p] = weigh(logits + at, n, best, temperature, NULL);
     }
-    if (last < 0) return -1;
-    int i = v - last < BLOCK ? v - 1 : last + BLOCK - 1; /* u so near 1 that rounding passed it */
-    while (!(logits[i] > -INFINITY)) i--;
-    return i;
+    const double wanted = (double)u * sum;
+    int p = 0, last = -1;    /* last: a token that may come */
+    while (p < PARTS - 1 && reached + part[p] <= wanted) reached += part[p++];
+    /* Where the parts of a part, or all parts, sum up to a little less than they did, the next
+     * token that may come is as good. */
+    for (int at = p * size, n; at < v; at += n) {
+        float w[BLOCK];
+        n = block_at(v, at);
+        weigh(logits + at, n, best, temperature, w);
+        for (int i = 0; i < n; i++) {
+            if (!(logits[at + i] > -INFINITY)) continue;
+            last = at + i;
+            reached += (double)w[i];
+            if (reached > wanted) return last;
+        }
+    }
+    while (last < 0) last = logits[--v] > -INFINITY ? v : -1;
+    return last;
 }

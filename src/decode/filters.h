@@ -46,7 +46,7 @@ void b4c_ban_phrase(float *logits, int v, const int32_t *history, int n_history,
 
 /* ---- numbers --------------------------------------------------------------------------------- */
 
-/* Log of the sum of exp; -INFINITY when all are. */
+/* Log of the sum of exp; -INFINITY when all are, NaN when one is NaN or INFINITY. */
 double b4c_log_sum_exp(const float *logits, int v);
 /* The highest, the first of equals; -1 when all are -INFINITY. */
 int b4c_best_token(const float *logits, int v);

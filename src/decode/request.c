@@ -9,6 +9,7 @@
 #include "decode/cycle.h"
 #include "text/spell.h"
 
+#include <float.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -469,18 +470,35 @@ b4c_finish b4c_request_why(b4c_request *r, b4c_hypothesis *h)
 
 /* ---- steps ----------------------------------------------------------------------------------- */
 
-static int check_numbers(const b4c_request *r, const float *logits, b4c_error *err)
+typedef struct summing { b4c_request *r; const float *logits; } summing;
+
+static void sum_some(void *arg, int lane, int lanes)
 {
-    for (long i = 0, n = (long)r->n_live * r->facts.vocabulary; i < n; i++)
-        if (isnan(logits[i]))
-            return b4c_fail(err, B4C_E_NUMBER, "generation: step %d: the logit of token %ld is NaN",
-                            r->steps, i % r->facts.vocabulary);
+    const summing *s = arg;
+    const int v = s->r->facts.vocabulary;
+    for (int i = lane; i < s->r->n_live; i += lanes)
+        s->r->z[i] = b4c_log_sum_exp(s->logits + (size_t)i * (size_t)v, v);
+}
+
+/* Sums of all live rows. They are numbers if the logits are. */
+static int sum_rows(b4c_request *r, const float *logits, b4c_error *err)
+{
+    const int v = r->facts.vocabulary;
+    b4c_pool_run(r->n_live > 1 ? r->pool : NULL, sum_some, &(summing){ r, logits });
+    for (int i = 0; i < r->n_live; i++) {
+        const float *row = logits + (size_t)i * (size_t)v;
+        int token = 0;
+        if (!isnan(r->z[i])) continue;
+        while (token < v - 1 && row[token] <= FLT_MAX) token++;
+        return b4c_fail(err, B4C_E_NUMBER, "generation: step %d: the logit of token %d is %s",
+                        r->steps, token, isnan(row[token]) ? "NaN" : "infinite");
+    }
     return 0;
 }
 
 int b4c_request_step(b4c_request *r, float *logits, b4c_move *moves, b4c_error *err)
 {
-    B4C_TRY(check_numbers(r, logits, err));
+    B4C_TRY(sum_rows(r, logits, err));
     int live;
     if (r->o.bert4keras_beam)
         live = b4c_bert4keras_step(r, logits, moves, err);

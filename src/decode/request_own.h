@@ -34,7 +34,7 @@ struct b4c_request {
     int steps;
     bool failed;          /* sticky: no memory */
     b4c_pool *pool;       /* not its own, or NULL */
-    double *z;            /* [most] of the live rows: log of the sum of exp, where a step made it */
+    double *z;            /* [most] of the live rows of a step: log of the sum of exp */
     double raise;         /* what rules may give a token beyond a log-probability of 0; >= 0 */
     float *row;           /* [vocabulary] a row's copy */
     float *scratch_value; /* [2 * vocabulary] */

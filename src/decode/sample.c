@@ -22,12 +22,10 @@ static int choose(b4c_request *r, const b4c_hypothesis *h, float *row, int lane)
 
 /* ---- side by side ---------------------------------------------------------------------------- */
 
-typedef struct chosen { int token; double z; } chosen;
-
 typedef struct choosing {
     b4c_request *r;
     const float *logits;
-    chosen *to;              /* [n] */
+    int *token;              /* [n] */
     int n;
 } choosing;
 
@@ -65,8 +63,7 @@ static void choose_some(void *arg, int lane, int lanes)
         const b4c_hypothesis *h = &r.live[parent];
         const float *given = c->logits + (size_t)parent * (size_t)v;
         memcpy(r.row, given, (size_t)v * sizeof *r.row);
-        c->to[i] = (chosen){ .z = b4c_log_sum_exp(given, v) };
-        c->to[i].token = choose(&r, h, r.row, r.steps ? h->lane : i);
+        c->token[i] = choose(&r, h, r.row, r.steps ? h->lane : i);
     }
 }
 
@@ -89,17 +86,17 @@ int b4c_sample_step(b4c_request *r, float *logits, b4c_move *moves, b4c_error *e
 {
     const int v = r->facts.vocabulary, n = r->steps ? r->n_live : r->o.n;
     int kept = 0;
-    choosing c = { r, logits, malloc((size_t)n * sizeof *c.to), n };
-    if (!c.to) return r->failed = true, B4C_E_MEMORY;
+    choosing c = { r, logits, malloc((size_t)n * sizeof *c.token), n };
+    if (!c.token) return r->failed = true, B4C_E_MEMORY;
     b4c_pool_run(pool_of(r, n), choose_some, &c);
     for (int i = 0; i < n && !r->failed; i++) {
         const int parent = r->steps ? i : 0;
         const b4c_hypothesis *h = &r->live[parent];
         const float *given = logits + (size_t)parent * (size_t)v;
-        const double z = c.to[i].z;
-        const int token = c.to[i].token;
+        const double z = r->z[parent];
+        const int token = c.token[i];
         if (token < 0) {
-            free(c.to);
+            free(c.token);
             return b4c_fail(err, B4C_E_ARG,
                             "generation: step %d: every token is banned; loosen the rules",
                             r->steps);
@@ -117,7 +114,7 @@ int b4c_sample_step(b4c_request *r, float *logits, b4c_move *moves, b4c_error *e
         else
             moves[kept++] = (b4c_move){ parent, token };
     }
-    free(c.to);
+    free(c.token);
     r->n_next = kept;
     b4c_request_turn(r);
     return kept;

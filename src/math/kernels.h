@@ -147,6 +147,9 @@ typedef struct b4c_adam {
     b4c_real beta1, beta2, rate, root, eps, keep, scale;
 } b4c_adam;
 
+/* What some of a row weigh together, and how many they are. */
+typedef struct b4c_tally { b4c_real mass; int n; } b4c_tally;
+
 typedef struct b4c_kernels {
     const char *name;
     b4c_form (*form)(b4c_dtype weight);                 /* what gemm wants as its input */
@@ -209,6 +212,21 @@ typedef struct b4c_kernels {
     /* row: softmax in place over n elements; -INFINITY weighs exactly 0; all -INFINITY gives all
      * 0. Returns log of the sum of exp. */
     b4c_real (*softmax)(b4c_real *x, size_t n);
+
+    /* Passes over a row x [n] from which a token is chosen; no NaN. */
+    /* -INFINITY of none */
+    b4c_real (*highest)(const b4c_real *x, size_t n);
+    /* w = e^(scale (x - shift)) and their sum; every x <= shift, finite; w may be NULL, or x */
+    b4c_real (*weigh)(const b4c_real *x, size_t n, b4c_real shift, b4c_real scale, b4c_real *w);
+    /* Of those with x >= least. w NULL: each weighs 1 */
+    b4c_tally (*at_least)(const b4c_real *x, const b4c_real *w, size_t n, b4c_real least);
+    /* Those below become -INFINITY. Returns how many others there are. */
+    int (*drop_below)(b4c_real *x, size_t n, b4c_real least);
+    /* Those with from <= x < upto, and what they weigh, side by side, in order; weight may be w.
+     * Returns how many. */
+    int (*between)(const b4c_real *x, const b4c_real *w, size_t n, b4c_real from, b4c_real upto,
+                   b4c_real *key, b4c_real *weight);
+
     /* Rotary positions: y row = x row turned, for each of `heads` of size d. angle tables
      * [max_pos, d/2]; interleaved pairs (2i, 2i+1), or halves (i, i + d/2). back: turn the other
      * way. Units: rows. */

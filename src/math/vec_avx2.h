@@ -48,6 +48,8 @@ static inline vec v_rcp(vec x) { return _mm256_div_ps(_mm256_set1_ps(1), x); }
 
 static inline vmask v_less(vec a, vec b) { return _mm256_cmp_ps(a, b, _CMP_LT_OQ); }
 static inline vmask v_not_less(vec a, vec b) { return _mm256_cmp_ps(a, b, _CMP_NLT_UQ); }
+static inline bool v_any(vmask m) { return _mm256_movemask_ps(m) != 0; }
+static inline vmask v_both(vmask a, vmask b) { return _mm256_and_ps(a, b); }
 static inline vec v_select(vmask m, vec a, vec b) { return _mm256_blendv_ps(b, a, m); }
 static inline vec v_keep(vmask m, vec x) { return _mm256_and_ps(m, x); }
 static inline vmask v_between(int lo, int hi) { return _mm256_andnot_ps(v_first(lo), v_first(hi)); }

@@ -51,6 +51,8 @@ static inline vec v_rcp(vec x) { return vdivq_f32(vdupq_n_f32(1), x); }
 
 static inline vmask v_less(vec a, vec b) { return vcltq_f32(a, b); }
 static inline vmask v_not_less(vec a, vec b) { return vmvnq_u32(vcltq_f32(a, b)); }
+static inline bool v_any(vmask m) { return vmaxvq_u32(m) != 0; }
+static inline vmask v_both(vmask a, vmask b) { return vandq_u32(a, b); }
 static inline vec v_select(vmask m, vec a, vec b) { return vbslq_f32(m, a, b); }
 static inline vec v_keep(vmask m, vec x)
 {

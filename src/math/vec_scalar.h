@@ -13,6 +13,7 @@
  *   v_fma(a, b, c)  a b + c, rounded once where the hardware can
  *   v_round         nearest integer, ties to even
  *   v_look16(t, z)  t[last four bits of z], z as a bit pattern
+ *   v_any           whether the mask holds anywhere; v_both(a, b): where both hold
  *   v_keep          x where the mask holds, else 0
  *   v_exp2(x, n)    x * 2^n for whole n in -127 .. 128; NaN stays NaN; other n, and results below
  *                   the least normal number: anything
@@ -65,6 +66,8 @@ static inline vec v_round(vec x) { return rintf(x); }
 
 static inline vmask v_less(vec a, vec b) { return a < b; }
 static inline vmask v_not_less(vec a, vec b) { return !(a < b); }            /* holds for NaN */
+static inline bool v_any(vmask m) { return m; }
+static inline vmask v_both(vmask a, vmask b) { return a && b; }
 static inline vec v_select(vmask m, vec a, vec b) { return m ? a : b; }
 static inline vec v_keep(vmask m, vec x) { return m ? x : 0; }
 static inline vmask v_first(int n) { return n > 0; }                         /* the first n lanes */

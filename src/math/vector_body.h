@@ -3,6 +3,7 @@
 #include "math/act_body.h"
 #include "math/row_body.h"
 #include "math/elementwise_body.h"
+#include "math/select_body.h"
 #include "math/norm_body.h"
 #include "math/attention_body.h"
 
@@ -22,5 +23,10 @@ static void vector_fill(b4c_kernels *t)
     t->adam = vector_adam;
     t->dot = vector_dot;
     t->softmax = vector_softmax;
+    t->highest = vector_highest;
+    t->weigh = vector_weigh;
+    t->at_least = vector_at_least;
+    t->drop_below = vector_drop_below;
+    t->between = vector_between;
     t->rotate = vector_rotate;
 }

@@ -277,6 +277,55 @@ static void softmax_is_a_distribution(void **state)
     EACH_TABLE(t) assert_true(t->softmax(NULL, 0) == -INFINITY);
 }
 
+static void selections_read_their_elements_only(void **state)
+{
+    (void)state;
+    enum { MOST = 150 };
+    EACH_TABLE(t)
+        for (int n = 0; n <= MOST; n += n < 70 ? 1 : 37) {
+            float *x = random_floats(MOST + 1, (uint32_t)n + 1, 9), y[MOST + 1];
+            float w[MOST + 1], key[MOST + 1], weight[MOST + 1];
+            for (int i = 0; i < n; i += 7) x[i] = -INFINITY;
+            for (int i = 3; i < n; i += 5) x[i] = 0.25f;     /* the bound itself, often */
+            float best = -INFINITY;
+            double sum = 0, part = 0, mass = 0;
+            int above = 0, between = 0;
+            for (int i = 0; i < n; i++) best = x[i] > best ? x[i] : best;
+            assert_true(t->highest(x, (size_t)n) == best);
+            const float shift = n > 1 ? best : 0;
+            for (int i = 0; i < n; i++) sum += exp(0.5 * (x[i] - shift));
+            w[n] = y[n] = 3;
+            assert_true(fabs(t->weigh(x, (size_t)n, shift, 0.5f, w) - sum) <= 2e-6 * sum);
+            assert_true(fabs(t->weigh(x, (size_t)n, shift, 0.5f, NULL) - sum) <= 2e-6 * sum);
+            for (int i = 0; i < n; i++) {
+                part = exp(0.5 * (x[i] - shift));
+                assert_true(fabs(w[i] - part) <= 2e-6 * part);
+                mass += x[i] >= 0.25f ? (double)w[i] : 0;
+                above += x[i] >= 0.25f;
+            }
+            const b4c_tally some = t->at_least(x, w, (size_t)n, 0.25f);
+            assert_true(fabs(some.mass - mass) <= 2e-6 * mass && some.n == above);
+            const b4c_tally each = t->at_least(x, NULL, (size_t)n, 0.25f);
+            assert_true(each.mass == (float)above && each.n == above);
+            memcpy(y, x, (size_t)n * sizeof *y);
+            assert_int_equal(t->drop_below(y, (size_t)n, 0.25f), above);
+            for (int i = 0; i < n; i++) assert_true(y[i] == (x[i] >= 0.25f ? x[i] : -INFINITY));
+            assert_true(w[n] == 3 && y[n] == 3);
+            const int found = t->between(x, w, (size_t)n, 0.25f, 5, key, weight);
+            for (int i = 0; i < n; i++) {
+                if (!(x[i] >= 0.25f && x[i] < 5)) continue;
+                assert_true(between < found && key[between] == x[i] && weight[between] == w[i]);
+                between++;
+            }
+            assert_int_equal(found, between);
+            assert_int_equal(t->between(x, w, (size_t)n, 0.25f, 5, key, w), found); /* in place */
+            for (int i = 0; i < found; i++) assert_true(w[i] == weight[i]);
+            assert_int_equal(t->between(x, NULL, (size_t)n, 0.25f, 5, key, weight), found);
+            for (int i = 0; i < found; i++) assert_true(weight[i] == 1);
+            free(x);
+        }
+}
+
 /* ---- norm ------------------------------------------------------------------------------------ */
 
 static const int widths[] = { 1,  2,  3,  5,  7,  8,  12, 15,  16,  17,  24,  31,  32,
@@ -541,6 +590,7 @@ int main(void)
         cmocka_unit_test(elementwise_kernels_touch_their_elements_only),
         cmocka_unit_test(adam_steps_its_elements_only),
         cmocka_unit_test(softmax_is_a_distribution),
+        cmocka_unit_test(selections_read_their_elements_only),
         cmocka_unit_test(norm_gives_rows_and_the_operand_of_these_rows),
         cmocka_unit_test(norm_of_nearly_equal_numbers_is_exact),
         cmocka_unit_test(integers_are_the_same_on_every_instruction_set),

@@ -6,7 +6,7 @@
 
 #include "decode/filters.h"
 
-enum { V = 300 };
+enum { V = 2500 };         /* more than is looked at one by one, or summed at once */
 static float room[2 * V];
 static b4c_filter_scratch scratch = { room, 2 * V };
 static uint64_t random_state = 1;
@@ -17,13 +17,22 @@ static uint32_t word(void)
     return (uint32_t)(random_state >> 33);
 }
 
-/* Logits with ties and tokens that are already out. */
+/* Logits with ties and tokens that are already out; some rows are flat, some steep, and some hold
+ * numbers that penalties have pushed far down. */
 static void fill(float *x, int v)
 {
-    for (int i = 0; i < v; i++)
+    static const float scales[] = { 1, 1, 1e-3f, 30, 1e30f };
+    const float scale = scales[word() % COUNT(scales)];
+    const bool far = word() % 3 == 0;
+    for (int i = 0; i < v; i++) {
         x[i] = word() % 9 ? (float)(word() % 4000) / 300 - 7 : word() % 2 ? 1.5f : -INFINITY;
-    x[word() % (uint32_t)v] = 2;
+        x[i] *= scale;
+        if (far && word() % 2) x[i] = -1e30f * (float)(word() % 4);
+    }
+    x[word() % (uint32_t)v] = 2 * scale;
 }
+
+static int some_length(void) { return 1 + (int)(word() % (word() % 2 ? 100 : V)); }
 
 static int falling(const void *a, const void *b)
 {
@@ -49,7 +58,7 @@ static void top_p_keeps_the_token_that_crosses_and_no_more(void **state)
     }
     for (int round = 0; round < 2000; round++) {
         float x[V], sorted[V];
-        const int v = 1 + (int)(word() % V);
+        const int v = some_length();
         fill(x, v);
         memcpy(sorted, x, sizeof x);
         qsort(sorted, (size_t)v, sizeof *sorted, falling);
@@ -80,7 +89,7 @@ static void top_k_keeps_k_and_their_equals(void **state)
     (void)state;
     for (int round = 0; round < 2000; round++) {
         float x[V], sorted[V];
-        const int v = 1 + (int)(word() % V), k = 1 + (int)(word() % 40);
+        const int v = some_length(), k = 1 + (int)(word() % 40);
         fill(x, v);
         memcpy(sorted, x, sizeof x);
         qsort(sorted, (size_t)v, sizeof *sorted, falling);

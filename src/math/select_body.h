@@ -1,0 +1,84 @@
+/* select_body.h - passes over one row of numbers from which some are to be chosen. Included after a
+ * vec_<isa>.h, act_body.h, row_body.h and elementwise_body.h.
+ *
+ * The one idea: a choice among a vocabulary is a few of these passes, each of which reads the row
+ * once and branches on nothing that is as good as random.
+ */
+#ifndef B4C_MATH_SELECT_BODY_H
+#define B4C_MATH_SELECT_BODY_H
+#include "math/kernels.h"
+
+#define GET(p) elementwise_load((p) + j, n)
+#define PUT(p, x) elementwise_store((p) + j, x, n)
+
+static b4c_real vector_highest(const b4c_real *x, size_t count)
+{
+    const vec lowest = v_set(-INFINITY);
+    vec top = lowest;
+    EACH_VEC(count, top = v_max(top, elementwise_first(GET(x), lowest, n)));
+    return v_top(top);
+}
+
+static b4c_real vector_weigh(const b4c_real *x, size_t count, b4c_real shift, b4c_real scale,
+                             b4c_real *w)
+{
+    const vec top = v_set(shift), times = v_set(scale), zero = v_set(0);
+    vec sum = zero, e;
+#define WEIGH (e = v_exp_falling(v_mul(v_sub(GET(x), top), times)))
+    if (w) EACH_VEC(count, WEIGH; PUT(w, e); sum = v_add(sum, elementwise_first(e, zero, n)));
+    else EACH_VEC(count, WEIGH; sum = v_add(sum, elementwise_first(e, zero, n)));
+#undef WEIGH
+    return v_sum(sum);
+}
+
+static b4c_tally vector_at_least(const b4c_real *x, const b4c_real *w, size_t count, b4c_real least)
+{
+    const vec bound = v_set(least), zero = v_set(0), one = v_set(1), none = v_set(-INFINITY);
+    vec mass = zero, counted = zero;
+#define HERE v_not_less(elementwise_first(GET(x), none, n), bound)
+    if (w)
+        EACH_VEC(count, const vmask m = HERE; mass = v_add(mass, v_keep(m, GET(w)));
+                 counted = v_add(counted, v_keep(m, one)));
+    else
+        EACH_VEC(count, counted = v_add(counted, v_keep(HERE, one)));
+#undef HERE
+    return (b4c_tally){ w ? v_sum(mass) : v_sum(counted), (int)v_sum(counted) };
+}
+
+static int vector_drop_below(b4c_real *x, size_t count, b4c_real least)
+{
+    const vec bound = v_set(least), none = v_set(-INFINITY), one = v_set(1);
+    vec left = v_set(0), y;
+    EACH_VEC(count, y = GET(x); y = v_select(v_less(y, bound), none, y); PUT(x, y);
+             left = v_add(left, v_keep(v_less(none, elementwise_first(y, none, n)), one)));
+    return (int)v_sum(left);
+}
+
+/* The lanes of one vector that lie between, behind the `to` that were found before. */
+static int select_lanes(const b4c_real *x, const b4c_real *w, int n, b4c_real from, b4c_real upto,
+                        b4c_real *key, b4c_real *weight, int to)
+{
+    for (int i = 0; i < n; i++) {
+        if (!(x[i] >= from && x[i] < upto)) continue;
+        key[to] = x[i];
+        weight[to++] = w ? w[i] : 1;
+    }
+    return to;
+}
+
+static int vector_between(const b4c_real *x, const b4c_real *w, size_t count, b4c_real from,
+                          b4c_real upto, b4c_real *key, b4c_real *weight)
+{
+    const vec low = v_set(from), high = v_set(upto);
+    int to = 0;
+    for (size_t j = 0; j < count; j += VEC_LANES) {
+        const int n = count - j < VEC_LANES ? (int)(count - j) : VEC_LANES;
+        const vec y = GET(x);
+        if (v_any(v_both(v_less(y, high), v_not_less(y, low))))
+            to = select_lanes(x + j, w ? w + j : NULL, n, from, upto, key, weight, to);
+    }
+    return to;
+}
+#undef GET
+#undef PUT
+#endif
