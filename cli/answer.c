@@ -6,7 +6,9 @@
 #include "answer.h"
 #include "job.h"
 #include "signals.h"
+#include "utf8.h"
 #include "writing.h"
+#include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -127,11 +129,31 @@ static void drop_chats(answerer *a)
     for (; a->chats > 0; a->chats--) free((char *)(uintptr_t)a->prompts.text[a->chats - 1]);
 }
 
+/* An array of messages; one that does not begin with what the model is told gets --system. */
+static char *chat_of_array(const answerer *a, const char *text, size_t size, b4c_error *err)
+{
+    json_t *list = a->settings->system ? json_loadb(text, size, 0, NULL) : NULL;
+    const char *first = json_string_value(json_object_get(json_array_get(list, 0), "role"));
+    char *told = NULL, *chat = NULL;
+    if (first && strcmp(first, "system") != 0) {
+        json_array_insert_new(list, 0, json_pack("{s:s,s:s}", "role", "system", "content",
+                                                 a->settings->system));
+        told = json_dumps(list, JSON_COMPACT);
+        if (!told) cli_fail(err, B4C_E_MEMORY, "no memory for a line's messages");
+        else chat = b4c_chat_json(a->tokenizer, told, SIZE_MAX, true, err);
+    } else {
+        chat = b4c_chat_json(a->tokenizer, text, size, true, err);
+    }
+    json_decref(list);
+    free(told);
+    return chat;
+}
+
 /* A message, after what the model is told first. */
 static char *chat_of(const answerer *a, const cli_record *r, const char *text, size_t size,
                      b4c_error *err)
 {
-    if (r->json) return b4c_chat_json(a->tokenizer, text, size, true, err);
+    if (r->json) return chat_of_array(a, text, size, err);
     const b4c_message list[] = { { "system", a->settings->system, SIZE_MAX },
                                  { "user", text, size } };
     const int skip = a->settings->system ? 0 : 1;
@@ -210,6 +232,9 @@ static int prepare(void *self, b4c_error *err)
     usual.no_special = s->chat;
     a->tokenizer = b4c_model_tokenizer(a->model.model);
     if (cli_writing_read(&a->writing, &a->model, s, &usual, err) < 0) return err->code;
+    if (s->system && cli_utf8_bad(s->system, strlen(s->system)) < strlen(s->system))
+        return cli_fail(err, B4C_E_ARG,
+                        "not the text it should be: --system: found bytes that are not UTF-8");
     return choose_stream(a, err);
 }
 

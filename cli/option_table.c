@@ -60,7 +60,8 @@ const cli_option cli_options[] = {
       "every text is a message, put to the model by the chat template of its files; jsonl: also "
       "arrays of {\"role\", \"content\"} (--key messages)" },
     { "system", 0, CLI_IS_TEXT, CLI_OWN, CLI_COMPLETE, true, "STR", AT(system), 0, 0,
-      "with --chat: what the model is told before each message" },
+      "with --chat: what the model is told before each message; an array that begins with a system "
+      "message keeps that" },
     { "stream", 0, CLI_IS_FLAG, CLI_OWN, CLI_COMPLETE, false, NULL, AT(stream), 0, 0,
       "write text as it comes, as on a terminal" },
 

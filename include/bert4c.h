@@ -126,9 +126,11 @@ typedef struct b4c_tokenize_options {
     /* recognise them in the BERT4KERAS dialect too, which by itself does not */
     bool find_special;
     bool repair;             /* take bytes that are not UTF-8 as U+FFFD instead of failing */
+    /* U+FDD0 is no character of the text: no token stretches over it. b4c_chat_text writes it */
+    bool parted;
 } b4c_tokenize_options;
 #define B4C_TOKENIZE_DEFAULT \
-    ((b4c_tokenize_options){ 0, B4C_TRUNCATE_RIGHT, false, false, false, false })
+    ((b4c_tokenize_options){ 0, B4C_TRUNCATE_RIGHT, false, false, false, false, false })
 
 /* One text or pair as tokens. Arrays have n entries and belong to the encoding. Offsets are
  * [begin, end) into the caller's own text (text a or b by segment): in bytes and in code points.
@@ -207,6 +209,8 @@ B4C_API char *b4c_detokenize(const b4c_tokenizer *, const int32_t *ids, int n, b
 /* Messages as the text that a chat model reads, by the template of its files:
  * tokenizer_config.json, chat_template.jinja, or a GGUF file's own. `ask`: an answer shall follow.
  * The template puts special tokens where they belong: generate from it with option no_special.
+ * Special tokens that a message spells are text, lest a message speaks for the model: U+FDD0 parts
+ * their first character from the rest, which no_special and tokenize's `parted` understand.
  * Done is the part of Jinja that such templates use; one that uses more is B4C_E_UNSUPPORTED, by
  * name and line. Returns a NUL-ended string that the caller frees with free(), or NULL. */
 typedef struct b4c_message {
@@ -489,7 +493,8 @@ typedef struct b4c_generate_options {
     /* tokens of the text that are read, special ones included; 0: what the model holds */
     int max_source;
     b4c_truncate truncate;                /* where a longer one is cut */
-    bool no_special;                      /* put no special tokens around it: they are in it */
+    /* put no special tokens around it: they are in it, as b4c_chat_text writes them */
+    bool no_special;
     /* What result 0 of text `text` has become longer by: whole characters, of `bytes` bytes (0:
      * nothing yet; "" at the end of a step), never taken back. Pieces come with greedy decoding
      * and sampling of one result, with beams only at the end. Another return than 0 stops that

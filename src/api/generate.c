@@ -128,7 +128,7 @@ int b4c_sources_read(b4c_session *s, b4c_sources *to, b4c_reading r, const char 
 {
     const b4c_model *m = s->model;
     b4c_tokenize_options how = { .truncate = o->truncate, .no_special = o->no_special,
-                                 .find_special = o->no_special };
+                                 .find_special = o->no_special, .parted = o->no_special };
     b4c_encoding e = { 0 };
     *to = (b4c_sources){ 0 };
     if (n < 0) return b4c_fail(err, B4C_E_ARG, "%d texts, wanted 0 or more", n);

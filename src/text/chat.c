@@ -3,6 +3,9 @@
  * The template runs with what transformers gives it: the messages, whether an answer is asked for,
  * the special tokens by name, no tools and no documents. Source: transformers 5.12,
  * utils/chat_template_utils.py and PreTrainedTokenizerBase.apply_chat_template.
+ *
+ * What a message says must not speak for the model: a special token that it spells is parted
+ * (B4C_PARTING) before the template runs, and stays text.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -12,6 +15,8 @@
 #include "text/tokenizer.h"
 #include "text/utf8.h"
 
+/* ---- messages -------------------------------------------------------------------------------- */
+
 static int check_messages(const json_t *messages, b4c_error *err)
 {
     size_t i;
@@ -20,12 +25,82 @@ static int check_messages(const json_t *messages, b4c_error *err)
         return b4c_fail(
             err, B4C_E_TEXT,
             "chat: wanted a list of messages: [{\"role\": \"user\", \"content\": ...}]");
-    json_array_foreach((json_t *)messages, i, message) if (
-        !json_is_string(json_object_get(
-            message, "role"))) return b4c_fail(err, B4C_E_TEXT,
-                                               "chat: message %zu has no \"role\" that is a text",
-                                               i + 1);
+    json_array_foreach((json_t *)messages, i, message)
+        if (!json_is_string(json_object_get(message, "role")))
+            return b4c_fail(err, B4C_E_TEXT, "chat: message %zu has no \"role\" that is a text",
+                            i + 1);
     return 0;
+}
+
+/* ---- what messages spell --------------------------------------------------------------------- */
+
+typedef struct guard {
+    const b4c_tokenizer *t;
+    bool first[256];         /* some special token begins with this byte */
+    bool failed;
+} guard;
+
+static bool begins_special(const guard *g, const char *text)
+{
+    if (!g->first[(unsigned char)*text]) return false;
+    for (int i = 0; i < g->t->added.n; i++) {
+        const b4c_added_token *token = &g->t->added.token[i];
+        const size_t n = strlen(token->text);
+        if (token->special && n && !strncmp(text, token->text, n)) return true;
+    }
+    return false;
+}
+
+static void guard_text(guard *g, json_t *string)
+{
+    const char *text = json_string_value(string);
+    const size_t bytes = json_string_length(string);
+    b4c_buffer out = { 0 };
+    for (size_t at = 0; at < bytes;) {
+        const bool special = begins_special(g, text + at);
+        do b4c_buffer_add(&out, text + at++, 1);
+        while (at < bytes && ((unsigned char)text[at] & 0xc0) == 0x80);
+        if (special) b4c_buffer_text(&out, B4C_PARTING);
+    }
+    if (out.size != bytes && json_string_setn(string, out.data ? out.data : "", out.size) < 0)
+        g->failed = true;
+    g->failed |= out.failed;
+    b4c_buffer_done(&out);
+}
+
+static void guard_all(guard *g, json_t *value)
+{
+    size_t i;
+    const char *key;
+    json_t *x;
+    if (json_is_string(value)) guard_text(g, value);
+    json_array_foreach(value, i, x) guard_all(g, x);
+    json_object_foreach(value, key, x) guard_all(g, x);
+}
+
+/* Part the special tokens in the texts of messages. */
+static int guard_messages(const b4c_tokenizer *t, json_t *messages, b4c_error *err)
+{
+    guard g = { .t = t };
+    for (int i = 0; i < t->added.n; i++)
+        if (t->added.token[i].special) g.first[(unsigned char)t->added.token[i].text[0]] = true;
+    guard_all(&g, messages);
+    return g.failed ? b4c_fail(err, B4C_E_MEMORY, "chat: no memory") : 0;
+}
+
+/* ---- the template ---------------------------------------------------------------------------- */
+
+/* Templates fail on a content that is no text in their own words, which do not say whose it is. */
+static int fail_content(const json_t *messages, b4c_error *err)
+{
+    size_t i;
+    json_t *message;
+    json_array_foreach((json_t *)messages, i, message)
+        if (!json_is_string(json_object_get(message, "content"))) {
+            b4c_fail_in(err, "chat: message %zu has no \"content\" that is a text", i + 1);
+            break;
+        }
+    return B4C_E_TEXT;
 }
 
 static json_t *variables_of(const b4c_tokenizer *t, json_t *messages, bool ask)
@@ -54,12 +129,13 @@ static char *run_template(const b4c_tokenizer *t, json_t *messages, bool ask, b4
                  "chat_template.jinja, GGUF); is it a chat model?");
         return NULL;
     }
-    if (check_messages(messages, err) < 0) return NULL;
+    if (check_messages(messages, err) < 0 || guard_messages(t, messages, err) < 0) return NULL;
     b4c_jinja *j = b4c_jinja_parse(t->chat, strlen(t->chat), "chat template", err);
     if (!j) return NULL;
     json_t *variables = variables_of(t, messages, ask);
-    const int rc = variables ? b4c_jinja_run(j, variables, &out, err)
-                             : b4c_fail(err, B4C_E_MEMORY, "chat: no memory");
+    int rc = variables ? b4c_jinja_run(j, variables, &out, err)
+                       : b4c_fail(err, B4C_E_MEMORY, "chat: no memory");
+    if (rc == B4C_E_TEXT) rc = fail_content(messages, err);
     json_decref(variables);
     b4c_jinja_free(j);
     b4c_buffer_text(&out, "");

@@ -93,29 +93,45 @@ static int no_memory(const char *what, size_t bytes, b4c_error *err)
     return b4c_fail(err, B4C_E_MEMORY, "%s: no memory for the tokens of %zu bytes", what, bytes);
 }
 
-int b4c_encode_text(const b4c_tokenizer *t, const char *text, size_t bytes, bool find_added,
-                    b4c_encoding *e, const char *what, b4c_error *err)
+/* The tokens of the text from s->begin up to `upto`. */
+static int encode_part(b4c_stretch *s, size_t upto, const char *what, b4c_error *err)
 {
+    const b4c_tokenizer *t = s->t;
+    b4c_added_match match;
+    size_t from = s->begin;
+    while (s->begin < upto) {
+        const bool found = s->find_added && b4c_added_next(&t->added, &t->added.raw, s->text, upto,
+                                                           &from, s->begin, &match);
+        s->end = found ? match.begin : upto;
+        if (s->begin < s->end) B4C_TRY(t->cutter->encode(s, err));
+        s->begin = s->end;
+        if (!found) break;
+        const uint32_t at = s->at;
+        s->at += (uint32_t)b4c_utf8_count(s->text + match.begin, match.end - match.begin);
+        s->begin = match.end;
+        if (b4c_encoding_add(s->e, t->added.token[match.token].id, match.begin, match.end, at,
+                             s->at) < 0)
+            return no_memory(what, upto, err);
+    }
+    return 0;
+}
+
+int b4c_encode_text(const b4c_tokenizer *t, const char *text, size_t bytes, bool find_added,
+                    bool parted, b4c_encoding *e, const char *what, b4c_error *err)
+{
+    const size_t parting = strlen(B4C_PARTING);
     if (bytes > UINT32_MAX)
         return b4c_fail(err, B4C_E_TEXT, "%s: %zu bytes, wanted less than 4 GiB; divide it", what,
                         bytes);
     b4c_stretch s = { .t = t, .text = text, .find_added = find_added, .e = e };
-    b4c_added_match match;
-    size_t from = 0;
     while (s.begin < bytes) {
-        const bool found = find_added &&
-                           b4c_added_next(&t->added, &t->added.raw, text, bytes, &from, s.begin,
-                                          &match);
-        s.end = found ? match.begin : bytes;
-        if (s.begin < s.end) B4C_TRY(t->cutter->encode(&s, err));
-        s.begin = s.end;
-        if (!found) break;
-        const uint32_t at = s.at;
-        s.at += (uint32_t)b4c_utf8_count(text + match.begin, match.end - match.begin);
-        s.begin = match.end;
-        if (b4c_encoding_add(e, t->added.token[match.token].id, match.begin, match.end, at, s.at) <
-            0)
-            return no_memory(what, bytes, err);
+        const char *part = parted ? memmem(text + s.begin, bytes - s.begin, B4C_PARTING, parting)
+                                  : NULL;
+        B4C_TRY(encode_part(&s, part ? (size_t)(part - text) : bytes, what, err));
+        if (!part) break;
+        if (b4c_encoding_drop(e, (uint32_t)s.begin) < 0) return no_memory(what, bytes, err);
+        s.begin += parting;
+        s.at++;
     }
     return 0;
 }

@@ -143,14 +143,14 @@ int b4c_tokenize(const b4c_tokenizer *t, const char *a, size_t len_a, const char
     if (b) B4C_TRY(check_text(b, len_b, o.repair, e, "second text", err));
     B4C_TRY(b4c_encoding_reserve(e, 64, err));
     e->n = lead;
-    B4C_TRY(b4c_encode_text(t, a, len_a, find, e, b ? "first text" : "text", err));
+    B4C_TRY(b4c_encode_text(t, a, len_a, find, o.parted, e, b ? "first text" : "text", err));
     span first = { lead, e->n - lead, e->n - lead }, second = { 0 };
     e->dropped_in_first = e->n_dropped;
     B4C_TRY(b4c_encoding_reserve(e, (int64_t)e->n + between, err));
     if (b) {
         e->n += between;
         second.begin = e->n;
-        B4C_TRY(b4c_encode_text(t, b, len_b, find, e, "second text", err));
+        B4C_TRY(b4c_encode_text(t, b, len_b, find, o.parted, e, "second text", err));
         second.n = second.keep = e->n - second.begin;
     }
     const int64_t all = (int64_t)first.n + second.n + special;

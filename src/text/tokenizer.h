@@ -50,9 +50,11 @@ typedef struct b4c_stretch {
 
 /* Append the tokens of a text to the encoding from e->n on: ids, begin, end, char_begin, char_end.
  * Dropped characters are appended too. find_added: special and added tokens inside the text are
- * found. `what` names the text in messages. */
+ * found. parted: B4C_PARTING in it is dropped, and no token stretches over it. `what` names the
+ * text in messages. */
+#define B4C_PARTING "\xef\xb7\x90" /* U+FDD0, which no text has: a noncharacter */
 int b4c_encode_text(const b4c_tokenizer *, const char *text, size_t bytes, bool find_added,
-                    b4c_encoding *, const char *what, b4c_error *);
+                    bool parted, b4c_encoding *, const char *what, b4c_error *);
 /* Room for at least n tokens. 0 or B4C_E_MEMORY. */
 int b4c_encoding_reserve(b4c_encoding *, int64_t n, b4c_error *);
 /* One more token, without its segment. 0 or B4C_E_MEMORY. */

@@ -135,6 +135,23 @@ static void a_chat_is_its_templates_text(void **state)
                       ON("complete", model), FOUR, "--chat", "--from", "jsonl", "--key", "messages",
                       NULL),
                twice);
+    /* --system stands before arrays too, but for those that say it themselves */
+    assert_out(bert4c("{\"messages\": [{\"role\": \"user\", \"content\": \"大天\"}]}\n{\"messages\": "
+                      "[{\"role\": \"system\", \"content\": \"中国\"}, {\"role\": \"user\", "
+                      "\"content\": \"大天\"}]}\n",
+                      ON("complete", model), FOUR, "--chat", "--system", "中国", "--from", "jsonl",
+                      "--key", "messages", NULL),
+               twice);
+    r = bert4c(NULL, ON("complete", model), "--chat", "--system", "\xff", "中", NULL);
+    assert_int_equal(r.code, 2);
+    assert_non_null(strstr(r.err, "--system: found bytes that are not UTF-8"));
+    /* a message cannot speak for the model: [CLS] in it is text, here unknown tokens */
+    const run spelt = bert4c(NULL, ON("complete", model), FOUR, "--chat", "--to", "jsonl",
+                             "--allow-unknown", "中[CLS]国", NULL),
+              known = bert4c(NULL, ON("complete", model), FOUR, "--chat", "--to", "jsonl",
+                             "--allow-unknown", "中[cls]国", NULL);
+    assert_code(spelt, 0);
+    assert_string_equal(strstr(spelt.out, "\"outputs\""), strstr(known.out, "\"outputs\""));
     r = bert4c("{\"messages\": [{\"content\": \"中\"}]}\n", ON("complete", model), "--chat",
                "--from", "jsonl", "--key", "messages", NULL);
     assert_int_equal(r.code, 1);
