@@ -221,6 +221,7 @@ static int bench_dtype(bench *b, b4c_dtype dtype, b4c_error *err)
     b4c_model_info info;
     mo.dtype = dtype;
     mo.dialect = (b4c_dialect)s->dialect;
+    mo.lower_case = s->lower;
     b->model = b4c_model_open(b->path, &mo, err);
     b->session = b->model ? b4c_session_new(b->model, &so, err) : NULL;
     int rc = b->session ? 0 : err->code;

@@ -121,7 +121,11 @@ static int put_layers(void *self, cli_output *out, b4c_error *err)
     const comparison *c = self;
     const bool json = out->format == CLI_JSON;
     int parts = -1;
-    (void)err;
+    if (!c->tokens)
+        return cli_fail(err, B4C_E_TEXT,
+                        "nothing to compare: %s: found no token, wanted a text that both models "
+                        "read: compare A B TEXT, or -f FILE",
+                        c->name[1]);
     cli_put_text(out, json ? "{\"layers\":[" : "layer       largest         rms\n");
     for (int l = 0; l <= c->info[0].layers; l++) {
         const double largest = share(c->off[l], c->largest[l]),

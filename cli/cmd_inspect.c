@@ -20,6 +20,7 @@ static b4c_model *open_somehow(const char *path, const cli_settings *s, json_t *
     b4c_model_options o = B4C_MODEL_DEFAULT;
     o.dtype = (b4c_dtype)s->dtype;
     o.dialect = (b4c_dialect)s->dialect;
+    o.lower_case = s->lower;
     o.allow_missing = true;
     for (;;) {
         b4c_model *m = b4c_model_open(path, &o, err);
@@ -118,6 +119,7 @@ static json_t *describe_model(const b4c_model *m)
     set_count(o, "max_positions", i.max_positions);
     set_text(o, "dtype", b4c_dtype_name(i.dtype));
     set_text(o, "pooling", i.pooling == B4C_POOL_AUTO ? "not said" : b4c_pooling_name(i.pooling));
+    set_count(o, "dim", i.dim);
     set_truth(o, "normalize", i.normalize);
     set_truth(o, "has_pooler", i.has_pooler);
     set_truth(o, "has_mlm", i.has_mlm);
@@ -151,7 +153,10 @@ static void set_served(json_t *o, const b4c_model *m, const json_t *report, cons
                                                                           : tokenizer;
     const char *writes = all || i.has_head ? all : "it has no head that gives logits";
     const bool decoder = i.reading == B4C_READ_CAUSAL && !i.has_mlm && i.has_head;
-    const char *unsaid = "only with --pooling: its files do not say which";
+    char unsaid[320];
+    const char *why = json_string_value(json_object_get(report, "pooling_note"));
+    snprintf(unsaid, sizeof unsaid, "only with --pooling: %s",
+             why ? why : "its files do not say which");
     const char *vectors = all                          ? all
                         : decoder                      ? "it is a decoder"
                         : i.pooling != B4C_POOL_AUTO ? NULL
@@ -265,6 +270,8 @@ static void show_model(cli_output *out, const json_t *m)
     row(out, "vectors");
     cli_print(out, "pooling: %s, %s", text_of(m, "pooling"),
               truth_of(m, "normalize") ? "length 1" : "not normalised");
+    if (count_of(m, "dim") != count_of(m, "width"))
+        cli_print(out, ", the first %lld components", count_of(m, "dim"));
     if (count_of(m, "max_length"))
         cli_print(out, ", at most %lld tokens", count_of(m, "max_length"));
     cli_put_text(out, "\n");

@@ -286,9 +286,11 @@ static int prepare(void *self, b4c_error *err)
     t->options.truncate = (b4c_truncate)s->truncate;
     t->options.no_special = s->no_special;
     t->options.plain_text = s->plain;
+    b4c_tokenizer_options how = B4C_TOKENIZER_DEFAULT;
+    how.dialect = (b4c_dialect)s->dialect;
+    if (s->lower) how.lower_case = 1;
     t->model.path = cli_model_find(s, CLI_DEFAULT_ENCODER, err);
-    if (t->model.path)
-        t->tokenizer = b4c_tokenizer_open(t->model.path, (b4c_dialect)s->dialect, err);
+    if (t->model.path) t->tokenizer = b4c_tokenizer_open_with(t->model.path, &how, err);
     return t->tokenizer ? 0 : err->code;
 }
 

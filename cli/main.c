@@ -27,8 +27,14 @@ int cli_unknown_command(const char *name)
         n++;
     }
     const char *near = cli_nearest(name, names, n);
-    cli_fail(&err, B4C_E_ARG, "unknown command: found '%s'; %s%s%sbert4c help lists them", name,
-             near ? "did you mean " : "", near ? near : "", near ? "? " : "");
+    if (*name == '-')
+        cli_fail(&err, B4C_E_ARG,
+                 "no command: found '%s', wanted a command in front of it: bert4c COMMAND %s ...; "
+                 "bert4c help lists them",
+                 name, name);
+    else
+        cli_fail(&err, B4C_E_ARG, "unknown command: found '%s'; %s%s%sbert4c help lists them", name,
+                 near ? "did you mean " : "", near ? near : "", near ? "? " : "");
     cli_error(&err);
     return CLI_USAGE;
 }

@@ -75,6 +75,7 @@ int cli_model_open(cli_model *m, const cli_settings *s, const char *standard, cl
     *m = (cli_model){ 0 };
     options.dtype = (b4c_dtype)s->dtype;
     options.dialect = (b4c_dialect)s->dialect;
+    options.lower_case = s->lower;
     options.need_head = need == CLI_WITH_HEAD;
     options.as = s->as;
     m->path = cli_model_find(s, standard, err);
@@ -206,6 +207,14 @@ void cli_count(cli_counts *c, const b4c_session *s)
     c->texts_cut += stats.texts_cut;
 }
 
+void cli_say_cut(long long texts, long long tokens)
+{
+    char a[32], b[32];
+    cli_say("%s text%s too long and lost %s token%s; --max-length and --truncate say where",
+            cli_count_text(texts, a), texts == 1 ? " was" : "s were", cli_count_text(tokens, b),
+            tokens == 1 ? "" : "s");
+}
+
 void cli_say_counts(const cli_counts *c, long long records, const char *unit, double seconds)
 {
     char a[32], b[32], d[32];
@@ -215,8 +224,7 @@ void cli_say_counts(const cli_counts *c, long long records, const char *unit, do
                 cli_count_text(c->tokens, b), seconds, cli_count_text((long long)(rate + 0.5), d),
                 unit);
     if (c->texts_cut)
-        cli_say("%s texts were too long and lost %s tokens; --max-length and --truncate say where",
-                cli_count_text(c->texts_cut, a), cli_count_text(c->cut, b));
+        cli_say_cut(c->texts_cut, c->cut);
     if (c->unknown)
         cli_say("%s of %s tokens are unknown to the vocabulary (%.2f %%)",
                 cli_count_text(c->unknown, a), cli_count_text(c->tokens, b),

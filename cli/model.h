@@ -33,5 +33,7 @@ typedef struct cli_counts {
     long long tokens, unknown, cut, texts_cut;
 } cli_counts;
 void cli_count(cli_counts *, const b4c_session *);
+/* Texts that truncation cut. */
+void cli_say_cut(long long texts, long long tokens);
 void cli_say_counts(const cli_counts *, long long records, const char *unit, double seconds);
 #endif

@@ -169,6 +169,8 @@ const cli_option cli_options[] = {
       "how weights are kept and multiplied; auto: bf16 where this machine is faster so, else f32" },
     { "dialect", 0, CLI_IS_CHOICE, CLI_MODEL, MODELS, true, "auto|hub|bert4keras", AT(dialect), 0,
       0, "rules of the tokenizer; auto: by the model's files" },
+    { "lower", 0, CLI_IS_FLAG, CLI_MODEL, MODELS, true, NULL, AT(lower), 0, 0,
+      "lower-case text, and strip its accents, whatever the tokenizer's files say (WordPiece)" },
     { "as", 0, CLI_IS_TEXT, CLI_MODEL,
       ANSWERS | CLI_SCORE | CLI_CONVERT | CLI_VERIFY | CLI_EVAL, true,
       "t5-pegasus", AT(as), 0, 0,
@@ -196,7 +198,7 @@ const cli_option cli_options[] = {
       "tsv: the first line names the columns, even if --column is a number" },
     { "key", 0, CLI_IS_TEXT, CLI_INPUT, INPUTS, true, "NAME", AT(key), 0, 0,
       "jsonl: key of the text; A,B for pairs (text; a,b)" },
-    { "encoding", 0, CLI_IS_CHOICE, CLI_INPUT, INPUTS, true, "utf-8|gb18030|big5",
+    { "encoding", 0, CLI_IS_CHOICE, CLI_INPUT, INPUTS, true, "utf-8|gb18030|gbk|big5",
       AT(charset), 0, 0, "of the files (utf-8)" },
 
     { "output", 'o', CLI_IS_TEXT, CLI_OUTPUT, INPUTS | CLI_INSPECT | CLI_CONVERT, false, "FILE",

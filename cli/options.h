@@ -34,7 +34,7 @@ enum {
 
 /* Formats of input and output; a set of them is a mask of 1 << format. */
 typedef enum cli_format { CLI_TEXT, CLI_TSV, CLI_JSONL, CLI_JSON, CLI_NPY } cli_format;
-typedef enum cli_charset { CLI_UTF8, CLI_GB18030, CLI_BIG5 } cli_charset;
+typedef enum cli_charset { CLI_UTF8, CLI_GB18030, CLI_GBK, CLI_BIG5 } cli_charset;
 
 #define CLI_MAX_OPTIONS 128
 
@@ -47,7 +47,7 @@ typedef struct cli_settings {
     cli_list text; /* what is not an option: the texts */
     /* model and machine */
     const char *model; /* NULL: the default of the command */
-    bool pull;
+    bool pull, lower;
     int dtype, truncate, dialect, pooling; /* b4c_dtype, b4c_truncate, b4c_dialect, b4c_pooling */
     long long threads, batch_tokens, max_length, seed; /* 0: chosen */
     /* input and output */

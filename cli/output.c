@@ -32,6 +32,11 @@ int cli_output_format(const cli_command *c, const cli_settings *s, cli_format *f
     };
     *format = s->to >= 0 ? (cli_format)s->to : c->format;
     const char *end = s->to < 0 && s->output ? strrchr(s->output, '.') : NULL;
+    if (end && !strcmp(end, ".csv"))
+        return cli_fail(err, B4C_E_ARG,
+                        "unknown format: %s -o %s: found .csv, which is quoted in many ways, "
+                        "wanted .tsv or another that --to takes; --to says it whatever the name",
+                        c->name, s->output);
     for (size_t i = 0; end && i < sizeof ends / sizeof *ends; i++) {
         if (strcmp(end, ends[i].end)) continue;
         *format = ends[i].format;
@@ -53,8 +58,9 @@ static const char *name_of(const cli_output *o)
 
 static int write_failed(const cli_output *o, b4c_error *err)
 {
+    const char *again = o->part ? "; make room, then --resume" : "; make room";
     return cli_fail(err, B4C_E_IO, "cannot write: %s: %s%s", o->part ? o->part : name_of(o),
-                    strerror(errno), errno == ENOSPC ? "; make room, then --resume" : "");
+                    strerror(errno), errno == ENOSPC ? again : "");
 }
 
 static int write_all(int fd, const char *bytes, size_t size, off_t at)

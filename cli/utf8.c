@@ -81,7 +81,8 @@ const char *cli_utf8_advice(const char *text, size_t size)
 
 /* ---- conversion ----------------------------------------------------------------------------- */
 
-static const char *const charset_name[] = { "UTF-8", "GB18030", "BIG5-HKSCS" };
+/* GB18030 holds all of GBK. */
+static const char *const charset_name[] = { "UTF-8", "GB18030", "GB18030", "BIG5-HKSCS" };
 
 int cli_recode_open(cli_recode *c, cli_charset from, b4c_error *err)
 {

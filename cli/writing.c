@@ -242,8 +242,7 @@ void cli_writing_say(const cli_writing *w, long long records, double seconds)
                 cli_count_text(records, a), cli_count_text(w->read, b),
                 cli_count_text(w->written, c), seconds, rate);
     if (w->texts_cut)
-        cli_say("%s texts were too long and lost %s tokens; --max-length and --truncate say where",
-                cli_count_text(w->texts_cut, a), cli_count_text(w->cut, b));
+        cli_say_cut(w->texts_cut, w->cut);
     if (w->empty)
         cli_say("%s without a token: the model ended at once; --min-new-tokens N forbids that",
                 results(w->empty, d));

@@ -254,9 +254,12 @@ typedef struct b4c_model_options {
      * that calls itself mt5: bias in cross-attention, scaled output, gelu by erf. NULL: what
      * config.json says in "bert4c_as", or the hub's way. */
     const char *as;
+    /* Lower-case text, and strip its accents, although the tokenizer's files do not say so:
+     * WordPiece only. */
+    bool lower_case;
 } b4c_model_options;
 #define B4C_MODEL_DEFAULT \
-    ((b4c_model_options){ B4C_AUTO, B4C_DIALECT_AUTO, false, false, true, false, NULL })
+    ((b4c_model_options){ B4C_AUTO, B4C_DIALECT_AUTO, false, false, true, false, NULL, false })
 
 /* Open a folder in the hub's layout, a TF1 checkpoint's folder or prefix, or one file
  * (.safetensors, pytorch_model.bin, .onnx) with its config.json beside it. options NULL: the
@@ -300,6 +303,7 @@ typedef struct b4c_model_info {
     int read_length;           /* of the longest that it was shown before it wrote; 0: not said */
     int classes;               /* of a classifier of texts; 0: the files have none */
     bool classes_of_pairs;     /* it reads the vectors of two texts, [u, v, |u - v|] */
+    int dim;                   /* components of a vector: what the files say, else width */
 } b4c_model_info;
 
 B4C_API void b4c_model_describe(const b4c_model *, b4c_model_info *);
@@ -334,7 +338,9 @@ typedef struct b4c_encode_options {
     const char *prompt;
     int max_length;          /* 0: the model's */
     b4c_truncate truncate;
-    int dim;                 /* keep the first dim components (before normalising); 0: all */
+    /* keep the first dim components (before normalising); 0: as many as the model's files say,
+     * mostly all */
+    int dim;
 } b4c_encode_options;
 #define B4C_ENCODE_DEFAULT \
     ((b4c_encode_options){ B4C_POOL_AUTO, -1, NULL, 0, B4C_TRUNCATE_RIGHT, 0 })

@@ -59,8 +59,11 @@ static int name_classes(b4c_model *m, const b4c_classes *c, b4c_error *err)
 static int fit_tokenizer(b4c_model *m, const char *path, const b4c_model_options *o,
                          json_t *report, b4c_error *err)
 {
+    b4c_tokenizer_options t = B4C_TOKENIZER_DEFAULT;
     if (o->weights_only) return 0;
-    m->tokenizer = b4c_tokenizer_open(path, o->dialect, err);
+    t.dialect = o->dialect;
+    if (o->lower_case) t.lower_case = 1;
+    m->tokenizer = b4c_tokenizer_open_with(path, &t, err);
     if (!m->tokenizer) return err && err->code < 0 ? err->code : B4C_E_MISSING;
     b4c_tokenizer_describe(m->tokenizer, &m->tokens);
     const int tokens = b4c_tokenizer_count(m->tokenizer), rows = m->net.spec.vocabulary;
@@ -113,6 +116,7 @@ static void describe(b4c_model *m, int config_length)
         .packed_bytes = m->net.bytes,
         .classes = m->net.classes,
         .classes_of_pairs = m->net.classes && m->net.classifier.packed.k > s->width,
+        .dim = m->settings.dim && m->settings.dim < s->width ? m->settings.dim : s->width,
     };
 }
 
@@ -140,7 +144,7 @@ static int open_parts(b4c_model *m, b4c_place *p, const char *path, const b4c_mo
     if (rc == 0) rc = b4c_classes_read(&classes, config, p->folder, err);
     if (rc == 0) rc = load_weights(m, &spec, o, classes.said, report, err);
     if (rc == 0) rc = name_classes(m, &classes, err);
-    if (rc == 0) rc = fit_tokenizer(m, p->is_folder ? p->folder : path, o, report, err);
+    if (rc == 0) rc = fit_tokenizer(m, path, o, report, err);
     if (rc == 0)
         rc = b4c_habits_read(&m->habits, &m->net.spec, config, p->folder,
                              m->tokenizer ? &m->tokens : NULL,

@@ -58,7 +58,7 @@ static int resolve(const b4c_session *s, const b4c_encode_options *options, b4c_
                         spec->architecture);
     *how = (b4c_embedding){ .net = &m->net,
                             .pooling = o.pooling,
-                            .width = o.dim ? o.dim : spec->width };
+                            .width = o.dim ? o.dim : m->info.dim };
     if (o.pooling == B4C_POOL_AUTO) {
         how->pooling = m->info.pooling;
         if (how->pooling == B4C_POOL_AUTO)
@@ -108,10 +108,10 @@ int b4c_encode(b4c_session *s, const char *const *texts, const size_t *lens, int
             "the model was opened without its tokenizer; use b4c_encode_ids, or open it with one");
     B4C_TRY(resolve(s, options, &how, &max_length, err));
     const char *prompt = o.prompt ? o.prompt : s->model->settings.prompt;
-    if (prompt && *prompt && s->model->settings.without_prompt && how.pooling == B4C_POOL_MEAN)
-        return b4c_fail(
-            err, B4C_E_UNSUPPORTED,
-            "the model's files leave the prompt out of the mean, which bert4c does not do");
+    if (prompt && *prompt && s->model->settings.without_prompt)
+        return b4c_fail(err, B4C_E_UNSUPPORTED,
+                        "prompt: the model's files leave it out of the pooling (include_prompt), "
+                        "which bert4c does not do; give an empty prompt, or put it into the texts");
     const b4c_tokenize_options t = { .max_length = max_length, .truncate = o.truncate };
     const b4c_embed_input in = { .text = texts, .size = lens, .n = n, .prompt = prompt };
     return b4c_embed_texts(&s->reader, &s->crew, &how, &t, &in, out, &s->stats, err);

@@ -52,7 +52,12 @@ static int read_pooling(b4c_embed_settings *s, const char *folder, const char *p
     if (!config) return rc;
     const char *mode = NULL;
     bool with_prompt = true;
-    rc = b4c_json_text(config, "pooling_mode", &mode, path, err);
+    /* a list of one is that one; of several, their vectors end to end */
+    const json_t *list = json_object_get(config, "pooling_mode");
+    const size_t listed = json_array_size(list);
+    if (listed) mode = listed == 1 ? json_string_value(json_array_get(list, 0)) : "";
+    else rc = b4c_json_text(config, "pooling_mode", &mode, path, err);
+    if (listed > 1) chosen = (int)listed;
     for (size_t i = 0; i < sizeof modes / sizeof *modes && rc >= 0; i++) {
         bool on = mode && strcmp(mode, modes[i].mode) == 0;
         if (!mode) rc = b4c_json_bool(config, modes[i].key, &on, path, err);
@@ -69,9 +74,9 @@ static int read_pooling(b4c_embed_settings *s, const char *folder, const char *p
     return rc < 0 ? rc : 0;
 }
 
-/* One step of modules.json. */
+/* One step of modules.json; *found: it is the transformer. */
 static int read_module(b4c_embed_settings *s, const char *folder, const json_t *module,
-                       const char *where, b4c_error *err)
+                       const char *where, bool *found, b4c_error *err)
 {
     const char *type = NULL, *path = "";
     if (!json_is_object(module))
@@ -84,6 +89,7 @@ static int read_module(b4c_embed_settings *s, const char *folder, const json_t *
                         where, path);
     const char *dot = strrchr(type, '.'), *name = dot ? dot + 1 : type;
     if (strcmp(name, "Transformer") == 0) {
+        *found = true;
         if (!*path) return 0;
         free(s->folder);
         s->folder = b4c_path_join(folder, path);
@@ -94,6 +100,7 @@ static int read_module(b4c_embed_settings *s, const char *folder, const json_t *
         s->normalize = true;
         return 0;
     }
+    if (strcmp(name, "Dropout") == 0) return 0;   /* of training alone */
     return note_unsupported(s, where, name, err);
 }
 
@@ -101,39 +108,59 @@ static int read_modules(b4c_embed_settings *s, const char *folder, b4c_error *er
 {
     char where[PATH];
     int rc;
+    bool found = false;
     json_t *modules = optional(folder, "", "modules.json", where, &rc, err);
     if (!modules) return rc < 0 ? rc : read_pooling(s, folder, "1_Pooling", err);
     if (!json_is_array(modules))
         rc = b4c_fail(err, B4C_E_FORMAT, "%s: not a list of modules", where);
     for (size_t i = 0; rc == 0 && i < json_array_size(modules); i++)
-        rc = read_module(s, folder, json_array_get(modules, i), where, err);
+        rc = read_module(s, folder, json_array_get(modules, i), where, &found, err);
+    if (rc == 0 && !found && s->unsupported)
+        rc = b4c_fail(err, B4C_E_UNSUPPORTED,
+                      "%s: names no Transformer, and %s; a folder in it that has a config.json of "
+                      "its own opens by itself",
+                      where, s->unsupported);
     json_decref(modules);
     return rc;
 }
 
-static int read_length(b4c_embed_settings *s, b4c_error *err)
+/* How the transformer reads text: in the first of the files that there is, as
+ * sentence-transformers has it. */
+static int read_reading(b4c_embed_settings *s, b4c_error *err)
 {
+    static const char *const names[] = {
+        "sentence_bert_config.json",       "sentence_roberta_config.json",
+        "sentence_distilbert_config.json", "sentence_camembert_config.json",
+        "sentence_albert_config.json",     "sentence_xlm-roberta_config.json",
+        "sentence_xlnet_config.json",
+    };
     char where[PATH];
-    int rc;
+    int rc = 0;
     long long length = 0;
-    json_t *config = optional(s->folder, "", "sentence_bert_config.json", where, &rc, err);
+    json_t *config = NULL;
+    for (size_t i = 0; i < sizeof names / sizeof *names && !config && rc == 0; i++)
+        config = optional(s->folder, "", names[i], where, &rc, err);
     if (!config) return rc;
     rc = b4c_json_int(config, "max_seq_length", 1, 1 << 30, &length, where, err);
+    if (rc >= 0) rc = b4c_json_bool(config, "do_lower_case", &s->lower_case, where, err);
     json_decref(config);
     s->max_length = (int)length;
     return rc < 0 ? rc : 0;
 }
 
-static int read_prompts(b4c_embed_settings *s, const char *folder, b4c_error *err)
+static int read_vectors(b4c_embed_settings *s, const char *folder, b4c_error *err)
 {
     char where[PATH];
     const char *chosen = NULL, *name;
     json_t *value;
+    long long dim = 0;
     int rc;
     json_t *config = optional(folder, "", "config_sentence_transformers.json", where, &rc, err);
     if (!config) return rc;
     json_t *prompts = json_object_get(config, "prompts");
-    rc = b4c_json_text(config, "default_prompt_name", &chosen, where, err);
+    rc = b4c_json_int(config, "truncate_dim", 1, 1 << 30, &dim, where, err);
+    s->dim = (int)dim;
+    if (rc >= 0) rc = b4c_json_text(config, "default_prompt_name", &chosen, where, err);
     if (rc >= 0 && json_is_object(prompts)) {
         s->prompts = json_incref(prompts);
         json_object_foreach(prompts, name, value)
@@ -158,8 +185,8 @@ int b4c_embed_settings_read(b4c_embed_settings *s, const char *folder, b4c_error
     *s = (b4c_embed_settings){ .folder = strdup(folder) };
     int rc = s->folder ? 0 : b4c_fail(err, B4C_E_MEMORY, "%s: no memory to read it", folder);
     if (rc == 0) rc = read_modules(s, folder, err);
-    if (rc == 0) rc = read_length(s, err);
-    if (rc == 0) rc = read_prompts(s, folder, err);
+    if (rc == 0) rc = read_reading(s, err);
+    if (rc == 0) rc = read_vectors(s, folder, err);
     if (rc < 0) b4c_embed_settings_done(s);
     return rc;
 }

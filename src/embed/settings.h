@@ -1,8 +1,9 @@
 /* settings.h - what a model's files say about sentence vectors, in sentence-transformers's layout.
  *
  * modules.json names the steps (transformer, pooling, normalisation), 1_Pooling/config.json the
- * pooling, sentence_bert_config.json the length, config_sentence_transformers.json the prompts. All
- * are optional; what they do not say stays unsaid, nothing is guessed.
+ * pooling, sentence_bert_config.json the length, config_sentence_transformers.json the prompts and
+ * how many components count. All are optional; what they do not say stays unsaid, nothing is
+ * guessed.
  */
 #ifndef B4C_EMBED_SETTINGS_H
 #define B4C_EMBED_SETTINGS_H
@@ -12,7 +13,9 @@ typedef struct b4c_embed_settings {
     b4c_pooling pooling;     /* AUTO: not said */
     bool normalize;
     int max_length;          /* 0: not said */
-    bool without_prompt;     /* the prompt's tokens do not count in the mean */
+    int dim;                 /* components that count, the first ones; 0: not said */
+    bool lower_case;         /* text is lower-cased, whatever the tokenizer's files say */
+    bool without_prompt;     /* the prompt's tokens do not count in the pooling */
     char *folder;            /* where the transformer's files are */
     char *unsupported;       /* a step that bert4c does not do, as a sentence; NULL: none */
     json_t *prompts;         /* name -> text, or NULL */

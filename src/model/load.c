@@ -112,6 +112,14 @@ static bool may_be_new(const b4c_loader *l, const b4c_parameter *p)
     return l->options->trained && p->role >= B4C_ROLE_POOLER;
 }
 
+/* Is the head all that is missing, from parameter `first` on? */
+static bool is_headless(const b4c_loader *l, int first)
+{
+    const b4c_role role = l->list.item[first].role;
+    return (role == B4C_ROLE_HEAD_DENSE || role == B4C_ROLE_HEAD_OUT) &&
+           !b4c_mapping_has_head(&l->map, &l->net->spec, l->store);
+}
+
 /* All that are missing are counted, the first is named with what resembles it. */
 static int check_missing(const b4c_loader *l, b4c_error *err)
 {
@@ -128,12 +136,20 @@ static int check_missing(const b4c_loader *l, b4c_error *err)
     if (n > 1) snprintf(more, sizeof more, " and %d more", n - 1);
     const b4c_stored *codes = codes_of(l->store, wanted);
     if (codes) return foreign(l, codes, err);
+    b4c_names_nearest(l->store, wanted, near, sizeof near);
+    if (is_headless(l, first))
+        return b4c_fail(err, B4C_E_MISSING,
+                        "%s: no %s: tensor '%s'%s missing; nearest are %s; models for vectors are "
+                        "saved without it, take the one that they were made from",
+                        l->store->file_name[0],
+                        l->net->spec.head == B4C_HEAD_TRANSFORM ? "masked-LM head"
+                                                                : "head that gives logits",
+                        wanted, n > 1 ? more : " is", near);
     return b4c_fail(err, B4C_E_MISSING,
                     "%s: tensor '%s'%s missing; nearest are %s; the checkpoint is incomplete or of "
                     "another architecture "
                     "than '%s'",
-                    l->store->file_name[0], wanted, n > 1 ? more : " is",
-                    b4c_names_nearest(l->store, wanted, near, sizeof near),
+                    l->store->file_name[0], wanted, n > 1 ? more : " is", near,
                     l->net->spec.architecture);
 }
 

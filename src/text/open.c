@@ -24,9 +24,17 @@ static const char *const source_name[B4C_SOURCES] = {
     [B4C_SOURCE_CHAT] = "chat_template.jinja",
 };
 
-/* SentencePiece models have many names. */
-static const char *const pieces_name[] = { "spiece.model", "sentencepiece.bpe.model",
-                                           "tokenizer.model", "sentencepiece.model", "spm.model" };
+/* Files that hold a vocabulary, in the order that transformers looks for them; SentencePiece models
+ * have many names. */
+static const struct {
+    int kind;
+    const char *name;
+} vocabulary_file[] = {
+    { B4C_SOURCE_TOKENIZER, "tokenizer.json" },     { B4C_SOURCE_PIECES, "spiece.model" },
+    { B4C_SOURCE_PIECES, "sentencepiece.bpe.model" }, { B4C_SOURCE_PIECES, "tokenizer.model" },
+    { B4C_SOURCE_PIECES, "sentencepiece.model" },   { B4C_SOURCE_PIECES, "spm.model" },
+    { B4C_SOURCE_BPE, "vocab.json" },               { B4C_SOURCE_VOCABULARY, "vocab.txt" },
+};
 
 typedef struct files {
     b4c_file file[B4C_SOURCES];
@@ -44,19 +52,14 @@ static int map_source(files *f, int kind, char *path, b4c_error *err)
     return 0;
 }
 
-static int map_named(files *f, int kind, const char *folder, const char *name, b4c_error *err)
+static int map_if_there(files *f, int kind, const char *folder, b4c_error *err)
 {
-    char *path = b4c_path_join(folder, name);
+    char *path = b4c_path_join(folder, source_name[kind]);
     if (path && !b4c_file_exists(path)) {
         free(path);
         return 0;
     }
     return map_source(f, kind, path, err);
-}
-
-static int map_if_there(files *f, int kind, const char *folder, b4c_error *err)
-{
-    return map_named(f, kind, folder, source_name[kind], err);
 }
 
 static bool ends_with(const char *text, const char *end)
@@ -65,18 +68,38 @@ static bool ends_with(const char *text, const char *end)
     return n >= k && strcasecmp(text + n - k, end) == 0;
 }
 
-/* The first vocabulary of the folder, in the order that transformers looks for them. */
-static int map_vocabulary(files *f, const char *folder, b4c_error *err)
+/* The folder's vocabulary, malloc'ed, and its kind. NULL: it has none. */
+static char *find_vocabulary(const char *folder, int *kind)
 {
-    B4C_TRY(map_if_there(f, B4C_SOURCE_TOKENIZER, folder, err));
-    if (f->path[B4C_SOURCE_TOKENIZER]) return 0;
-    for (size_t i = 0; i < sizeof pieces_name / sizeof *pieces_name; i++)
-        if (!f->path[B4C_SOURCE_PIECES])
-            B4C_TRY(map_named(f, B4C_SOURCE_PIECES, folder, pieces_name[i], err));
-    if (f->path[B4C_SOURCE_PIECES]) return 0;
-    B4C_TRY(map_if_there(f, B4C_SOURCE_BPE, folder, err));
-    if (f->path[B4C_SOURCE_BPE]) return map_if_there(f, B4C_SOURCE_MERGES, folder, err);
-    return map_if_there(f, B4C_SOURCE_VOCABULARY, folder, err);
+    for (size_t i = 0; i < sizeof vocabulary_file / sizeof *vocabulary_file; i++) {
+        char *path = b4c_path_join(folder, vocabulary_file[i].name);
+        *kind = vocabulary_file[i].kind;
+        if (path && b4c_file_exists(path)) return path;
+        free(path);
+    }
+    return NULL;
+}
+
+static bool vocabulary_in(const char *folder)
+{
+    int kind;
+    char *path = find_vocabulary(folder, &kind);
+    free(path);
+    return path != NULL;
+}
+
+/* Map a vocabulary (its path is handed over) and what belongs to it. */
+static int map_vocabulary(files *f, int kind, char *path, const char *folder, b4c_error *err)
+{
+    B4C_TRY(map_source(f, kind, path, err));
+    return kind == B4C_SOURCE_BPE ? map_if_there(f, B4C_SOURCE_MERGES, folder, err) : 0;
+}
+
+static int map_folder(files *f, const char *folder, b4c_error *err)
+{
+    int kind;
+    char *path = find_vocabulary(folder, &kind);
+    return path ? map_vocabulary(f, kind, path, folder, err) : 0;
 }
 
 static int map_file(files *f, const char *path, const char *folder, b4c_error *err)
@@ -86,8 +109,7 @@ static int map_file(files *f, const char *path, const char *folder, b4c_error *e
                : ends_with(path, ".model") ? B4C_SOURCE_PIECES
                                            : B4C_SOURCE_VOCABULARY;
     if (strcmp(b4c_path_name(path), source_name[B4C_SOURCE_BPE]) == 0) kind = B4C_SOURCE_BPE;
-    B4C_TRY(map_source(f, kind, strdup(path), err));
-    return kind == B4C_SOURCE_BPE ? map_if_there(f, B4C_SOURCE_MERGES, folder, err) : 0;
+    return map_vocabulary(f, kind, strdup(path), folder, err);
 }
 
 static bool has_vocabulary(const files *f)
@@ -107,7 +129,7 @@ static void drop(files *f)
 
 static int gather(files *f, const char *path, bool is_folder, const char *folder, b4c_error *err)
 {
-    B4C_TRY(is_folder ? map_vocabulary(f, folder, err) : map_file(f, path, folder, err));
+    B4C_TRY(is_folder ? map_folder(f, folder, err) : map_file(f, path, folder, err));
     for (int i = B4C_SOURCE_CONFIG; has_vocabulary(f) && i < B4C_SOURCES; i++)
         B4C_TRY(map_if_there(f, i, folder, err));
     return 0;
@@ -165,15 +187,6 @@ static bool is_weights(const char *path)
            !ends_with(path, ".model");
 }
 
-static bool vocabulary_in(const char *folder)
-{
-    files f = { 0 };
-    map_vocabulary(&f, folder, NULL);
-    const bool found = has_vocabulary(&f);
-    drop(&f);
-    return found;
-}
-
 /* Where the tokenizer of a model stands, malloc'ed: beside its weights, there as tokenizer.json or
  * as FILE-tokenizer.json, or, for FOLDER/onnx/model.onnx, one folder up. NULL: no memory. */
 static char *find_place(const char *path)
@@ -202,15 +215,10 @@ static char *find_place(const char *path)
     return other;
 }
 
-b4c_tokenizer *b4c_tokenizer_open_with(const char *model, const b4c_tokenizer_options *options,
-                                       b4c_error *err)
+b4c_tokenizer *b4c_tokenizer_read(const char *model, const b4c_tokenizer_options *o,
+                                  b4c_error *err)
 {
-    const b4c_tokenizer_options o = options ? *options : B4C_TOKENIZER_DEFAULT;
-    if (!model) {
-        b4c_fail(err, B4C_E_ARG, "tokenizer: no path");
-        return NULL;
-    }
-    if (ends_with(model, ".gguf") && !b4c_folder_exists(model)) return open_gguf(model, &o, err);
+    if (ends_with(model, ".gguf") && !b4c_folder_exists(model)) return open_gguf(model, o, err);
     files f = { 0 };
     b4c_tokenizer *t = NULL;
     char *path = find_place(model), *gguf = NULL, *folder = NULL;
@@ -218,19 +226,12 @@ b4c_tokenizer *b4c_tokenizer_open_with(const char *model, const b4c_tokenizer_op
     if (path) folder = is_folder ? strdup(path) : b4c_path_folder(path);
     if (!folder) b4c_fail(err, B4C_E_MEMORY, "tokenizer: no memory");
     else if (gather(&f, path, is_folder, folder, err) == 0) {
-        if (has_vocabulary(&f)) t = b4c_tokenizer_make(f.source, &o, err);
-        else if ((gguf = find_gguf(folder, err))) t = open_gguf(gguf, &o, err);
+        if (has_vocabulary(&f)) t = b4c_tokenizer_make(f.source, o, err);
+        else if ((gguf = find_gguf(folder, err))) t = open_gguf(gguf, o, err);
     }
     drop(&f);
     free(gguf);
     free(folder);
     free(path);
     return t;
-}
-
-b4c_tokenizer *b4c_tokenizer_open(const char *path, b4c_dialect dialect, b4c_error *err)
-{
-    b4c_tokenizer_options o = B4C_TOKENIZER_DEFAULT;
-    o.dialect = dialect;
-    return b4c_tokenizer_open_with(path, &o, err);
 }

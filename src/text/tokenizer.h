@@ -176,6 +176,8 @@ typedef struct b4c_source {
     const char *name;        /* for messages */
 } b4c_source;
 
+/* open.c: of a folder or a file, as b4c_tokenizer_open_with says. NULL: err says why. */
+b4c_tokenizer *b4c_tokenizer_read(const char *path, const b4c_tokenizer_options *, b4c_error *);
 /* A tokenizer from files' contents, which need not stay. NULL: err says why. */
 b4c_tokenizer *b4c_tokenizer_make(const b4c_source source[B4C_SOURCES],
                                   const b4c_tokenizer_options *, b4c_error *);

@@ -26,7 +26,7 @@ int b4c_settings_unsupported(const b4c_settings *s, const char *what, const json
 
 /* ---- normalizer -------------------------------------------------------------------------- */
 
-typedef struct normal_state { int steps; bool decomposed; } normal_state;
+typedef struct normal_state { int steps; bool decomposed, lowered_first; } normal_state;
 
 static int read_normalizer(b4c_settings *s, const json_t *part, normal_state *state, b4c_error *err)
 {
@@ -41,30 +41,37 @@ static int read_normalizer(b4c_settings *s, const json_t *part, normal_state *st
         return 0;
     }
     state->steps++;
-    if (strcmp(type, "BertNormalizer") == 0 && state->steps == 1) {
+    /* sentence-transformers writes Lowercase in front of it for its do_lower_case */
+    const bool first = state->steps == 1, lowered = state->steps == 2 && state->lowered_first;
+    if (strcmp(type, "BertNormalizer") == 0 && (first || lowered)) {
         bool lower = true, strip = false, chinese = true, clean = true;
         B4C_TRY(b4c_json_bool(part, "lowercase", &lower, where(s), err));
         const int told = b4c_json_bool(part, "strip_accents", &strip, where(s), err);
         B4C_TRY(told);
         B4C_TRY(b4c_json_bool(part, "handle_chinese_chars", &chinese, where(s), err));
         B4C_TRY(b4c_json_bool(part, "clean_text", &clean, where(s), err));
-        s->lower = lower;
-        s->strip_accents = told ? strip : -1;
+        s->lower = lower || lowered;
+        s->strip_accents = told ? strip : lowered ? lower : -1;
         s->chinese = chinese;
         s->clean = clean;
         return 0;
     }
     /* -1 stands for "as lower", and is settled before another step changes either. */
     if (s->strip_accents < 0) s->strip_accents = s->lower > 0;
-    if (strcmp(type, "Lowercase") == 0) s->lower = 1;
-    else if (strcmp(type, "NFD") == 0) state->decomposed = true;
-    else if (strcmp(type, "StripAccents") == 0 && (state->decomposed || s->strip_accents)) {
+    if (strcmp(type, "Lowercase") == 0) {
+        s->lower = 1;
+        state->lowered_first = first;
+    } else if (strcmp(type, "NFD") == 0) {
+        state->decomposed = true;
+    } else if (strcmp(type, "StripAccents") == 0 && (state->decomposed || s->strip_accents)) {
         s->strip_accents = 1;
         state->decomposed = false;
-    } else
-        return b4c_settings_unsupported(
-            s, "a normalizer", part, "BertNormalizer first, then Lowercase, NFD with StripAccents",
-            err);
+    } else {
+        return b4c_settings_unsupported(s, "a normalizer", part,
+                                        "BertNormalizer, at most behind Lowercase, then Lowercase, "
+                                        "NFD with StripAccents",
+                                        err);
+    }
     return 0;
 }
 

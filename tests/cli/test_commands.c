@@ -177,7 +177,7 @@ static void what_vectors_are_is_said(void **state)
     assert_says(bert4c(NULL, "embed", "-m", tiny_model(), "--prompt-name", "query", "我", NULL),
                 "before every text: \"我想\"");
     assert_says(bert4c(NULL, "embed", "-m", tiny_model(), "--max-length", "3", "我想", "天", NULL),
-                "1 texts were too long and lost 1 tokens");
+                "1 text was too long and lost 1 token;");
     assert_says(bert4c(NULL, "embed", "-m", tiny_model(), "xyz", NULL),
                 "1 of 3 tokens are unknown to the vocabulary (33.33 %)");
 }

@@ -79,6 +79,15 @@ static void what_is_no_copy_is_refused(void **state)
     assert_non_null(strstr(r.err, "not two copies of one model"));
 }
 
+/* A table of zeros would look like two equal models. */
+static void nothing_read_is_nothing_compared(void **state)
+{
+    (void)state;
+    const run r = bert4c("", "compare", "-q", tiny_model(), tiny_model_without_pooling(), NULL);
+    assert_refused(r, 1, "nothing to compare");
+    assert_string_equal(r.out, "");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -86,6 +95,7 @@ int main(void)
         cmocka_unit_test(another_type_parts_from_the_start_and_stays_near),
         cmocka_unit_test(the_layer_where_weights_differ_is_named),
         cmocka_unit_test(what_is_no_copy_is_refused),
+        cmocka_unit_test(nothing_read_is_nothing_compared),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -197,6 +197,7 @@ static void other_encodings_are_converted(void **state)
 {
     (void)state;
     assert_texts(bert4c("\xce\xd2\r\n\xcf\xeb", TOKENIZE, "--encoding", "gb18030", NULL), "我|想");
+    assert_texts(bert4c("\xce\xd2\n", TOKENIZE, "--encoding", "gbk", NULL), "我");
     assert_texts(bert4c("\xa7\xda\n\xb7\x51\n", TOKENIZE, "--encoding", "big5", NULL), "我|想");
     assert_texts(bert4c("\x84\x31\x95\x33\xce\xd2\n", TOKENIZE, "--encoding", "gb18030", NULL),
                  "我"); /* its own mark */

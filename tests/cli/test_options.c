@@ -77,6 +77,8 @@ static void a_wrong_name_is_answered_with_the_nearest(void **state)
     assert_refused(bert4c(NULL, "tok", NULL), 2, "did you mean tokenize?");
     assert_refused(bert4c(NULL, "xyzzy", NULL), 2,
                    "unknown command: found 'xyzzy'; bert4c help lists them");
+    assert_refused(bert4c(NULL, "-m", "model", "embed", "x", NULL), 2,
+                   "found '-m', wanted a command in front of it: bert4c COMMAND -m ...");
     assert_refused(bert4c(NULL, "help", "simlar", NULL), 2, "did you mean similar?");
     assert_refused(bert4c(NULL, "embed", "--poling", "cls", "x", NULL), 2,
                    "found --poling; did you mean --pooling?");
@@ -111,7 +113,7 @@ static void wrong_values_say_what_was_wanted(void **state)
         { "embed", "--pooling", "average", "wanted auto|cls|linear|tanh|mean|max|first-last" },
         { "embed", "--truncate", "lef", "did you mean left?" },
         { "embed", "--dialect", "", "wanted auto|hub|bert4keras" },
-        { "embed", "--encoding", "gbk", "wanted utf-8|gb18030|big5" },
+        { "embed", "--encoding", "latin1", "wanted utf-8|gb18030|gbk|big5" },
         { "embed", "--from", "csv", "wanted text|tsv|jsonl" },
         { "embed", "--to", "json", "wanted text|tsv|jsonl|npy" },
         { "similar", "--to", "npy", "wanted text|tsv|jsonl" },

@@ -123,7 +123,10 @@ static void targets_that_cannot_be_written_are_refused(void **state)
     assert_refused(bert4c("我\n", EMBED, "-q", "-o", temp_folder(), NULL), 1,
                    "found a folder, wanted a file");
     assert_refused(bert4c("我\n", EMBED, "-q", "-o", "/dev/full", "--to", "jsonl", NULL), 1,
-                   "cannot write: /dev/full: No space left");
+                   "cannot write: /dev/full: No space left on device; make room\n");
+    assert_refused(bert4c("我\n", EMBED, "-q", "-o", temp_path("x.csv"), NULL), 2,
+                   "found .csv, which is quoted in many ways, wanted .tsv");
+    assert_code(bert4c("我\n", EMBED, "-q", "-o", temp_path("x.csv"), "--to", "tsv", NULL), 0);
 }
 
 static void a_device_is_written_to_and_not_replaced(void **state)

@@ -1,5 +1,5 @@
-/* test_model_open.c - opening models: what belongs together, what is missing, what is too much, and
- * what the files say about vectors. L*, N*: reports of users of other programs.
+/* test_model_open.c - opening models: what belongs together, what is missing and what is too
+ * much. L*, N*: reports of users of other programs.
  */
 #include "golden/folder.h"
 
@@ -355,85 +355,7 @@ static void more_tokens_than_embeddings_do_not_belong_together(void **state)
     free(vocabulary);
 }
 
-/* ---- vectors --------------------------------------------------------------------------------- */
-
-static void encode_must_fail(const char *folder, const b4c_encode_options *o, int code,
-                             const char *part)
-{
-    b4c_error err = { 0 };
-    float out[40];
-    b4c_model *m = open_or_fail(folder, NULL);
-    b4c_session *s = b4c_session_new(m, &(b4c_session_options){ .threads = 1 }, &err);
-    assert_fails(b4c_encode(s, (const char *[]){ "我是人" }, NULL, 1, o, out, &err), &err, code, part);
-    b4c_session_free(s);
-    b4c_model_free(m);
-}
-
-/* L20: others create a mean pooling and say so in a log. */
-static void pooling_is_asked_for_and_never_guessed(void **state)
-{
-    (void)state;
-    encode_must_fail(folder_make("pool", "bert"), NULL, B4C_E_ARG,
-                     "choose cls, linear, tanh, mean, max or first-last");
-    encode_must_fail(folder_make("pool", "roformer"), NULL, B4C_E_ARG, "choose cls, mean, max");
-    const b4c_encode_options linear = { .pooling = B4C_POOL_LINEAR };
-    encode_must_fail(folder_make("pool", "roformer"), &linear, B4C_E_MISSING, "hold no pooler");
-}
-
-static void a_step_that_is_not_done_is_named(void **state)
-{
-    (void)state;
-    const char *folder = folder_make("dense", "bert");
-    temp_text("dense/1_Pooling/config.json", "{\"pooling_mode_mean_tokens\": true}");
-    temp_text("dense/modules.json",
-              "[{\"type\": \"sentence_transformers.models.Transformer\", \"path\": \"\"},"
-              " {\"type\": \"sentence_transformers.models.Pooling\", \"path\": \"1_Pooling\"},"
-              " {\"type\": \"sentence_transformers.models.Dense\", \"path\": \"2_Dense\"}]");
-    encode_must_fail(folder, NULL, B4C_E_ARG, "asks for 'Dense'");
-    temp_text("dense/modules.json", "[{\"type\": \"a.Pooling\", \"path\": \"../elsewhere\"}]");
-    must_not_open(folder, NULL, B4C_E_FORMAT, "leaves the model's folder");
-    folder = folder_make("last", "bert");
-    temp_text("last/1_Pooling/config.json", "{\"pooling_mode_lasttoken\": true}");
-    encode_must_fail(folder, NULL, B4C_E_ARG, "asks for 'lasttoken'");
-    temp_text("last/1_Pooling/config.json",
-              "{\"pooling_mode_cls_token\": true, \"pooling_mode_mean_tokens\": true}");
-    encode_must_fail(folder, NULL, B4C_E_ARG, "several poolings side by side");
-}
-
-static void files_say_how_to_pool(void **state)
-{
-    (void)state;
-    b4c_error err = { 0 };
-    float said[40], asked[40], prompted[40];
-    const char *folder = folder_make("said", "bert");
-    temp_text("said/1_Pooling/config.json", "{\"pooling_mode_mean_tokens\": true}");
-    temp_text("said/sentence_bert_config.json",
-              "{\"max_seq_length\": 12, \"do_lower_case\": false}");
-    temp_text("said/config_sentence_transformers.json",
-              "{\"prompts\": {\"query\": \"我是\"}, \"default_prompt_name\": \"query\"}");
-    temp_text(
-        "said/modules.json",
-        "[{\"type\": \"sentence_transformers.models.Transformer\", \"path\": \"\"},"
-        " {\"type\": \"sentence_transformers.models.Pooling\", \"path\": \"1_Pooling\"},"
-        " {\"type\": \"sentence_transformers.models.Normalize\", \"path\": \"2_Normalize\"}]");
-    b4c_model *m = open_or_fail(folder, NULL);
-    b4c_model_info info;
-    b4c_model_describe(m, &info);
-    assert_int_equal(info.pooling, B4C_POOL_MEAN);
-    assert_true(info.normalize);
-    assert_int_equal(info.max_length, 12);
-    b4c_session *s = b4c_session_new(m, NULL, &err);
-    const char *text[] = { "人中大" }, *whole[] = { "我是人中大" };
-    assert_ok(b4c_encode(s, text, NULL, 1, NULL, prompted, &err), &err);
-    b4c_encode_options o = { .pooling = B4C_POOL_MEAN, .normalize = 1, .prompt = "" };
-    assert_ok(b4c_encode(s, whole, NULL, 1, &o, asked, &err), &err);
-    assert_memory_equal(prompted, asked, sizeof asked);
-    o.prompt = NULL;
-    assert_ok(b4c_encode(s, text, NULL, 1, &o, said, &err), &err);
-    assert_memory_equal(said, prompted, sizeof said);
-    b4c_session_free(s);
-    b4c_model_free(m);
-}
+/* ---- calls ----------------------------------------------------------------------------------- */
 
 static void what_is_wrong_with_a_call_is_said(void **state)
 {
@@ -531,6 +453,7 @@ static void a_model_without_a_head_fills_no_mask(void **state)
     b4c_model_free(m);
     o.need_head = true;
     must_not_open(folder_make("headless", "bert-noprefix"), &o, B4C_E_MISSING, "cls.predictions");
+    must_not_open(temp_path("headless"), &o, B4C_E_MISSING, "no masked-LM head");
     m = open_or_fail(folder_make("closed", "bert"), NULL);
     s = b4c_session_new(m, NULL, &err);
     assert_fails(b4c_fill(s, "[MASK]", 6, NULL, &r, &err), &err, B4C_E_ARG, "need_head");
@@ -554,9 +477,6 @@ int main(void)
         cmocka_unit_test(a_damaged_configuration_is_an_answer_not_a_crash),
         cmocka_unit_test(a_lone_onnx_file_tells_its_architecture),
         cmocka_unit_test(more_tokens_than_embeddings_do_not_belong_together),
-        cmocka_unit_test(pooling_is_asked_for_and_never_guessed),
-        cmocka_unit_test(a_step_that_is_not_done_is_named),
-        cmocka_unit_test(files_say_how_to_pool),
         cmocka_unit_test(what_is_wrong_with_a_call_is_said),
         cmocka_unit_test(masks_are_filled_from_the_head),
         cmocka_unit_test(a_model_without_a_head_fills_no_mask),

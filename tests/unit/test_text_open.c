@@ -277,6 +277,10 @@ static void normalizers_may_be_spelt_in_several_ways(void **state)
         ",\"normalizer\":{\"type\":\"Sequence\",\"normalizers\":[{\"type\":"
         "\"BertNormalizer\",\"lowercase\":false},{\"type\":\"Lowercase\"}]}" BERT_WORDS,
         "A é", "a é");
+    /* sentence-transformers 6 of a model with do_lower_case */
+    assert_json_tokens(
+        ",\"normalizer\":{\"type\":\"Sequence\",\"normalizers\":[{\"type\":\"Lowercase\"},"
+        "{\"type\":\"BertNormalizer\",\"lowercase\":false}]}" BERT_WORDS, "A é我", "a é 我");
     assert_json_tokens(BERT_NORMAL
                        ",\"pre_tokenizer\":{\"type\":\"Sequence\",\"pretokenizers\":[{\"type\":"
                        "\"WhitespaceSplit\"},{\"type\":\"BertPreTokenizer\"}]}",

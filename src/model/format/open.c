@@ -157,7 +157,9 @@ static int open_index(b4c_store *s, const char *path, b4c_error *err)
     }
     if (!json_is_object(map) || json_object_size(map) == 0) {
         rc = b4c_fail(err, B4C_E_FORMAT,
-                      "%s: no \"weight_map\" with tensors in it; wanted an index of shards", path);
+                      "%s: no \"weight_map\" with tensors in it; wanted an index of shards, or the "
+                      "model's folder",
+                      path);
         goto done;
     }
     json_object_foreach(map, name, value)
