@@ -483,7 +483,8 @@ typedef struct b4c_generate_options {
     bool allow_unknown;                   /* [UNK], [PAD], [MASK], [CLS] may be produced */
     const int32_t *stop_tokens;           /* besides the model's own end tokens */
     int n_stop_tokens;
-    const char *const *stop;              /* strings; a result is cut before the first */
+    /* strings; a result is cut before the first behind its least tokens */
+    const char *const *stop;
     int n_stop;
     /* a result ends when it ends in the same tokens this many times, at least 12 tokens in all (of
      * its last 2048); 0: never */

@@ -419,19 +419,30 @@ void b4c_request_keep(b4c_request *r, float *row)
     if (o->typical < 1) b4c_keep_typical(row, v, o->typical, &s);
 }
 
-/* Where the first stop string begins in the text of h's tokens from `from` on; SIZE_MAX: nowhere.
- */
-static size_t find_stop(b4c_request *r, const b4c_hypothesis *h, int from)
+/* Where the first stop string begins in the text of h's tokens from `from` on, `after` bytes of it
+ * or later; SIZE_MAX: nowhere. */
+static size_t find_stop(b4c_request *r, const b4c_hypothesis *h, int from, size_t after)
 {
     char *text = b4c_spell(r->facts.tokenizer, h->ids + from, h->n - from, NULL);
     if (!text) return r->failed = true, SIZE_MAX;
+    const size_t size = strlen(text);
     size_t first = SIZE_MAX;
-    for (int i = 0; i < r->o.n_stop; i++) {
-        const char *found = strstr(text, r->o.stop[i]);
+    for (int i = 0; i < r->o.n_stop && after <= size; i++) {
+        const char *found = strstr(text + after, r->o.stop[i]);
         if (found && (size_t)(found - text) < first) first = (size_t)(found - text);
     }
     free(text);
     return first;
+}
+
+/* Bytes of the text of the tokens that min_new_tokens wants: they are never cut. */
+static size_t least_text(b4c_request *r, const b4c_hypothesis *h)
+{
+    char *text = b4c_spell(r->facts.tokenizer, h->ids, r->o.min_new_tokens, NULL);
+    if (!text) return r->failed = true, 0;
+    const size_t bytes = strlen(text);
+    free(text);
+    return bytes;
 }
 
 /* Does h end in a cycle, with all it must say said? */
@@ -458,8 +469,8 @@ b4c_finish b4c_request_why(b4c_request *r, b4c_hypothesis *h)
             if (strlen(r->o.stop[i]) > longest) longest = strlen(r->o.stop[i]);
         /* a stop string that was not there before ends in the last tokens */
         const int window = h->n > (int)longest + 8 ? (int)longest + 8 : h->n;
-        if (find_stop(r, h, h->n - window) != SIZE_MAX) {
-            h->cut = find_stop(r, h, 0);
+        if (find_stop(r, h, h->n - window, 0) != SIZE_MAX) {
+            h->cut = find_stop(r, h, 0, least_text(r, h));
             if (h->cut != SIZE_MAX) return B4C_FINISH_STOP;
         }
     }

@@ -51,7 +51,7 @@ static char *text_of(const b4c_request *r, b4c_hypothesis *h, int *n)
         free(shorter);
         if (!goes) break;
         --*n;
-        if (h->finish == B4C_FINISH_LENGTH) h->logprob -= (double)h->token_logprob[*n];
+        h->logprob -= (double)h->token_logprob[*n];
     }
     return text;
 }

@@ -135,6 +135,49 @@ static void pieces_make_the_text(void **state)
     close_golden(&o);
 }
 
+/* What a stop string cuts is neither text nor counted; the least tokens are never cut, and none is
+ * left behind them. */
+static void a_stop_string_cuts_behind_the_least_tokens(void **state)
+{
+    (void)state;
+    opened o;
+    b4c_error err = { 0 };
+    b4c_generation g;
+    static const char *const stop[] = { "子", "日", "可" };
+    int stopped = 0, late = 0;
+    open_unilm(&o, 2);
+    for (int least = 0; least < 8; least++) {
+        b4c_generate_options how = sampling(8);
+        how.min_new_tokens = least;
+        how.stop = stop;
+        how.n_stop = COUNT(stop);
+        assert_ok(b4c_generate(o.session, texts, NULL, N, &how, &g, &err), &err);
+        for (int i = 0; i < N * 8; i++) {
+            const b4c_result *r = &g.result[i / 8][i % 8];
+            char *kept = b4c_detokenize(b4c_model_tokenizer(o.model), r->ids,
+                                        least < r->n ? least : r->n, false, &err);
+            size_t letters = 0; /* results are written without blanks between Chinese ones */
+            for (size_t k = 0; kept[k]; k++)
+                if (kept[k] != ' ') kept[letters++] = kept[k];
+            kept[letters] = 0;
+            assert_int_equal(strncmp(r->text, kept, letters), 0);
+            for (size_t k = 0; k < COUNT(stop); k++) {
+                assert_null(strstr(r->text + letters, stop[k]));
+                late += strstr(kept, stop[k]) != NULL;
+            }
+            free(kept);
+            if (r->finish != B4C_FINISH_STOP) continue;
+            double sum = 0;
+            for (int k = 0; k < r->n; k++) sum += (double)r->token_logprob[k];
+            assert_true(r->n >= least && fabs(sum - r->logprob) < 1e-4);
+            stopped++;
+        }
+        b4c_generation_free(&g);
+    }
+    assert_true(stopped > 50 && late > 50);
+    close_golden(&o);
+}
+
 static int now(void *arg) { return ++*(int *)arg > 4; }
 
 static void a_caller_can_stop(void **state)
@@ -467,6 +510,7 @@ int main(void)
         cmocka_unit_test(a_result_does_not_feel_other_texts_or_threads),
         cmocka_unit_test(special_tokens_come_only_when_asked),
         cmocka_unit_test(pieces_make_the_text),
+        cmocka_unit_test(a_stop_string_cuts_behind_the_least_tokens),
         cmocka_unit_test(a_caller_can_stop),
         cmocka_unit_test(what_was_written_is_as_likely_as_it_was),
         cmocka_unit_test(a_long_text_is_scored_in_windows),
