@@ -378,10 +378,13 @@ static void show_report(cli_output *out, const json_t *r, bool tensors)
                   count_of(r, "rows_without_token"));
     }
     for (i = 0; i < sizeof notes / sizeof *notes; i++) {
-        if (!*text_of(r, notes[i])) continue;
-        row(out, "note");
-        cli_put_field(out, text_of(r, notes[i]), strlen(text_of(r, notes[i])));
-        cli_put_text(out, "\n");
+        for (const char *line = text_of(r, notes[i]); *line;) {
+            const size_t n = strcspn(line, "\n");
+            row(out, "note");
+            cli_put_field(out, line, n);
+            cli_put_text(out, "\n");
+            line += n + (line[n] != 0);
+        }
     }
     json_array_foreach(json_object_get(r, "generation_notes"), i, one)
     {

@@ -154,23 +154,30 @@ static const char *const weights[][2] = {
     { "model.onnx", "model.onnx_data" },
     { "onnx/model.onnx", "onnx/model.onnx_data" },
 };
-static const char *const small_files[] = {
+const char *const cli_hub_small_files[] = {
     "vocab.txt",
     "tokenizer.json",
     "tokenizer_config.json",
     "special_tokens_map.json",
     "added_tokens.json",
+    "chat_template.jinja",
     "spiece.model",
     "sentencepiece.bpe.model",
     "tokenizer.model",
+    "sentencepiece.model",
+    "spm.model",
     "vocab.json",
     "merges.txt",
     "modules.json",
     "sentence_bert_config.json",
+    "sentence_roberta_config.json",
+    "sentence_albert_config.json",
     "config_sentence_transformers.json",
     "generation_config.json",
     "bert_config.json",
+    "albert_config.json",
     "config.json",
+    NULL,
 };
 
 /* '*' stands for anything but a slash; at most one in a pattern. */
@@ -220,9 +227,8 @@ static json_t *choose_files(const json_t *files, const char *repo, b4c_error *er
     }
     json_object_foreach((json_t *)files, name, value) if (is_module_file(name, files))
         json_array_append_new(chosen, json_string(name));
-    for (size_t k = 0; k < sizeof small_files / sizeof *small_files; k++)
-        if (json_object_get(files, small_files[k]))
-            json_array_append_new(chosen, json_string(small_files[k]));
+    for (const char *const *one = cli_hub_small_files; *one; one++)
+        if (json_object_get(files, *one)) json_array_append_new(chosen, json_string(*one));
     return chosen;
 }
 

@@ -154,34 +154,34 @@ static int add_folder(cli_sha *sha, const char *folder, int depth, b4c_error *er
     return rc;
 }
 
+/* The file of that name beside `path`, if there is one. */
+static int add_named(cli_sha *sha, const char *path, const char *name, b4c_error *err)
+{
+    const char *slash = strrchr(path, '/');
+    struct stat st;
+    char *file = cli_path("%.*s%s", slash ? (int)(slash + 1 - path) : 0, path, name);
+    const bool there = file && stat(file, &st) == 0 && S_ISREG(st.st_mode);
+    const int rc = there ? add_file(sha, file, name, err) : 0;
+    free(file);
+    return rc;
+}
+
 /* A model that is one file, or the prefix of some: they, and what is read beside them. */
 static int add_beside(cli_sha *sha, const char *path, b4c_error *err)
 {
-    static const char *const beside[] = { "config.json",
-                                          "bert_config.json",
-                                          "vocab.txt",
-                                          "tokenizer.json",
-                                          "tokenizer_config.json",
-                                          "modules.json",
-                                          "sentence_bert_config.json" };
     static const char *const ends[] = { "", ".index", ".data-00000-of-00001",
                                         ".data-00000-of-00002" };
     struct stat st;
     int rc = 0;
-    const char *slash = strrchr(path, '/');
     for (size_t i = 0; i < sizeof ends / sizeof *ends && rc == 0; i++) {
         char *file = cli_path("%s%s", path, ends[i]);
         if (file && stat(file, &st) == 0 && S_ISREG(st.st_mode))
             rc = add_file(sha, file, ends[i], err);
         free(file);
     }
-    for (size_t i = 0; i < sizeof beside / sizeof *beside && rc == 0; i++) {
-        char *file = cli_path("%.*s%s", slash ? (int)(slash + 1 - path) : 0, path, beside[i]);
-        if (file && stat(file, &st) == 0 && S_ISREG(st.st_mode))
-            rc = add_file(sha, file, beside[i], err);
-        free(file);
-    }
-    return rc;
+    for (const char *const *name = cli_hub_small_files; rc == 0 && *name; name++)
+        rc = add_named(sha, path, *name, err);
+    return rc < 0 ? rc : add_named(sha, path, "1_Pooling/config.json", err);
 }
 
 char *cli_model_fingerprint(const char *path, b4c_error *err)

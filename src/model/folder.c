@@ -14,7 +14,8 @@ static const char *const tokenizer_files[] = {
 static const char *const setting_files[] = {
     "generation_config.json",     "modules.json",
     "1_Pooling/config.json",      "2_Normalize/config.json",
-    "sentence_bert_config.json",  "config_sentence_transformers.json",
+    "sentence_bert_config.json",  "sentence_roberta_config.json",
+    "sentence_albert_config.json", "config_sentence_transformers.json",
 };
 
 static int copy_all(const char *const *name, size_t n, const char *from, const char *to,

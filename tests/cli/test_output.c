@@ -285,6 +285,18 @@ static void another_model_is_noticed(void **state)
                    2, "made with another model");
 }
 
+/* A model given as one file: what stands beside it shapes vectors too. */
+static void another_setting_beside_a_file_is_noticed(void **state)
+{
+    (void)state;
+    const char *model = temp_path("changed/model.safetensors"), *out = temp_path("beside.jsonl");
+    assert_refused(bert4c("我\n\xff\n", "embed", "-q", "-m", model, "-o", out, NULL), 1,
+                   "standard input:2");
+    temp_text("changed/1_Pooling/config.json", "{\"pooling_mode_cls_token\": true}");
+    assert_refused(bert4c("我\n我\n", "embed", "-q", "-m", model, "-o", out, "--resume", NULL), 2,
+                   "made with another model");
+}
+
 static void a_spoilt_state_is_refused(void **state)
 {
     (void)state;
@@ -397,6 +409,7 @@ int main(void)
         cmocka_unit_test(without_resume_a_stopped_run_is_begun_anew_and_said_so),
         cmocka_unit_test(another_run_is_not_gone_on_with),
         cmocka_unit_test(another_model_is_noticed),
+        cmocka_unit_test(another_setting_beside_a_file_is_noticed),
         cmocka_unit_test(a_spoilt_state_is_refused),
         cmocka_unit_test(two_runs_do_not_write_one_file),
         cmocka_unit_test(ctrl_c_keeps_what_was_finished),

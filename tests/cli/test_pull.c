@@ -19,6 +19,7 @@ static fake_file files[] = {
     { "vocab.txt", "[PAD]\n[UNK]\n", 12, "9b63652e4599b6f141f83f77374ca035004e0c8f", false },
     { "1_Pooling/config.json", "{\"pooling_mode_cls_token\":true}\n", 32,
       "1c3936968bdcef753523623e607037f6cb8bd4f5", false },
+    { "chat_template.jinja", "{{ bos }}", 9, "e277e9429b46cdaf7b89b0ed97cdb0b1ca340c7d", false },
     { "model.safetensors", weights, WEIGHTS, BLOB, true },
     { "pytorch_model.bin", weights, WEIGHTS, BLOB, true },
     { "onnx/model.onnx", weights, WEIGHTS, BLOB, true },
@@ -117,6 +118,7 @@ static void only_needed_files_come(void **state)
 {
     (void)state;
     assert_code(bert4c(NULL, "pull", "lab/tiny", NULL), 0);
+    assert_true(exists(in_cache("snapshots/" COMMIT "/chat_template.jinja")));
     assert_false(exists(in_cache("snapshots/" COMMIT "/README.md")));
     assert_false(exists(in_cache("snapshots/" COMMIT "/pytorch_model.bin")));
     assert_false(exists(in_cache("snapshots/" COMMIT "/onnx/model.onnx")));
@@ -130,7 +132,7 @@ static void a_second_pull_downloads_nothing(void **state)
     fake_hub_forget(&hub);
     const run r = bert4c(NULL, "pull", "lab/tiny", NULL);
     assert_code(r, 0);
-    assert_says(r, "4 files are there, 0 of them new");
+    assert_says(r, "5 files are there, 0 of them new");
     assert_int_equal(count_in_log("other GET"), 0);
 }
 
