@@ -1,5 +1,6 @@
 /* main.c - bert4c COMMAND ...: the table of commands, and the way to one of them. */
 #include "commands.h"
+#include "signals.h"
 #include <string.h>
 
 const cli_command *const cli_commands[] = {
@@ -43,6 +44,7 @@ int main(int argc, char **argv)
 {
     b4c_error err = { 0 };
     cli_settings settings;
+    cli_prepare_process();
     if (argc < 2) {
         cli_usage(stderr, NULL);
         return CLI_USAGE;

@@ -1,11 +1,21 @@
-/* signals.c - Ctrl-C asks a run to stop after what it is doing; a second one ends the process at
- * once. */
+/* signals.c - see signals.h. */
 #include "signals.h"
+#include <fcntl.h>
 #include <signal.h>
+#include <unistd.h>
 
 static volatile sig_atomic_t caught;
 
 static void note(int signal_number) { caught = signal_number; }
+
+void cli_prepare_process(void)
+{
+    /* `2>&-`: the next file opened would be number 2, and messages would stand among the vectors.
+     * What holds the number fails as a closed stream does. */
+    for (int fd = 0; fd <= 2; fd++)
+        if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", fd == 0 ? O_WRONLY : O_RDONLY) < 0) return;
+    signal(SIGXFSZ, SIG_IGN);
+}
 
 /* What the caller told us to ignore (nohup) stays ignored. */
 static void catch_one(int signal_number)

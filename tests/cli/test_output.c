@@ -4,6 +4,7 @@
 
 #include <signal.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -376,6 +377,33 @@ static void a_killed_run_is_gone_on_with(void **state)
     stop_by(SIGKILL, 137);
 }
 
+/* bert4c embed of one text into x.jsonl, by a shell that says what comes before and after. */
+static int by_shell(const char *before, const char *after)
+{
+    char line[1000];
+    snprintf(line, sizeof line, "%s %s embed -m %s --dtype f32 -o %s 我 %s", before, bert4c_path(),
+             tiny_model(), temp_path("shell.jsonl"), after);
+    const int status = system(line);
+    return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+}
+
+static void messages_never_stand_in_a_file_of_results(void **state)
+{
+    (void)state;
+    assert_int_equal(by_shell("", "2>&-"), 0);
+    assert_string_equal(slurp(temp_path("shell.jsonl")),
+                        bert4c(NULL, EMBED, "--dtype", "f32", "我", NULL).out);
+    assert_int_equal(by_shell("", "<&- >&- 2>&-"), 0);
+    assert_string_equal(slurp(temp_path("shell.jsonl")),
+                        bert4c(NULL, EMBED, "--dtype", "f32", "我", NULL).out);
+}
+
+static void a_limit_of_file_size_is_an_error_of_writing(void **state)
+{
+    (void)state;
+    assert_int_equal(by_shell("ulimit -f 0;", "2> /dev/null"), 1);
+}
+
 static void progress_is_shown_only_when_asked_or_on_a_terminal(void **state)
 {
     (void)state;
@@ -414,6 +442,8 @@ int main(void)
         cmocka_unit_test(two_runs_do_not_write_one_file),
         cmocka_unit_test(ctrl_c_keeps_what_was_finished),
         cmocka_unit_test(a_killed_run_is_gone_on_with),
+        cmocka_unit_test(messages_never_stand_in_a_file_of_results),
+        cmocka_unit_test(a_limit_of_file_size_is_an_error_of_writing),
         cmocka_unit_test(progress_is_shown_only_when_asked_or_on_a_terminal),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
