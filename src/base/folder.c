@@ -63,7 +63,7 @@ int b4c_folder_copy(const char *from, const char *to, const char *name, b4c_erro
     if (snprintf(path, sizeof path, "%s/%s", from, name) >= PATH || !b4c_file_exists(path))
         return 0;
     if (strchr(name, '/')) {
-        snprintf(part, sizeof part, "%s/%.*s", to, (int)(strchr(name, '/') - name), name);
+        snprintf(part, sizeof part, "%s/%.*s", to, (int)(strrchr(name, '/') - name), name);
         B4C_TRY(b4c_folder_make(part, err));
     }
     B4C_TRY(b4c_file_map(&file, path, err));

@@ -2,6 +2,8 @@
 #include "model/folder.h"
 
 #include "base/file.h"
+#include "base/json.h"
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -13,7 +15,7 @@ static const char *const tokenizer_files[] = {
 };
 static const char *const setting_files[] = {
     "generation_config.json",     "modules.json",
-    "1_Pooling/config.json",      "2_Normalize/config.json",
+    "1_Pooling/config.json",
     "sentence_bert_config.json",  "sentence_roberta_config.json",
     "sentence_albert_config.json", "config_sentence_transformers.json",
 };
@@ -64,8 +66,37 @@ int b4c_copy_tokenizer(const char *from, const char *to, b4c_error *err)
     return copy_all(tokenizer_files, COUNT(tokenizer_files), from, to, err);
 }
 
+/* A step of modules.json behind the transformer: its settings, and weights as they are. */
+static int copy_module(const json_t *module, const char *from, const char *to, b4c_error *err)
+{
+    static const char *const files[] = { "config.json", "model.safetensors", "pytorch_model.bin" };
+    char name[512];
+    const char *type = json_string_value(json_object_get(module, "type")),
+               *path = json_string_value(json_object_get(module, "path")),
+               *dot = type ? strrchr(type, '.') : NULL;
+    if (!path || !b4c_path_is_inside(path) || (dot && strcmp(dot, ".Transformer") == 0)) return 0;
+    for (size_t i = 0; i < COUNT(files); i++)
+        if ((size_t)snprintf(name, sizeof name, "%s/%s", path, files[i]) < sizeof name)
+            B4C_TRY(b4c_folder_copy(from, to, name, err));
+    return 0;
+}
+
+static int copy_modules(const char *from, const char *to, b4c_error *err)
+{
+    char *path = b4c_path_join(from, "modules.json");
+    if (!path) return b4c_fail(err, B4C_E_MEMORY, "%s: no memory to copy it", from);
+    const bool there = b4c_file_exists(path);
+    json_t *modules = there ? b4c_json_file(path, err) : NULL;
+    int rc = !there || modules ? 0 : err && err->code < 0 ? err->code : B4C_E_FORMAT;
+    for (size_t i = 0; rc == 0 && i < json_array_size(modules); i++)
+        rc = copy_module(json_array_get(modules, i), from, to, err);
+    json_decref(modules);
+    free(path);
+    return rc;
+}
+
 int b4c_copy_settings(const char *from, const char *to, b4c_error *err)
 {
     const int rc = copy_all(setting_files, COUNT(setting_files), from, to, err);
-    return rc < 0 ? rc : 0;
+    return rc < 0 ? rc : copy_modules(from, to, err);
 }

@@ -25,6 +25,32 @@ static void a_converted_folder_embeds_as_its_source(void **state)
     }
 }
 
+/* Steps that bert4c does not do are done by others, who open the folder too. */
+static void every_step_of_the_vectors_comes_along(void **state)
+{
+    (void)state;
+    static const char *const files[] = { "config.json", "vocab.txt", "model.safetensors" };
+    for (size_t i = 0; i < COUNT(files); i++) {
+        size_t n;
+        char name[64], *bytes = read_file(temp_path("tiny/%s", files[i]), &n);
+        snprintf(name, sizeof name, "steps/0_Transformer/%s", files[i]);
+        temp_file(name, bytes, n);
+        free(bytes);
+    }
+    temp_text("steps/modules.json",
+              "[{\"type\": \"a.Transformer\", \"path\": \"0_Transformer\"},"
+              " {\"type\": \"a.Pooling\", \"path\": \"own/Pooling\"},"
+              " {\"type\": \"a.Dense\", \"path\": \"2_Dense\"}]");
+    temp_text("steps/own/Pooling/config.json", "{\"pooling_mode\": \"mean\"}");
+    temp_text("steps/2_Dense/config.json", "{}");
+    temp_text("steps/2_Dense/model.safetensors", "weights");
+    const run r = bert4c(NULL, "convert", "-m", temp_path("steps"), "-o", temp_path("moved"), NULL);
+    assert_code(r, 0);
+    assert_true(exists(temp_path("moved/own/Pooling/config.json")));
+    assert_true(exists(temp_path("moved/2_Dense/model.safetensors")));
+    assert_false(exists(temp_path("moved/0_Transformer")));
+}
+
 static void the_report_is_json_when_asked(void **state)
 {
     (void)state;
@@ -143,6 +169,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_converted_folder_embeds_as_its_source),
+        cmocka_unit_test(every_step_of_the_vectors_comes_along),
         cmocka_unit_test(the_report_is_json_when_asked),
         cmocka_unit_test(what_rounding_does_is_said_of_each_tensor_and_of_the_whole),
         cmocka_unit_test(a_folder_is_replaced_by_force_alone),
