@@ -235,7 +235,13 @@ static int prepare(void *self, b4c_error *err)
     if (s->system && cli_utf8_bad(s->system, strlen(s->system)) < strlen(s->system))
         return cli_fail(err, B4C_E_ARG,
                         "not the text it should be: --system: found bytes that are not UTF-8");
-    return choose_stream(a, err);
+    if (choose_stream(a, err) < 0) return err->code;
+    /* What is wrong with options shows before the first text. */
+    b4c_generation none = { 0 };
+    const int rc =
+        b4c_generate(a->model.session, NULL, NULL, 0, &a->writing.options, &none, err);
+    b4c_generation_free(&none);
+    return rc;
 }
 
 static void say(const void *self, long long records, double seconds)

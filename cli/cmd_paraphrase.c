@@ -115,7 +115,12 @@ static int prepare(void *self, b4c_error *err)
     o->pooling = (b4c_pooling)s->pooling;
     if (cli_given(s, "keep")) o->keep = (int)s->keep;
     if (cli_given(s, "floor")) o->floor = (float)s->floor;
-    return read_mask(p, s->mask, err);
+    if (read_mask(p, s->mask, err) < 0) return err->code;
+    /* What is wrong with options shows before the first text. */
+    b4c_paraphrases none = { 0 };
+    const int rc = b4c_paraphrase_texts(p->model.session, NULL, NULL, 0, o, &none, err);
+    b4c_paraphrases_free(&none);
+    return rc;
 }
 
 static void say(const void *self, long long records, double seconds)

@@ -108,7 +108,13 @@ static int prepare(void *self, b4c_error *err)
     s->options.max_length = (int)o->max_length;
     s->options.windows = true;
     s->tokenizer = b4c_model_tokenizer(s->model.model);
-    return 0;
+    /* What is wrong with options shows before the first text. */
+    b4c_scores none = { 0 };
+    const char *const source = "";
+    const int rc = b4c_score_texts(s->model.session, o->pair || o->source ? &source : NULL, NULL,
+                                   NULL, NULL, 0, &s->options, &none, err);
+    b4c_scores_free(&none);
+    return rc;
 }
 
 static void say(const void *self, long long records, double seconds)

@@ -114,7 +114,7 @@ const cli_option cli_options[] = {
     { "bad-words", 0, CLI_IS_LIST, CLI_DECODING, WRITES, true, "STR", AT(bad_words), 0, 0,
       "STR's tokens never come; again for more" },
     { "force-words", 0, CLI_IS_LIST, CLI_DECODING, WRITES, true, "STR", AT(force_words), 0, 0,
-      "STR's tokens must come; again for more" },
+      "STR's tokens must come, unless a stop string ends the result first; again for more" },
     { "stop", 0, CLI_IS_LIST, CLI_DECODING, WRITES, true, "STR", AT(stop), 0, 0,
       "a result ends before STR; again for more" },
     { "stop-token", 0, CLI_IS_LIST, CLI_DECODING, WRITES, true, "TOKEN", AT(stop_token), 0, 0,

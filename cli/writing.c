@@ -67,7 +67,8 @@ static int read_bias(cli_writing *w, const b4c_tokenizer *t, const cli_list *lis
 }
 
 static int read_phrases(cli_writing *w, const b4c_tokenizer *t, const char *option,
-                        const cli_list *list, const b4c_phrase **out, int *n, b4c_error *err)
+                        const cli_list *list, bool must_come, const b4c_phrase **out, int *n,
+                        b4c_error *err)
 {
     b4c_tokenize_options how = B4C_TOKENIZE_DEFAULT;
     b4c_encoding e = { 0 };
@@ -80,6 +81,11 @@ static int read_phrases(cli_writing *w, const b4c_tokenizer *t, const char *opti
         rc = b4c_tokenize(t, list->item[i], SIZE_MAX, NULL, 0, &how, &e, err);
         if (rc == 0 && e.n == 0)
             rc = cli_fail(err, B4C_E_ARG, "wrong value: --%s: found '%s', which has no token",
+                          option, list->item[i]);
+        if (rc == 0 && e.unknown && must_come && !w->options.allow_unknown)
+            rc = cli_fail(err, B4C_E_ARG,
+                          "wrong value: --%s: found '%s', which the vocabulary does not know: its "
+                          "unknown token comes with --allow-unknown alone",
                           option, list->item[i]);
         int32_t *ids = rc == 0 ? take(w, (size_t)e.n * sizeof *ids, err) : NULL;
         if (rc == 0 && !ids) rc = B4C_E_MEMORY;
@@ -95,9 +101,10 @@ static int read_lists(cli_writing *w, const b4c_tokenizer *t, const cli_settings
 {
     b4c_generate_options *o = &w->options;
     int rc = read_bias(w, t, &s->logit_bias, err);
-    if (rc == 0) rc = read_phrases(w, t, "bad-words", &s->bad_words, &o->bad, &o->n_bad, err);
+    if (rc == 0) rc = read_phrases(w, t, "bad-words", &s->bad_words, false, &o->bad, &o->n_bad, err);
     if (rc == 0)
-        rc = read_phrases(w, t, "force-words", &s->force_words, &o->forced, &o->n_forced, err);
+        rc = read_phrases(w, t, "force-words", &s->force_words, true, &o->forced, &o->n_forced,
+                          err);
     for (int i = 0; i < s->stop.n && rc == 0; i++) rc = check_utf8("stop", s->stop.item[i], err);
     o->stop = s->stop.item;
     o->n_stop = s->stop.n;
@@ -226,10 +233,10 @@ void cli_writing_count(cli_writing *w, const b4c_generation *g)
 }
 
 /* "1 result", "1,200 results" */
-static const char *results(long long n, char room[48])
+static const char *counted(long long n, const char *one, char room[48])
 {
     char number[32];
-    snprintf(room, 48, "%s %s", cli_count_text(n, number), n == 1 ? "result" : "results");
+    snprintf(room, 48, "%s %s%s", cli_count_text(n, number), one, n == 1 ? "" : "s");
     return room;
 }
 
@@ -245,16 +252,16 @@ void cli_writing_say(const cli_writing *w, long long records, double seconds)
         cli_say_cut(w->texts_cut, w->cut);
     if (w->empty)
         cli_say("%s without a token: the model ended at once; --min-new-tokens N forbids that",
-                results(w->empty, d));
+                counted(w->empty, "result", d));
     if (w->at_limit)
         cli_say("%s ended by a length limit, not by the model; --max-new-tokens sets it, and "
                 "--whole-sentences leaves out what was cut off",
-                results(w->at_limit, d));
+                counted(w->at_limit, "result", d));
     if (w->cycles)
         cli_say("%s ended in a cycle, '%s' again and again: --no-repeat-ngram 4, "
                 "--repetition-penalty 1.2 or sampling (--top-p 0.9) breaks it, --stop-cycle 3 "
                 "ends it",
-                results(w->cycles, d), w->cycle);
+                counted(w->cycles, "result", d), w->cycle);
     if (w->unknown)
         cli_say("%s of %s tokens read are unknown to the vocabulary (%.2f %%)",
                 cli_count_text(w->unknown, a), cli_count_text(w->read, b),
@@ -264,14 +271,14 @@ void cli_writing_say(const cli_writing *w, long long records, double seconds)
                 "used; 1.1 to 1.3 is usual",
                 (double)w->options.repetition_penalty, (double)B4C_REPETITION_PENALTY_MOST);
     if (w->unfamiliar)
-        cli_say("%s texts have more than the %d tokens that the model was trained to read: what it "
-                "writes for them may be worse; --max-length %d cuts them",
-                cli_count_text(w->unfamiliar, a), w->familiar, w->familiar);
+        cli_say("%s with more than the %d tokens that the model was trained to read: what it "
+                "writes then may be worse; --max-length %d cuts",
+                counted(w->unfamiliar, "text", d), w->familiar, w->familiar);
     if (w->trained)
         cli_say("the model learnt to write texts of at most %d tokens; --max-new-tokens %d makes "
                 "them no longer, or no better",
                 w->trained, w->options.max_new_tokens);
     if (w->shortened)
-        cli_say("%s texts leave fewer positions than --max-new-tokens asks for",
-                cli_count_text(w->shortened, a));
+        cli_say("positions of the model left behind %s: fewer than --max-new-tokens asks for",
+                counted(w->shortened, "text", d));
 }

@@ -113,13 +113,27 @@ static int source_limit(const b4c_model *m, b4c_reading r, const b4c_generate_op
 {
     const int most = m->net.spec.max_positions;
     if (o->max_source < 0 || (most && o->max_source > most))
-        return b4c_fail(err, B4C_E_ARG, "max_source is %d, the model reads at most %d tokens",
+        return b4c_fail(err, B4C_E_ARG, "generation: max_source: found %d, wanted 0 to %d, the positions that the "
+                        "model has",
                         o->max_source, most);
     *limit = o->max_source ? o->max_source : m->info.max_length;
     if (o->max_source || !most || r == B4C_READ_SEQ2SEQ) return 0;
     /* Source and result share the positions; what is to be written gets at most half of them. */
     const int own = o->max_new_tokens < most / 2 ? o->max_new_tokens : most / 2;
     if (*limit == 0 || *limit > most - own) *limit = most - own;
+    return 0;
+}
+
+/* What stands for a text without tokens: the token that begins a text. */
+static int begin_nothing(const b4c_model *m, b4c_reading r, b4c_encoding *e, b4c_error *err)
+{
+    if (r != B4C_READ_CAUSAL || m->habits.begin < 0)
+        return b4c_fail(err, B4C_E_TEXT,
+                        "no token is left of it, and the model's files name none that begins a "
+                        "text, so there is nothing to go on");
+    B4C_TRY(b4c_encoding_reserve(e, 1, err));
+    e->ids[0] = m->habits.begin;
+    e->n = 1;
     return 0;
 }
 
@@ -140,8 +154,7 @@ int b4c_sources_read(b4c_session *s, b4c_sources *to, b4c_reading r, const char 
         rc = b4c_tokenize(m->tokenizer, texts[i], lens ? lens[i] : SIZE_MAX, NULL, 0, &how, &e,
                           err);
         if (rc == 0) b4c_habits_frame(&m->habits, r, &e);
-        if (rc == 0 && e.n == 0)
-            rc = b4c_fail(err, B4C_E_TEXT, "no token is left of it, so there is nothing to go on");
+        if (rc == 0 && e.n == 0) rc = begin_nothing(m, r, &e, err);
         if (rc < 0) {
             if (n > 1) rc = b4c_fail_in(err, "text %d", i + 1);
             break;
@@ -248,12 +261,11 @@ static uint64_t number_of(const int32_t *ids, int n)
     return h;
 }
 
-static int make_jobs(const b4c_model *m, b4c_reading r, const b4c_generate_options *o,
-                     b4c_generation *g, b4c_error *err)
+static b4c_vocabulary_facts facts_of(const b4c_model *m)
 {
     const b4c_habits *w = &m->habits;
     const bool special = m->tokenizer != NULL;
-    const b4c_vocabulary_facts facts = {
+    return (b4c_vocabulary_facts){
         .vocabulary = w->vocabulary,
         .end = w->end,
         .n_end = w->n_end,
@@ -263,6 +275,22 @@ static int make_jobs(const b4c_model *m, b4c_reading r, const b4c_generate_optio
         .cls = special ? m->tokens.cls : -1,
         .tokenizer = m->tokenizer,
     };
+}
+
+int b4c_writing_check(const b4c_model *m, const b4c_generate_options *o, b4c_error *err)
+{
+    const b4c_vocabulary_facts facts = facts_of(m);
+    const int rc = b4c_request_check(o, &facts, err);
+    if (rc < 0 && b4c_request_check(&m->habits.defaults, &facts, NULL) < 0)
+        (void)b4c_fail_in(err, "with what the model's generation_config.json says");
+    return rc;
+}
+
+static int make_jobs(const b4c_model *m, b4c_reading r, const b4c_generate_options *o,
+                     b4c_generation *g, b4c_error *err)
+{
+    const b4c_habits *w = &m->habits;
+    const b4c_vocabulary_facts facts = facts_of(m);
     const b4c_sources *s = &g->own->sources;
     const int most = m->net.spec.max_positions;
     for (int i = 0; i < g->n; i++) {
@@ -382,7 +410,7 @@ static int resolve(const b4c_session *s, const b4c_generate_options *options,
     B4C_TRY(b4c_reading_resolve(s->model, o->reading, r, err));
     if (*r == B4C_READ_MASKED)
         return b4c_fail(err, B4C_E_ARG, "reading 'masked' is for scoring, not for writing");
-    return 0;
+    return b4c_writing_check(s->model, o, err);
 }
 
 int b4c_generate(b4c_session *s, const char *const *texts, const size_t *lens, int n,

@@ -24,7 +24,7 @@ static int ids_of(const sources *s, const char *key, int vocabulary, int32_t *ou
                   int *wrong)
 {
     const json_t *x = value_of(s, key);
-    const size_t n = json_is_array(x) ? json_array_size(x) : json_is_integer(x) ? 1 : 0;
+    const size_t n = json_is_array(x) ? json_array_size(x) : x && !json_is_null(x) ? 1 : 0;
     int found = 0;
     for (size_t i = 0; i < n && found < most; i++) {
         const json_t *one = json_is_array(x) ? json_array_get(x, i) : x;
@@ -37,11 +37,16 @@ static int ids_of(const sources *s, const char *key, int vocabulary, int32_t *ou
 
 /* ---- usual decoding -------------------------------------------------------------------------- */
 
+/* The file that has the key. */
+static const json_t *owner(const sources *s, const char *key)
+{
+    return s->newer && json_object_get(s->newer, key) ? s->newer : s->older;
+}
+
 static int whole(const sources *s, const char *key, int low, int *out, b4c_error *err)
 {
     long long x;
-    const json_t *from = s->newer && json_object_get(s->newer, key) ? s->newer : s->older;
-    const int found = b4c_json_int(from, key, low, 1 << 20, &x, s->where, err);
+    const int found = b4c_json_int(owner(s, key), key, low, 1 << 20, &x, s->where, err);
     if (found == 1) *out = (int)x;
     return found;
 }
@@ -49,8 +54,7 @@ static int whole(const sources *s, const char *key, int low, int *out, b4c_error
 static int real(const sources *s, const char *key, float *out, b4c_error *err)
 {
     double x;
-    const json_t *from = s->newer && json_object_get(s->newer, key) ? s->newer : s->older;
-    const int found = b4c_json_real(from, key, &x, s->where, err);
+    const int found = b4c_json_real(owner(s, key), key, &x, s->where, err);
     if (found == 1) *out = (float)x;
     return found;
 }
@@ -97,7 +101,7 @@ static int read_defaults(b4c_generate_options *o, const sources *s, b4c_reading 
     const json_t *early = value_of(s, "early_stopping");
     if (json_is_true(early)) o->early_stopping = B4C_EARLY_ALWAYS;
     if (json_is_string(early)) o->early_stopping = B4C_EARLY_NEVER;
-    o->sample = json_is_true(value_of(s, "do_sample"));
+    B4C_TRY(b4c_json_bool(owner(s, "do_sample"), "do_sample", &o->sample, s->where, err));
     if (o->min_new_tokens > o->max_new_tokens) o->min_new_tokens = o->max_new_tokens;
     return 0;
 }
@@ -140,6 +144,44 @@ static void find_starts(b4c_habits *w, const sources *s, const b4c_tokenizer_inf
                              &wrong);
 }
 
+/* What a text without tokens begins with. */
+static int32_t find_begin(const b4c_habits *w, const sources *s, const b4c_tokenizer_info *tokens)
+{
+    int32_t id;
+    int wrong = 0;
+    if (ids_of(s, "bos_token_id", w->vocabulary, &id, 1, &wrong)) return id;
+    return tokens ? tokens->bos : -1;
+}
+
+/* Rules that the file asks for and that are not done: results may differ from the hub's. */
+static void note_passed_over(const json_t *newer, json_t *report)
+{
+    static const struct {
+        const char *key;
+        double off;          /* the number that asks for nothing */
+    } rules[] = {
+        { "bad_words_ids", 0 }, { "begin_suppress_tokens", 0 }, { "constraints", 0 },
+        { "dola_layers", 0 }, { "encoder_no_repeat_ngram_size", 0 },
+        { "encoder_repetition_penalty", 1 }, { "epsilon_cutoff", 0 }, { "eta_cutoff", 0 },
+        { "exponential_decay_length_penalty", 0 }, { "force_words_ids", 0 },
+        { "forced_decoder_ids", 0 }, { "guidance_scale", 1 }, { "penalty_alpha", 0 },
+        { "sequence_bias", 0 }, { "stop_strings", 0 }, { "suppress_tokens", 0 }, { "top_h", 0 },
+    };
+    char text[128];
+    for (size_t i = 0; i < sizeof rules / sizeof *rules; i++) {
+        const json_t *x = json_object_get(newer, rules[i].key);
+        const double number = json_number_value(x);
+        const bool off = !x || json_is_null(x) || json_is_false(x) ||
+                         (json_is_number(x) && number >= rules[i].off && number <= rules[i].off) ||
+                         (json_is_array(x) && !json_array_size(x)) ||
+                         (json_is_object(x) && !json_object_size(x));
+        if (off) continue;
+        snprintf(text, sizeof text, "generation_config.json: %s is passed over",
+                 rules[i].key);
+        note(report, text);
+    }
+}
+
 /* BERT's kind writes by UniLM's mask unless its files make it a decoder: is_decoder, or no segments
  * to tell source and target apart. */
 static b4c_reading reading_of(const b4c_spec *spec, const json_t *config)
@@ -177,6 +219,8 @@ int b4c_habits_read(b4c_habits *w, const b4c_spec *spec, const json_t *config, c
     if (rc >= 0) rc = read_defaults(&w->defaults, &s, w->reading, err);
     find_ends(w, &s, tokens, report);
     find_starts(w, &s, tokens, report);
+    w->begin = find_begin(w, &s, tokens);
+    note_passed_over(newer, report);
     if (is_t5_pegasus(spec, tokens)) {
         if (w->n_start != 1 || w->start[0] != tokens->cls || w->n_end != 1 ||
             w->end[0] != tokens->sep)

@@ -19,6 +19,7 @@ typedef struct b4c_habits {
     int n_start;                              /* 0: the files do not say */
     int32_t end[B4C_HABITS_ENDS];
     int n_end;
+    int32_t begin;                            /* CAUSAL: begins a text; -1: the files name none */
     int vocabulary;                           /* tokens that may be written */
     int written_length, read_length;          /* of b4c_model_info */
     b4c_generate_options defaults;

@@ -257,6 +257,7 @@ int b4c_paraphrase_texts(b4c_session *s, const char *const *texts, const size_t 
                         "keep is %d and floor %g, wanted 0 or more, and -1 to 1", o.keep,
                         (double)o.floor);
     B4C_TRY(b4c_reading_resolve(s->model, B4C_READ_PREFIX, &r, err));
+    B4C_TRY(b4c_writing_check(s->model, &o.generate, err));
     const b4c_encode_options e = measure(s->model, o.pooling);
     B4C_TRY(b4c_encode_width(s, &e, err));       /* before the long part */
     int rc = b4c_sources_read(s, &sources, r, texts, lens, n, &o.generate, err);

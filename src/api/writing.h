@@ -28,6 +28,8 @@ int  b4c_sources_add(b4c_sources *, int i, const int32_t *ids, const int32_t *se
 
 /* What AUTO means for this model; B4C_E_ARG or B4C_E_MISSING: the model cannot read or write so. */
 int b4c_reading_resolve(const b4c_model *, b4c_reading wanted, b4c_reading *, b4c_error *);
+/* Are options of writing in their ranges, and do none contradict one another? */
+int b4c_writing_check(const b4c_model *, const b4c_generate_options *, b4c_error *);
 /* Texts as they stand before what is written, framed by b4c_habits_frame. */
 int b4c_sources_read(b4c_session *, b4c_sources *, b4c_reading, const char *const *texts,
                      const size_t *lens, int n, const b4c_generate_options *, b4c_error *);

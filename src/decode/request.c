@@ -21,7 +21,8 @@ typedef struct range {
     double value, low, high;
 } range;
 
-static int check(const b4c_generate_options *o, const b4c_vocabulary_facts *f, b4c_error *err)
+static int check_numbers(const b4c_generate_options *o, const b4c_vocabulary_facts *f,
+                         b4c_error *err)
 {
     const range ranges[] = {
         { "max_new_tokens", o->max_new_tokens, 1, 1 << 20 },
@@ -50,26 +51,36 @@ static int check(const b4c_generate_options *o, const b4c_vocabulary_facts *f, b
                             ranges[i].name, ranges[i].value, ranges[i].low, ranges[i].high);
     const struct {
         bool wrong;
-        const char *what;
+        const char *name;
+        double value;
+        const char *wanted;
     } pairs[] = {
-        { o->beams % o->beam_groups != 0, "beams must be a multiple of beam_groups" },
-        { o->beams > 1 && o->n > o->beams, "n is at most beams" },
-        { o->beams == 1 && o->n > 1 && !o->sample, "several results need sampling or beams" },
-        { o->beam_groups == 1 && o->diversity > 0, "diversity needs beam_groups" },
-        { o->beam_groups > 1 && o->sample, "beam_groups and sampling exclude one another" },
+        { o->beams % o->beam_groups != 0, "beam_groups", o->beam_groups,
+          "a number that beams is a multiple of" },
+        { o->beams > 1 && o->n > o->beams, "n", o->n, "at most as many as beams" },
+        { o->beams == 1 && o->n > 1 && !o->sample, "n", o->n,
+          "1: several results need sampling or beams" },
+        { o->beam_groups == 1 && o->diversity > 0, "diversity", (double)o->diversity,
+          "0, or several beam_groups" },
+        { o->beam_groups > 1 && o->sample, "beam_groups", o->beam_groups, "1 with sampling" },
         { o->bert4keras_beam && (o->sample || o->beam_groups > 1 || o->n > 1 || o->n_forced > 0 ||
                                  o->length_penalty < 1 || o->length_penalty > 1),
-          "bert4keras_beam knows no sampling, groups, several results, forced phrases or length "
-          "penalty" },
-        { o->bert4keras_beam && (o->stop_cycle || o->n_stop > 0),
-          "bert4keras_beam knows no stop strings and no stop_cycle" },
-        { o->stop_cycle == 1, "stop_cycle is 0 or at least 2" },
-        { !o->bert4keras_beam && o->min_ends > 1, "min_ends needs bert4keras_beam" },
-        { o->n_stop > 0 && !f->tokenizer, "stop strings need a tokenizer" },
-        { o->sample && o->temperature <= 0, "sampling needs a temperature above 0" },
+          "bert4keras_beam", 1,
+          "no sampling, groups, several results, forced phrases or length penalty with it" },
+        { o->bert4keras_beam && (o->stop_cycle || o->n_stop > 0), "bert4keras_beam", 1,
+          "no stop strings and no stop_cycle with it" },
+        { o->stop_cycle == 1, "stop_cycle", o->stop_cycle, "0, or 2 at least" },
+        { !o->bert4keras_beam && o->min_ends > 1, "min_ends", o->min_ends,
+          "1, or bert4keras_beam" },
+        { o->n_stop > 0 && !f->tokenizer, "stop strings", o->n_stop,
+          "none: the model was opened without its tokenizer" },
+        { o->sample && o->temperature <= 0, "temperature", (double)o->temperature,
+          "more than 0 with sampling" },
     };
     for (size_t i = 0; i < sizeof pairs / sizeof *pairs; i++)
-        if (pairs[i].wrong) return b4c_fail(err, B4C_E_ARG, "generation: %s", pairs[i].what);
+        if (pairs[i].wrong)
+            return b4c_fail(err, B4C_E_ARG, "generation: %s: found %g, wanted %s", pairs[i].name,
+                            pairs[i].value, pairs[i].wanted);
     return 0;
 }
 
@@ -79,6 +90,16 @@ static int check_token(const b4c_vocabulary_facts *f, const char *what, int32_t 
     if (token >= 0 && token < f->vocabulary) return 0;
     return b4c_fail(err, B4C_E_ARG, "generation: %s: found token %d, wanted 0 to %d", what, token,
                     f->vocabulary - 1);
+}
+
+/* [UNK] and its like, unless one ends results. */
+static bool comes_never(const b4c_generate_options *o, const b4c_vocabulary_facts *f, int32_t token)
+{
+    for (int i = 0; i < f->n_end; i++)
+        if (f->end[i] == token) return false;
+    for (int i = 0; i < o->n_stop_tokens; i++)
+        if (o->stop_tokens[i] == token) return false;
+    return token == f->unknown || token == f->pad || token == f->mask || token == f->cls;
 }
 
 static int check_tokens(const b4c_generate_options *o, const b4c_vocabulary_facts *f,
@@ -105,8 +126,16 @@ static int check_tokens(const b4c_generate_options *o, const b4c_vocabulary_fact
         for (int i = 0; i < lists[l].n; i++) {
             if (lists[l].phrase[i].n < 1)
                 return b4c_fail(err, B4C_E_ARG, "generation: %s %d is empty", lists[l].what, i + 1);
-            for (int k = 0; k < lists[l].phrase[i].n; k++)
-                B4C_TRY(check_token(f, lists[l].what, lists[l].phrase[i].ids[k], err));
+            for (int k = 0; k < lists[l].phrase[i].n; k++) {
+                const int32_t token = lists[l].phrase[i].ids[k];
+                B4C_TRY(check_token(f, lists[l].what, token, err));
+                if (l == 1 && !o->allow_unknown && comes_never(o, f, token))
+                    return b4c_fail(err, B4C_E_ARG,
+                                    "generation: forced phrase %d: found token %d, [UNK] or the "
+                                    "like, wanted tokens that may come; does the vocabulary know "
+                                    "its words?",
+                                    i + 1, token);
+            }
             if (l == 1) forced += lists[l].phrase[i].n;
         }
     if (forced > o->max_new_tokens)
@@ -114,6 +143,12 @@ static int check_tokens(const b4c_generate_options *o, const b4c_vocabulary_fact
                         "generation: forced phrases have %d tokens, max_new_tokens is %d", forced,
                         o->max_new_tokens);
     return 0;
+}
+
+int b4c_request_check(const b4c_generate_options *o, const b4c_vocabulary_facts *f, b4c_error *err)
+{
+    B4C_TRY(check_numbers(o, f, err));
+    return check_tokens(o, f, err);
 }
 
 /* A phrase list with its tokens behind it, in one block. */
@@ -168,7 +203,7 @@ static double raise_of(const b4c_request *r, float *row)
 b4c_request *b4c_request_new(const b4c_generate_options *o, const b4c_vocabulary_facts *f,
                              const int32_t *prompt, int n_prompt, uint64_t number, b4c_error *err)
 {
-    if (check(o, f, err) < 0 || check_tokens(o, f, err) < 0) return NULL;
+    if (b4c_request_check(o, f, err) < 0) return NULL;
     b4c_request *r = calloc(1, sizeof *r);
     if (!r) return b4c_fail(err, B4C_E_MEMORY, "generation: no memory"), NULL;
     r->o = *o;

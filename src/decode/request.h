@@ -34,9 +34,12 @@ typedef struct b4c_move {
 
 typedef struct b4c_request b4c_request;
 
+/* Are options in their ranges, and do none contradict one another? B4C_E_ARG, by name. */
+int b4c_request_check(const b4c_generate_options *, const b4c_vocabulary_facts *, b4c_error *);
+
 /* `prompt` [n_prompt] counts for repetition rules where the options say so and is never part of a
- * result. `number` tells requests of one seed apart (the counter of the random stream). B4C_E_ARG:
- * options that are out of range or contradict one another, by name. */
+ * result. `number` tells requests of one seed apart (the counter of the random stream). Options are
+ * checked. */
 b4c_request *b4c_request_new(const b4c_generate_options *, const b4c_vocabulary_facts *,
                              const int32_t *prompt, int n_prompt, uint64_t number, b4c_error *);
 void b4c_request_free(b4c_request *);

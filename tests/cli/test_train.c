@@ -300,7 +300,7 @@ static void a_text_longer_than_those_of_the_training_is_told(void **state)
         const run r = bert4c(line, "complete", "-m", model, "--max-length", "15",
                              "--max-new-tokens", "1", NULL);
         assert_code(r, 0);
-        assert_says(r, "1 texts have more than the 12 tokens that the model was trained to read");
+        assert_says(r, "1 text with more than the 12 tokens that the model was trained to read");
         const run cut = bert4c(line, "complete", "-m", model, "--max-length", "12",
                                "--max-new-tokens", "1", NULL);
         assert_code(cut, 0);

@@ -167,6 +167,77 @@ static void usual_decoding_is_what_the_files_say(void **state)
     assert_error(&err, B4C_E_FORMAT, "num_beams");
 }
 
+/* A value that generation refuses is said to come from the file; rules that are not done are noted;
+ * options are checked before there is a text. */
+static void odd_words_in_the_files_are_told(void **state)
+{
+    (void)state;
+    b4c_error err = { 0 };
+    b4c_generation g;
+    b4c_model_options mo = B4C_MODEL_DEFAULT;
+    opened o;
+    open_golden_model(&o, "gpt2", B4C_F32, NULL);
+    close_golden(&o);
+    mo.need_head = mo.weights_only = true;
+    temp_text("gpt2/generation_config.json",
+              "{\"eos_token_id\": \"7\", \"top_p\": 2.5, \"do_sample\": true, "
+              "\"penalty_alpha\": 0.6, \"guidance_scale\": 1.0, \"suppress_tokens\": [], "
+              "\"bad_words_ids\": [[3]]}");
+    if (!m) fail_msg("%s", err.message);
+    const char *report = b4c_model_report(m);
+    assert_non_null(strstr(report, "eos_token_id is no token"));
+    assert_non_null(strstr(report, "penalty_alpha is passed over"));
+    assert_non_null(strstr(report, "bad_words_ids is passed over"));
+    assert_null(strstr(report, "guidance_scale is"));
+    assert_null(strstr(report, "suppress_tokens is"));
+    b4c_session *session = b4c_session_new(m, NULL, &err);
+    if (!session) fail_msg("%s", err.message);
+    assert_fails(b4c_generate_ids(session, NULL, NULL, NULL, 0, NULL, &g, &err), &err, B4C_E_ARG,
+                 "generation_config.json says: generation: top_p: found 2.5");
+    b4c_generate_options how = b4c_generate_defaults(m);
+    how.top_p = 1;
+    assert_ok(b4c_generate_ids(session, NULL, NULL, NULL, 0, &how, &g, &err), &err);
+    b4c_generation_free(&g);
+    b4c_session_free(session);
+    b4c_model_free(m);
+    temp_text("gpt2/generation_config.json", "{\"do_sample\": \"yes\"}");
+    assert_null(b4c_model_open(temp_path("gpt2"), &mo, &err));
+    assert_error(&err, B4C_E_FORMAT, "\"do_sample\" is a string, wanted true or false");
+}
+
+/* A text without tokens is continued from the token that begins texts, as the hub does. */
+static void nothing_is_continued_from_the_beginning(void **state)
+{
+    (void)state;
+    b4c_error err = { 0 };
+    b4c_generation empty, begun;
+    b4c_model_options mo = B4C_MODEL_DEFAULT;
+    mo.need_head = true;
+    mo.dtype = B4C_F32;
+    b4c_model *m = b4c_model_open("tests/golden/formats/gguf-qwen2", &mo, &err);
+    if (!m) fail_msg("%s", err.message);
+    b4c_session *session = b4c_session_new(m, NULL, &err);
+    if (!session) fail_msg("%s", err.message);
+    b4c_tokenizer_info t;
+    b4c_tokenizer_describe(b4c_model_tokenizer(m), &t);
+    assert_true(t.bos >= 0);
+    const char *const texts[] = { "", "" };
+    const int one = 1;
+    const int32_t bos = t.bos;
+    b4c_generate_options how = B4C_GENERATE_DEFAULT;
+    how.max_new_tokens = 9;
+    how.min_new_tokens = 5;
+    assert_ok(b4c_generate(session, texts, NULL, 2, &how, &empty, &err), &err);
+    assert_ok(b4c_generate_ids(session, &bos, NULL, &one, 1, &how, &begun, &err), &err);
+    assert_true(begun.result[0][0].n >= 5);
+    for (int i = 0; i < 2; i++)
+        assert_string_equal(empty.result[i][0].text, begun.result[0][0].text);
+    b4c_generation_free(&empty);
+    b4c_generation_free(&begun);
+    b4c_session_free(session);
+    b4c_model_free(m);
+}
+
 /* pegasus.logits of the golden file: bias in cross-attention and scaled output, with the hub's
  * gelu; the exact gelu moves probabilities by some 1e-4. */
 static void as_t5_pegasus_turns_its_switches_on(void **state)
@@ -299,6 +370,8 @@ int main(void)
         cmocka_unit_test(encoder_decoders_write_what_the_references_write),
         cmocka_unit_test(a_prefix_model_writes_what_bert4keras_writes),
         cmocka_unit_test(usual_decoding_is_what_the_files_say),
+        cmocka_unit_test(odd_words_in_the_files_are_told),
+        cmocka_unit_test(nothing_is_continued_from_the_beginning),
         cmocka_unit_test(as_t5_pegasus_turns_its_switches_on),
         cmocka_unit_test(what_a_model_cannot_do_is_refused),
         cmocka_unit_test(a_long_text_leaves_room_to_write),

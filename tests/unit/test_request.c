@@ -187,7 +187,7 @@ static void what_contradicts_is_an_error_that_names_it(void **state)
             .top_p = 1,
             .typical = 1,
             .repetition_penalty = 1 },
-          "several results need sampling or beams" },
+          "n: found 2, wanted 1: several results need sampling or beams" },
         { { .max_new_tokens = 5,
             .n = 1,
             .beams = 3,
@@ -197,7 +197,7 @@ static void what_contradicts_is_an_error_that_names_it(void **state)
             .top_p = 1,
             .typical = 1,
             .repetition_penalty = 1 },
-          "multiple of beam_groups" },
+          "beam_groups: found 2, wanted a number that beams is a multiple of" },
         { { .max_new_tokens = 5,
             .n = 1,
             .beams = 2,
@@ -211,7 +211,7 @@ static void what_contradicts_is_an_error_that_names_it(void **state)
             .repetition_penalty = 1,
             .stop = stop,
             .n_stop = 1 },
-          "knows no stop strings" },
+          "no stop strings" },
         { { .max_new_tokens = 5,
             .n = 1,
             .beams = 1,
@@ -236,6 +236,19 @@ static void what_contradicts_is_an_error_that_names_it(void **state)
     assert_null(b4c_request_new(&o, &f, NULL, 0, 0, &err));
     assert_error(&err, B4C_E_ARG, "found token 7, wanted 0 to 6");
     o.n_bias = 0;
+    /* [UNK] comes when it is asked for, and not because an unknown word must come */
+    b4c_vocabulary_facts knows = f;
+    const int32_t unknown[] = { 1, 3 };
+    const b4c_phrase forced = { unknown, 2 };
+    knows.unknown = 3;
+    o.forced = &forced;
+    o.n_forced = 1;
+    assert_fails(b4c_request_check(&o, &knows, &err), &err, B4C_E_ARG,
+                 "forced phrase 1: found token 3");
+    o.allow_unknown = true;
+    assert_ok(b4c_request_check(&o, &knows, &err), &err);
+    o.allow_unknown = false;
+    o.n_forced = 0;
     b4c_request *r = b4c_request_new(&o, &f, NULL, 0, 0, &err);
     float x[TOY_V] = { 0, NAN };
     b4c_move moves[1];
