@@ -4,11 +4,13 @@
  * take block after block, each through all layers, without a word to one another. Where that would
  * leave lanes idle (one sentence, or two and a half), one tape takes all, its ops dividing
  * themselves.
+ * A text that comes again in a call is not run again: its vector is the same to the bit.
  * Poolings that read the first token alone ask the last layer for those rows alone.
  */
 #include "embed/encode.h"
 
 #include "base/error.h"
+#include "embed/repeats.h"
 #include <limits.h>
 #include <math.h>
 #include <stdatomic.h>
@@ -154,10 +156,9 @@ static int64_t busiest(const job *j)
     return most;
 }
 
-int b4c_embed_sequences(b4c_crew *crew, const b4c_embedding *how, const b4c_sequence *seq, int n,
-                        float *out, b4c_error *err)
+static int embed_each(b4c_crew *crew, const b4c_embedding *how, const b4c_sequence *seq, int n,
+                      float *out, b4c_error *err)
 {
-    if (n == 0) return 0;
     const int64_t tokens = tokens_of(seq, n), lanes = crew->lanes, batch = crew->batch_tokens;
     int *block = malloc(((size_t)n + 1) * sizeof *block);
     if (!block) return b4c_fail(err, B4C_E_MEMORY, "no memory for %d texts at once", n);
@@ -183,6 +184,24 @@ int b4c_embed_sequences(b4c_crew *crew, const b4c_embedding *how, const b4c_sequ
     return b4c_fail(err, B4C_E_MEMORY,
                     "no memory for %lld tokens at once; give fewer or shorter texts",
                     (long long)tokens);
+}
+
+int b4c_embed_sequences(b4c_crew *crew, const b4c_embedding *how, const b4c_sequence *seq, int n,
+                        float *out, b4c_error *err)
+{
+    if (n == 0) return 0;
+    const size_t width = (size_t)how->width;
+    b4c_sequence *distinct = malloc((size_t)n * sizeof *distinct);
+    int *of = malloc((size_t)n * sizeof *of);
+    int rc = distinct && of ? b4c_without_repeats(seq, n, distinct, of, err)
+                            : b4c_fail(err, B4C_E_MEMORY, "no memory for %d texts at once", n);
+    if (rc >= 0) rc = embed_each(crew, how, distinct, rc, out, err);
+    for (int i = n - 1; i >= 0 && rc == 0; i--)    /* from the last: of[i] <= i */
+        if (of[i] < i)
+            memcpy(out + (size_t)i * width, out + (size_t)of[i] * width, width * sizeof *out);
+    free(distinct);
+    free(of);
+    return rc;
 }
 
 int b4c_embed_check(const float *out, int n, int width, int first, b4c_error *err)

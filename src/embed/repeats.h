@@ -1,0 +1,9 @@
+/* repeats.h - sequences that say the same. */
+#ifndef B4C_EMBED_REPEATS_H
+#define B4C_EMBED_REPEATS_H
+#include "embed/encode.h"
+
+/* The different ones among n sequences, in the order of their first coming, into to [n], and into
+ * of [n] which of them sequence i is, at most i. Returns how many they are, or B4C_E_MEMORY. */
+int b4c_without_repeats(const b4c_sequence *, int n, b4c_sequence *to, int *of, b4c_error *);
+#endif
