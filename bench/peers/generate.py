@@ -3,6 +3,7 @@
     python bench/peers/generate.py llama FILE.gguf [--prompt 512] [--generate 128]
     python bench/peers/generate.py transformers FILE.gguf [--dtype bf16]
     python bench/peers/generate.py ct2 FOLDER          # makes a random model there; needs transformers and torch
+    python bench/peers/generate.py samples FOLDER      # FOLDER: bench_generate's roformer-base; needs transformers and torch
 
 llama: llama.cpp by llama-cpp-python, with and without flash attention. ct2: CTranslate2 int8, a random mT5 of T5 PEGASUS
 small's shape, 64 sources of 400 tokens, beam 3, 30 tokens, in batches and with replicas as given.
@@ -94,9 +95,32 @@ def ct2(a):
         print(f"CTranslate2 int8, {replicas} replicas, batch {batch}: {64 / median(took):.2f} sources/s", flush=True)
 
 
+def samples(a):
+    """100 samples of 20 tokens for a source of 14, all of the sequence read anew for every token, as bert4keras samples;
+    then every result as a vector, to rank them."""
+    import torch
+    from transformers import RoFormerConfig, RoFormerForMaskedLM
+    torch.set_num_threads(a.threads)
+    model = RoFormerForMaskedLM(RoFormerConfig.from_pretrained(a.path)).eval().to(torch.bfloat16 if a.dtype == "bf16" else torch.float32)
+    ids = torch.arange(14)[None].repeat(100, 1) * 7 + 1000
+    took = []
+    for _ in range(a.rounds):
+        start = time.perf_counter()
+        with torch.inference_mode():
+            own = ids
+            for _ in range(20):
+                p = torch.softmax(model(own).logits[:, -1].float(), -1)
+                top, at = p.sort(-1, descending=True)
+                top[top.cumsum(-1) - top >= 0.95] = 0
+                own = torch.cat([own, at.gather(1, torch.multinomial(top, 1))], 1)
+            model.roformer(own[:, 14:]).last_hidden_state[:, 0]
+        took.append(time.perf_counter() - start)
+    print(f"transformers {a.dtype}, no cache: 100 samples of 20 tokens, ranked: {median(took):.1f} s", flush=True)
+
+
 def main():
     p = argparse.ArgumentParser()
-    p.add_argument("peer", choices=["llama", "transformers", "ct2"])
+    p.add_argument("peer", choices=["llama", "transformers", "ct2", "samples"])
     p.add_argument("path", nargs="?")
     p.add_argument("--threads", type=int, default=2)
     p.add_argument("--prompt", type=int, default=512)
@@ -104,7 +128,7 @@ def main():
     p.add_argument("--rounds", type=int, default=3)
     p.add_argument("--dtype", default="bf16")
     a = p.parse_args()
-    {"llama": llama, "transformers": transformers, "ct2": ct2}[a.peer](a)
+    {"llama": llama, "transformers": transformers, "ct2": ct2, "samples": samples}[a.peer](a)
 
 
 if __name__ == "__main__":
