@@ -1,8 +1,9 @@
 /* bench_generate.c - how fast models write.
  *
  *   bench_generate [--threads N] [--model FILE] [--folder DIR] [--write] [--job next|paraphrase|t5]
+ *                  [--dtype bf16|int8|int4]
  *
- *   next        --model, a decoder (GGUF file or folder): a prompt of 512 tokens, and next tokens
+ *   next        --model, a decoder (GGUF file or folder), in one dtype or all three: a prompt of 512 tokens, and next tokens
  *               one by one behind 16 and 512; their bytes of weights a second, against what memory
  *               gives, measured before and after
  *   paraphrase  a RoFormer-base of random weights, int8: 100 samples of 20 tokens for one sentence,
@@ -22,7 +23,7 @@ enum { MOST_STEPS = 4096, STEPS = 64, ROUNDS = 5, PROMPT = 512 };
 
 typedef struct options {
     int threads;
-    const char *model, *folder, *job;
+    const char *model, *folder, *job, *dtype;
     bool write;
 } options;
 
@@ -110,6 +111,7 @@ static void next_tokens(const options *o)
 {
     static const b4c_dtype dtypes[] = { B4C_BF16, B4C_I8, B4C_I4 };
     for (int d = 0; d < 3; d++) {
+        if (o->dtype && strcmp(o->dtype, b4c_dtype_name(dtypes[d]))) continue;
         b4c_model *m = open_model(o->model, dtypes[d], true);
         b4c_session *s = open_session(m, o->threads);
         b4c_model_info info;
@@ -203,6 +205,7 @@ int main(int argc, char **argv)
         { "--model", .text = &o.model },
         { "--folder", .text = &o.folder },
         { "--job", .text = &o.job },
+        { "--dtype", .text = &o.dtype },
         { 0 },
     };
     if (bench_read_options(argc, argv, list) != 0) return 2;
