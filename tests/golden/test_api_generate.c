@@ -183,6 +183,7 @@ static void odd_words_in_the_files_are_told(void **state)
               "{\"eos_token_id\": \"7\", \"top_p\": 2.5, \"do_sample\": true, "
               "\"penalty_alpha\": 0.6, \"guidance_scale\": 1.0, \"suppress_tokens\": [], "
               "\"bad_words_ids\": [[3]]}");
+    b4c_model *m = b4c_model_open(temp_path("gpt2"), &mo, &err);
     if (!m) fail_msg("%s", err.message);
     const char *report = b4c_model_report(m);
     assert_non_null(strstr(report, "eos_token_id is no token"));
