@@ -101,7 +101,8 @@ static int read_lists(cli_writing *w, const b4c_tokenizer *t, const cli_settings
 {
     b4c_generate_options *o = &w->options;
     int rc = read_bias(w, t, &s->logit_bias, err);
-    if (rc == 0) rc = read_phrases(w, t, "bad-words", &s->bad_words, false, &o->bad, &o->n_bad, err);
+    if (rc == 0)
+        rc = read_phrases(w, t, "bad-words", &s->bad_words, false, &o->bad, &o->n_bad, err);
     if (rc == 0)
         rc = read_phrases(w, t, "force-words", &s->force_words, true, &o->forced, &o->n_forced,
                           err);

@@ -113,7 +113,8 @@ static int source_limit(const b4c_model *m, b4c_reading r, const b4c_generate_op
 {
     const int most = m->net.spec.max_positions;
     if (o->max_source < 0 || (most && o->max_source > most))
-        return b4c_fail(err, B4C_E_ARG, "generation: max_source: found %d, wanted 0 to %d, the positions that the "
+        return b4c_fail(err, B4C_E_ARG,
+                        "generation: max_source: found %d, wanted 0 to %d, the positions that the "
                         "model has",
                         o->max_source, most);
     *limit = o->max_source ? o->max_source : m->info.max_length;

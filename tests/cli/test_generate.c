@@ -374,7 +374,8 @@ static void what_contradicts_is_refused(void **state)
     } cases[] = {
         { { "complete", "--temperature=0", "--top-k=5" }, "--temperature 0" },
         { { "complete", "--beam-groups=2" }, "wanted --beams" },
-        { { "complete", "--beams=4", "--beam-groups=3" }, "beam_groups: found 3, wanted a number that beams is a multiple of" },
+        { { "complete", "--beams=4", "--beam-groups=3" },
+          "beam_groups: found 3, wanted a number that beams is a multiple of" },
         { { "complete", "--beams=2", "--n=3" }, "n: found 3, wanted at most as many as beams" },
         { { "complete", "--n=3" }, "n: found 3, wanted 1: several results need sampling or beams" },
         { { "complete", "--length-penalty=2" }, "wanted --beams" },
