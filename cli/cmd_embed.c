@@ -39,8 +39,9 @@ static void say_what(const cli_encoder *e)
     const bool unit = e->whitening             ? e->unit
                     : e->options.normalize < 0 ? info.normalize
                                                : e->options.normalize == 1;
-    cli_say("vectors of %d: %s pooling, %s%s", e->width, b4c_pooling_name(pooling),
-            e->whitening ? "whitened, " : "", unit ? "length 1" : "not normalised");
+    cli_say("vectors of %d: %s pooling, %s%s%s", e->width, b4c_pooling_name(pooling),
+            info.dense_steps ? "dense layer, " : "", e->whitening ? "whitened, " : "",
+            unit ? "length 1" : "not normalised");
 }
 
 static int prepare(void *self, b4c_error *err)

@@ -119,6 +119,8 @@ static json_t *describe_model(const b4c_model *m)
     set_count(o, "max_positions", i.max_positions);
     set_text(o, "dtype", b4c_dtype_name(i.dtype));
     set_text(o, "pooling", i.pooling == B4C_POOL_AUTO ? "not said" : b4c_pooling_name(i.pooling));
+    set_count(o, "dense_steps", i.dense_steps);
+    set_count(o, "vector_width", i.vector_width);
     set_count(o, "dim", i.dim);
     set_truth(o, "normalize", i.normalize);
     set_truth(o, "has_pooler", i.has_pooler);
@@ -270,7 +272,10 @@ static void show_model(cli_output *out, const json_t *m)
     row(out, "vectors");
     cli_print(out, "pooling: %s, %s", text_of(m, "pooling"),
               truth_of(m, "normalize") ? "length 1" : "not normalised");
-    if (count_of(m, "dim") != count_of(m, "width"))
+    if (count_of(m, "dense_steps"))
+        cli_print(out, ", %lld dense layer%s to %lld", count_of(m, "dense_steps"),
+                  count_of(m, "dense_steps") == 1 ? "" : "s", count_of(m, "vector_width"));
+    if (count_of(m, "dim") != count_of(m, "vector_width"))
         cli_print(out, ", the first %lld components", count_of(m, "dim"));
     if (count_of(m, "max_length"))
         cli_print(out, ", at most %lld tokens", count_of(m, "max_length"));

@@ -303,7 +303,9 @@ typedef struct b4c_model_info {
     int read_length;           /* of the longest that it was shown before it wrote; 0: not said */
     int classes;               /* of a classifier of texts; 0: the files have none */
     bool classes_of_pairs;     /* it reads the vectors of two texts, [u, v, |u - v|] */
-    int dim;                   /* components of a vector: what the files say, else width */
+    int dense_steps;           /* dense layers behind the pooling */
+    int vector_width;          /* components that vectors have: the last dense layer's, or width */
+    int dim;                   /* of which the files keep so many; else vector_width */
 } b4c_model_info;
 
 B4C_API void b4c_model_describe(const b4c_model *, b4c_model_info *);

@@ -39,6 +39,25 @@ static int load_weights(b4c_model *m, const b4c_spec *spec, const b4c_model_opti
     return 0;
 }
 
+/* The dense steps, unless others, which are not done, stand among them. */
+static int load_dense(b4c_model *m, b4c_error *err)
+{
+    int width = m->net.spec.width;
+    for (int i = 0; !m->settings.unsupported && i < m->settings.n_dense; i++) {
+        const b4c_dense_settings *d = &m->settings.dense[i];
+        if (d->in != width)
+            return b4c_fail(err, B4C_E_SHAPE,
+                            "%s: in_features is %d, the vectors before it have %d components; do "
+                            "these files belong to one model?",
+                            d->folder, d->in, width);
+        B4C_TRY(b4c_dense_open(&m->dense[i], d, err));
+        m->info.dense_steps = i + 1;
+        width = d->out;
+    }
+    m->info.vector_width = width;
+    return 0;
+}
+
 static int name_classes(b4c_model *m, const b4c_classes *c, b4c_error *err)
 {
     const int n = m->net.classes;
@@ -89,6 +108,7 @@ static void describe(b4c_model *m, int config_length)
 {
     const b4c_spec *s = &m->net.spec;
     const char *layout = m->info.layout;
+    const int dense_steps = m->info.dense_steps, vectors = m->info.vector_width;
     const int stated = m->settings.max_length ? m->settings.max_length : m->tokens.max_length;
     m->info = (b4c_model_info){
         .architecture = s->architecture,
@@ -116,7 +136,9 @@ static void describe(b4c_model *m, int config_length)
         .packed_bytes = m->net.bytes,
         .classes = m->net.classes,
         .classes_of_pairs = m->net.classes && m->net.classifier.packed.k > s->width,
-        .dim = m->settings.dim && m->settings.dim < s->width ? m->settings.dim : s->width,
+        .dense_steps = dense_steps,
+        .vector_width = vectors,
+        .dim = m->settings.dim && m->settings.dim < vectors ? m->settings.dim : vectors,
     };
 }
 
@@ -143,6 +165,7 @@ static int open_parts(b4c_model *m, b4c_place *p, const char *path, const b4c_mo
     int rc = b4c_place_config(p, &m->store, o->as, &spec, &config, report, &length, err);
     if (rc == 0) rc = b4c_classes_read(&classes, config, p->folder, err);
     if (rc == 0) rc = load_weights(m, &spec, o, classes.said, report, err);
+    if (rc == 0) rc = load_dense(m, err);
     if (rc == 0) rc = name_classes(m, &classes, err);
     if (rc == 0) rc = fit_tokenizer(m, path, o, report, err);
     if (rc == 0)
@@ -188,6 +211,7 @@ void b4c_model_free(b4c_model *m)
     if (!m) return;
     for (int i = 0; m->label && i < m->net.classes; i++) free(m->label[i]);
     free(m->label);
+    for (int i = 0; i < B4C_DENSE_MOST; i++) b4c_dense_done(&m->dense[i]);
     b4c_network_done(&m->net);
     b4c_store_close(&m->store);
     b4c_tokenizer_free(m->tokenizer);

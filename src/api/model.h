@@ -15,6 +15,7 @@ struct b4c_model {
     b4c_tokenizer *tokenizer;    /* NULL: weights only */
     b4c_tokenizer_info tokens;
     b4c_embed_settings settings;
+    b4c_dense dense[B4C_DENSE_MOST];   /* [info.dense_steps] */
     b4c_habits habits;
     b4c_pooling class_pooling;   /* of what the network's classifier reads */
     char **label;                /* [net.classes] their names */

@@ -58,6 +58,8 @@ static int resolve(const b4c_session *s, const b4c_encode_options *options, b4c_
                         spec->architecture);
     *how = (b4c_embedding){ .net = &m->net,
                             .pooling = o.pooling,
+                            .dense = m->dense,
+                            .n_dense = m->info.dense_steps,
                             .width = o.dim ? o.dim : m->info.dim };
     if (o.pooling == B4C_POOL_AUTO) {
         how->pooling = m->info.pooling;
@@ -75,8 +77,9 @@ static int resolve(const b4c_session *s, const b4c_encode_options *options, b4c_
             err, B4C_E_MISSING,
             "pooling '%s': the model's files hold no pooler; choose cls, mean, max or first-last",
             b4c_pooling_name(how->pooling));
-    if (o.dim < 0 || o.dim > spec->width)
-        return b4c_fail(err, B4C_E_ARG, "dim is %d, wanted 1 to %d (0: all)", o.dim, spec->width);
+    if (o.dim < 0 || o.dim > m->info.vector_width)
+        return b4c_fail(err, B4C_E_ARG, "dim is %d, wanted 1 to %d (0: all)", o.dim,
+                        m->info.vector_width);
     if (o.normalize < -1 || o.normalize > 1)
         return b4c_fail(err, B4C_E_ARG, "normalize is %d, wanted 1, 0 or -1", o.normalize);
     how->normalize = o.normalize < 0 ? m->info.normalize : o.normalize;

@@ -63,6 +63,11 @@ static int open_teacher(opened *o, const b4c_recipe *r, b4c_trainer_parts *parts
     if (!r->teacher) return 0;
     o->teacher = b4c_model_open(r->teacher, NULL, err);
     if (!o->teacher) return err->code;
+    if (o->teacher->info.dense_steps || o->teacher->settings.unsupported)
+        return b4c_fail(err, B4C_E_UNSUPPORTED,
+                        "%s: the teacher's vectors go through steps behind the pooling, which "
+                        "training does not do",
+                        r->teacher);
     const b4c_pooling said = o->teacher->settings.pooling;
     parts->teacher.net = &o->teacher->net;
     parts->teacher.pooling = said == B4C_POOL_MEAN             ? B4C_TASK_MEAN

@@ -92,7 +92,10 @@ static bool embed_block(b4c_tape *t, const b4c_embedding *how, const b4c_sequenc
     }
     b4c_tensor x = b4c_input(t, net, &net->encoder, ids, segment, &plan, (b4c_dropping){ 0 });
     x = b4c_stack_run(t, net, &net->encoder, x, &call);
-    x = b4c_columns(pooled(t, how, x, first, &plan), 0, how->width);
+    x = pooled(t, how, x, first, &plan);
+    for (int i = 0; i < how->n_dense; i++)
+        x = b4c_linear(t, x, &how->dense[i].weight, how->dense[i].act, B4C_ROWS);
+    x = b4c_columns(x, 0, how->width);
     if (how->normalize) x = b4c_unit(t, x);
     for (int i = 0; !t->failed && i < n; i++)
         for (int c = 0; c < how->width; c++)

@@ -1,6 +1,7 @@
 /* encode.h - sequences of tokens to sentence vectors. */
 #ifndef B4C_EMBED_ENCODE_H
 #define B4C_EMBED_ENCODE_H
+#include "embed/dense.h"
 #include "model/crew.h"
 #include "model/forward.h"
 
@@ -12,8 +13,10 @@ typedef struct b4c_sequence {
 typedef struct b4c_embedding {
     const b4c_network *net;
     b4c_pooling pooling;             /* not AUTO; one that the network can do */
+    const b4c_dense *dense;          /* [n_dense] steps behind the pooling */
+    int n_dense;
     bool normalize;
-    int width;                       /* components kept, 1 .. the network's width */
+    int width;                       /* components kept, 1 .. the last step's or the network's */
 } b4c_embedding;
 
 /* out [n, width]. ids and lengths are in range. A vector depends on its sequence alone, to the

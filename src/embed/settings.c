@@ -74,6 +74,60 @@ static int read_pooling(b4c_embed_settings *s, const char *folder, const char *p
     return rc < 0 ? rc : 0;
 }
 
+/* What a dense step asks for that is not done; NULL: nothing. */
+static const char *odd_dense(const b4c_embed_settings *s, const char *input, const char *output,
+                             bool residual, bool known)
+{
+    if (s->normalize) return "Dense behind Normalize";
+    if (s->n_dense == B4C_DENSE_MOST) return "more than four Dense";
+    if (residual) return "Dense with use_residual";
+    if (!known) return "another activation in Dense";
+    return strcmp(input, "sentence_embedding") || strcmp(output, input) ? "Dense of tokens" : NULL;
+}
+
+static int read_dense(b4c_embed_settings *s, const char *folder, const char *part, b4c_error *err)
+{
+    static const struct { const char *name; b4c_act act; } acts[] = {
+        { "Tanh", B4C_ACT_TANH }, { "Identity", B4C_ACT_NONE }, { "ReLU", B4C_ACT_RELU },
+        { "GELU", B4C_ACT_GELU }, { "SiLU", B4C_ACT_SILU },
+    };
+    char path[PATH];
+    const char *act = "Tanh", *input = "sentence_embedding", *output = input;
+    long long in = 0, out = 0;
+    bool residual = false, known = false;
+    int rc;
+    b4c_dense_settings d = { .bias = true };
+    json_t *config = optional(folder, part, "config.json", path, &rc, err);
+    if (!config && rc == 0)
+        return b4c_fail(err, B4C_E_MISSING, "%s: the Dense step has no config.json", path);
+    if (!config) return rc;
+    rc = b4c_json_int(config, "in_features", 1, 1 << 20, &in, path, err);
+    if (rc >= 0) rc = b4c_json_int(config, "out_features", 1, 1 << 20, &out, path, err);
+    if (rc >= 0 && (!in || !out))
+        rc = b4c_fail(err, B4C_E_FORMAT, "%s: wanted in_features and out_features", path);
+    if (rc >= 0) rc = b4c_json_bool(config, "bias", &d.bias, path, err);
+    if (rc >= 0) rc = b4c_json_bool(config, "use_residual", &residual, path, err);
+    if (rc >= 0) rc = b4c_json_text(config, "activation_function", &act, path, err);
+    if (rc >= 0) rc = b4c_json_text(config, "module_input_name", &input, path, err);
+    output = input;
+    if (rc >= 0) rc = b4c_json_text(config, "module_output_name", &output, path, err);
+    const char *dot = strrchr(act, '.');
+    for (size_t i = 0; i < sizeof acts / sizeof *acts; i++)
+        if (strcmp(dot ? dot + 1 : act, acts[i].name) == 0) {
+            d.act = acts[i].act;
+            known = true;
+        }
+    const char *odd = rc < 0 ? NULL : odd_dense(s, input, output, residual, known);
+    if (odd) rc = note_unsupported(s, path, odd, err);
+    json_decref(config);
+    if (rc < 0 || odd) return rc;
+    d.in = (int)in;
+    d.out = (int)out;
+    d.folder = b4c_path_join(folder, part);
+    s->dense[s->n_dense++] = d;
+    return d.folder ? 0 : b4c_fail(err, B4C_E_MEMORY, "%s: no memory to read it", path);
+}
+
 /* One step of modules.json; *found: it is the transformer. */
 static int read_module(b4c_embed_settings *s, const char *folder, const json_t *module,
                        const char *where, bool *found, b4c_error *err)
@@ -96,6 +150,7 @@ static int read_module(b4c_embed_settings *s, const char *folder, const json_t *
         return s->folder ? 0 : b4c_fail(err, B4C_E_MEMORY, "%s: no memory to read it", where);
     }
     if (strcmp(name, "Pooling") == 0) return read_pooling(s, folder, path, err);
+    if (strcmp(name, "Dense") == 0 && *path) return read_dense(s, folder, path, err);
     if (strcmp(name, "Normalize") == 0) {
         s->normalize = true;
         return 0;
@@ -194,6 +249,7 @@ int b4c_embed_settings_read(b4c_embed_settings *s, const char *folder, b4c_error
 void b4c_embed_settings_done(b4c_embed_settings *s)
 {
     free(s->folder);
+    for (int i = 0; i < s->n_dense; i++) free(s->dense[i].folder);
     free(s->unsupported);
     json_decref(s->prompts);
     *s = (b4c_embed_settings){ 0 };

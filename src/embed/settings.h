@@ -8,6 +8,16 @@
 #ifndef B4C_EMBED_SETTINGS_H
 #define B4C_EMBED_SETTINGS_H
 #include "base/json.h"
+#include "math/kernels.h"
+
+/* A dense step, dense.h. */
+typedef struct b4c_dense_settings {
+    char *folder;
+    int in, out;
+    bool bias;
+    b4c_act act;
+} b4c_dense_settings;
+enum { B4C_DENSE_MOST = 4 };
 
 typedef struct b4c_embed_settings {
     b4c_pooling pooling;     /* AUTO: not said */
@@ -17,6 +27,8 @@ typedef struct b4c_embed_settings {
     bool lower_case;         /* text is lower-cased, whatever the tokenizer's files say */
     bool without_prompt;     /* the prompt's tokens do not count in the pooling */
     char *folder;            /* where the transformer's files are */
+    b4c_dense_settings dense[B4C_DENSE_MOST];   /* behind the pooling, before normalising */
+    int n_dense;
     char *unsupported;       /* a step that bert4c does not do, as a sentence; NULL: none */
     json_t *prompts;         /* name -> text, or NULL */
     const char *prompt;      /* the default one, in `prompts`, or NULL */

@@ -40,14 +40,14 @@ static void every_step_of_the_vectors_comes_along(void **state)
     temp_text("steps/modules.json",
               "[{\"type\": \"a.Transformer\", \"path\": \"0_Transformer\"},"
               " {\"type\": \"a.Pooling\", \"path\": \"own/Pooling\"},"
-              " {\"type\": \"a.Dense\", \"path\": \"2_Dense\"}]");
+              " {\"type\": \"a.LayerNorm\", \"path\": \"2_LayerNorm\"}]");
     temp_text("steps/own/Pooling/config.json", "{\"pooling_mode\": \"mean\"}");
-    temp_text("steps/2_Dense/config.json", "{}");
-    temp_text("steps/2_Dense/model.safetensors", "weights");
+    temp_text("steps/2_LayerNorm/config.json", "{}");
+    temp_text("steps/2_LayerNorm/model.safetensors", "weights");
     const run r = bert4c(NULL, "convert", "-m", temp_path("steps"), "-o", temp_path("moved"), NULL);
     assert_code(r, 0);
     assert_true(exists(temp_path("moved/own/Pooling/config.json")));
-    assert_true(exists(temp_path("moved/2_Dense/model.safetensors")));
+    assert_true(exists(temp_path("moved/2_LayerNorm/model.safetensors")));
     assert_false(exists(temp_path("moved/0_Transformer")));
 }
 

@@ -4,6 +4,7 @@
 #include "golden/folder.h"
 
 #include "support/test.h"
+#include <math.h>
 
 enum { WIDTH = 40 };
 
@@ -41,7 +42,8 @@ static void encode_must_fail(const char *folder, const b4c_encode_options *o, in
     float out[40];
     b4c_model *m = open_or_fail(folder, NULL);
     b4c_session *s = b4c_session_new(m, &(b4c_session_options){ .threads = 1 }, &err);
-    assert_fails(b4c_encode(s, (const char *[]){ "我是人" }, NULL, 1, o, out, &err), &err, code, part);
+    assert_fails(b4c_encode(s, (const char *[]){ "我是人" }, NULL, 1, o, out, &err), &err, code,
+                 part);
     b4c_session_free(s);
     b4c_model_free(m);
 }
@@ -64,11 +66,12 @@ static void a_step_that_is_not_done_is_named(void **state)
     (void)state;
     const char *folder = folder_make("dense", "bert");
     temp_text("dense/1_Pooling/config.json", "{\"pooling_mode_mean_tokens\": true}");
-    temp_text("dense/modules.json",
-              "[{\"type\": \"sentence_transformers.models.Transformer\", \"path\": \"\"},"
-              " {\"type\": \"sentence_transformers.models.Pooling\", \"path\": \"1_Pooling\"},"
-              " {\"type\": \"sentence_transformers.models.Dense\", \"path\": \"2_Dense\"}]");
-    encode_must_fail(folder, NULL, B4C_E_ARG, "asks for 'Dense'");
+    temp_text(
+        "dense/modules.json",
+        "[{\"type\": \"sentence_transformers.models.Transformer\", \"path\": \"\"},"
+        " {\"type\": \"sentence_transformers.models.Pooling\", \"path\": \"1_Pooling\"},"
+        " {\"type\": \"sentence_transformers.models.LayerNorm\", \"path\": \"2_LayerNorm\"}]");
+    encode_must_fail(folder, NULL, B4C_E_ARG, "asks for 'LayerNorm'");
     temp_text("dense/modules.json", "[{\"type\": \"a.Pooling\", \"path\": \"../elsewhere\"}]");
     must_not_open(folder, B4C_E_FORMAT, "leaves the model's folder");
     folder = folder_make("last", "bert");
@@ -112,6 +115,104 @@ static void files_say_how_to_pool(void **state)
     assert_memory_equal(said, prompted, sizeof said);
     b4c_session_free(s);
     b4c_model_free(m);
+}
+
+static const char *pooler_as_linear(const char *name, char *room, size_t size)
+{
+    const char *dot = strstr(name, "pooler.dense.");
+    if (!dot) return name;
+    snprintf(room, size, "linear.%s", dot + strlen("pooler.dense."));
+    return room;
+}
+
+/* cls pooling and a dense layer of width 40 that has the pooler's weights. */
+static const char *with_dense(const char *name, const char *config, const char *behind)
+{
+    char file[80], text[600];
+    const char *folder = folder_make(name, "bert");
+    snprintf(file, sizeof file, "%s/1_Pooling/config.json", name);
+    temp_text(file, "{\"pooling_mode\": \"cls\"}");
+    snprintf(file, sizeof file, "%s/2_Dense/model.safetensors", name);
+    folder_rename(file, "tests/golden/models/bert/model.safetensors", pooler_as_linear);
+    snprintf(file, sizeof file, "%s/2_Dense/config.json", name);
+    temp_text(file, config);
+    snprintf(file, sizeof file, "%s/modules.json", name);
+    snprintf(text, sizeof text,
+             "[{\"type\": \"a.Transformer\", \"path\": \"\"},"
+             " {\"type\": \"a.Pooling\", \"path\": \"1_Pooling\"},"
+             " {\"type\": \"a.Dense\", \"path\": \"2_Dense\"}%s]",
+             behind);
+    temp_text(file, text);
+    return folder;
+}
+
+#define SHAPE "{\"in_features\": 40, \"out_features\": 40"
+
+/* Then it is the pooler, to the bit. */
+static void a_dense_layer_with_the_poolers_weights_is_the_pooler(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *name, *config;
+        b4c_pooling same;
+    } cases[] = {
+        { "dense0", SHAPE "}", B4C_POOL_TANH }, /* what the reference takes where nothing is said */
+        { "dense1", SHAPE ", \"activation_function\": \"torch.nn.modules.linear.Identity\"}",
+          B4C_POOL_LINEAR },
+    };
+    b4c_model_options o = B4C_MODEL_DEFAULT;
+    o.dtype = B4C_F32;
+    b4c_model *plain = open_or_fail("tests/golden/models/bert",
+                                    &(b4c_model_options){ .dtype = B4C_F32, .weights_only = true });
+    for (int i = 0; i < 2; i++) {
+        b4c_error err = { 0 };
+        b4c_model_info info;
+        float dense[WIDTH], pooler[WIDTH];
+        static const int32_t ids[] = { 2, 9, 17, 3 };
+        const int length = 4;
+        const b4c_encode_options as = { .pooling = cases[i].same, .normalize = 1 };
+        b4c_model *m = open_or_fail(
+            with_dense(cases[i].name, cases[i].config,
+                       ", {\"type\": \"a.Normalize\", \"path\": \"3_Normalize\"}"),
+            &o);
+        b4c_model_describe(m, &info);
+        assert_int_equal(info.dense_steps, 1);
+        b4c_session *s = b4c_session_new(m, NULL, &err), *p = b4c_session_new(plain, NULL, &err);
+        assert_ok(b4c_encode_ids(s, ids, NULL, &length, 1, NULL, dense, &err), &err);
+        assert_ok(b4c_encode_ids(p, ids, NULL, &length, 1, &as, pooler, &err), &err);
+        assert_memory_equal(dense, pooler, sizeof dense);
+        b4c_session_free(s);
+        b4c_session_free(p);
+        b4c_model_free(m);
+    }
+    b4c_model_free(plain);
+}
+
+static void what_is_wrong_with_a_dense_layer_is_said(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *config;
+        int code;
+        const char *says;
+    } cases[] = {
+        { "{\"in_features\": 39, \"out_features\": 40}", B4C_E_SHAPE, "in_features is 39" },
+        { "{\"in_features\": 40, \"out_features\": 41}", B4C_E_SHAPE, "41 x 40" },
+        { "{\"in_features\": 40}", B4C_E_FORMAT, "wanted in_features and out_features" },
+        { "{\"in_features\": -1, \"out_features\": 40}", B4C_E_FORMAT, "in_features" },
+        { "[]", B4C_E_FORMAT, "in_features" },
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+        must_not_open(with_dense("wrong", cases[i].config, ""), cases[i].code, cases[i].says);
+    const char *folder = with_dense("odd", SHAPE ", \"use_residual\": true}", "");
+    encode_must_fail(folder, NULL, B4C_E_ARG, "asks for 'Dense with use_residual'");
+    folder = with_dense("odd", SHAPE ", \"activation_function\": \"torch.nn.Hardswish\"}", "");
+    encode_must_fail(folder, NULL, B4C_E_ARG, "asks for 'another activation in Dense'");
+    with_dense("gone", SHAPE "}", "");
+    folder_fill(temp_path("gone/2_Dense/model.safetensors"), "linear.bias", NAN);
+    must_not_open(temp_path("gone"), B4C_E_NUMBER, "'linear.bias' has NaN");
+    assert_int_equal(remove(temp_path("gone/2_Dense/model.safetensors")), 0);
+    must_not_open(temp_path("gone"), B4C_E_MISSING, "2_Dense: no weights");
 }
 
 /* sentence-transformers 6 writes one name, or a list of them. */
@@ -279,9 +380,8 @@ static void a_tokenizer_is_found_where_the_transformer_is(void **state)
 {
     (void)state;
     folder_make("apart/0_Transformer", "bert");
-    temp_text("apart/modules.json",
-              "[{\"type\": \"sentence_transformers.models.Transformer\","
-              "  \"path\": \"0_Transformer\"}]");
+    temp_text("apart/modules.json", "[{\"type\": \"sentence_transformers.models.Transformer\","
+                                    "  \"path\": \"0_Transformer\"}]");
     assert_tokens(temp_path("apart"), "我", "[CLS] 我 [SEP]");
 }
 
@@ -291,6 +391,8 @@ int main(void)
         cmocka_unit_test(pooling_is_asked_for_and_never_guessed),
         cmocka_unit_test(files_say_how_to_pool),
         cmocka_unit_test(a_step_that_is_not_done_is_named),
+        cmocka_unit_test(a_dense_layer_with_the_poolers_weights_is_the_pooler),
+        cmocka_unit_test(what_is_wrong_with_a_dense_layer_is_said),
         cmocka_unit_test(pooling_modes_may_be_a_list),
         cmocka_unit_test(a_model_that_begins_otherwise_is_told_so),
         cmocka_unit_test(dropout_does_nothing_to_vectors),
