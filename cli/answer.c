@@ -236,6 +236,12 @@ static int prepare(void *self, b4c_error *err)
         return cli_fail(err, B4C_E_ARG,
                         "not the text it should be: --system: found bytes that are not UTF-8");
     if (choose_stream(a, err) < 0) return err->code;
+    b4c_tokenizer_info tokens;
+    b4c_tokenizer_describe(a->tokenizer, &tokens);
+    if (s->chat && !tokens.chat) {
+        free(b4c_chat_json(a->tokenizer, "[]", SIZE_MAX, true, err));
+        return err->code;
+    }
     /* What is wrong with options shows before the first text. */
     b4c_generation none = { 0 };
     const int rc =

@@ -120,15 +120,23 @@ static json_t *variables_of(const b4c_tokenizer *t, json_t *messages, bool ask)
     return all;
 }
 
-static char *run_template(const b4c_tokenizer *t, json_t *messages, bool ask, b4c_error *err)
+/* Notes of the tokenizer say it where there is one that cannot be used. */
+static void fail_without(const b4c_tokenizer *t, b4c_error *err)
 {
-    b4c_buffer out = { 0 };
-    if (!t->chat) {
+    const char *note = t->notes.data ? strstr(t->notes.data, "chat_template") : NULL;
+    if (note)
+        b4c_fail(err, B4C_E_MISSING, "chat: found no chat template: %.*s", (int)strcspn(note, "\n"),
+                 note);
+    else
         b4c_fail(err, B4C_E_MISSING,
                  "chat: the model's files have no chat template (tokenizer_config.json, "
                  "chat_template.jinja, GGUF); is it a chat model?");
-        return NULL;
-    }
+}
+
+static char *run_template(const b4c_tokenizer *t, json_t *messages, bool ask, b4c_error *err)
+{
+    b4c_buffer out = { 0 };
+    if (!t->chat) return fail_without(t, err), NULL;
     if (check_messages(messages, err) < 0 || guard_messages(t, messages, err) < 0) return NULL;
     b4c_jinja *j = b4c_jinja_parse(t->chat, strlen(t->chat), "chat template", err);
     if (!j) return NULL;

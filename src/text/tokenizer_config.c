@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "text/settings.h"
+#include "text/utf8.h"
 
 void b4c_settings_init(b4c_settings *s, const b4c_source source[B4C_SOURCES])
 {
@@ -207,17 +208,27 @@ static int read_added(b4c_settings *s, json_t *root, const char *where, b4c_erro
 static void read_chat(b4c_settings *s)
 {
     const b4c_source *file = &s->source[B4C_SOURCE_CHAT];
-    const json_t *told = json_object_get(s->root[B4C_SOURCE_CONFIG], "chat_template");
-    json_t *one;
+    const json_t *told = json_object_get(s->root[B4C_SOURCE_CONFIG], "chat_template"), *one;
+    const char *note = NULL;
     size_t i;
-    json_array_foreach((json_t *)told, i, one)
-        if (json_is_string(json_object_get(one, "name")) &&
-            !strcmp(json_string_value(json_object_get(one, "name")), "default"))
-            told = json_object_get(one, "template");
-    if (file->text) s->chat = (b4c_span){ (const unsigned char *)file->text, file->bytes };
+    json_array_foreach((json_t *)told, i, one) {
+        const char *name = json_string_value(json_object_get(one, "name"));
+        if (!name || strcmp(name, "default") != 0) continue;
+        told = json_object_get(one, "template");
+        break;
+    }
+    if (file->text && b4c_utf8_check(file->text, file->bytes) == file->bytes)
+        s->chat = (b4c_span){ (const unsigned char *)file->text, file->bytes };
+    else if (file->text)
+        note = "chat_template.jinja is not UTF-8: passed over\n";
     else if (json_is_string(told))
         s->chat = (b4c_span){ (const unsigned char *)json_string_value(told),
                               json_string_length(told) };
+    else if (json_is_array(told))
+        note = "chat_template is a list of templates, none of them named 'default': passed over\n";
+    else if (told && !json_is_null(told))
+        note = "chat_template is neither a text nor a list of templates by name: passed over\n";
+    if (note) b4c_buffer_text(&s->notes, note);
 }
 
 int b4c_settings_config(b4c_settings *s, b4c_error *err)

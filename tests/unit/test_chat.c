@@ -99,6 +99,41 @@ static void the_template_stands_in_the_config_or_in_a_file_of_its_own(void **sta
     check_chat("user");
 }
 
+/* What stands there and cannot be used is told, in the notes and where a chat is wanted. */
+static void a_template_that_cannot_be_used_is_told(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *config, *jinja, *says;
+    } cases[] = {
+        { "{\"chat_template\": [{\"name\": \"rag\", \"template\": \"a\"}, 3]}", NULL,
+          "none of them named 'default'" },
+        { "{\"chat_template\": {\"default\": \"a\"}}", NULL, "neither a text nor a list" },
+        { "{\"chat_template\": \"a\"}", "a\xff", "chat_template.jinja is not UTF-8" },
+        { "{\"chat_template\": null}", NULL, "is it a chat model?" },
+    };
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        b4c_error err = { 0 };
+        char folder[64], file[96];
+        snprintf(folder, sizeof folder, "unusable%zu", i);
+        snprintf(file, sizeof file, "%s/vocab.txt", folder);
+        temp_text(file, VOCABULARY);
+        snprintf(file, sizeof file, "%s/tokenizer_config.json", folder);
+        temp_text(file, cases[i].config);
+        snprintf(file, sizeof file, "%s/chat_template.jinja", folder);
+        if (cases[i].jinja) temp_text(file, cases[i].jinja);
+        b4c_tokenizer *t = b4c_tokenizer_open(temp_path("%s", folder), B4C_DIALECT_AUTO, &err);
+        if (!t) fail_msg("%s", err.message);
+        b4c_tokenizer_info info;
+        b4c_tokenizer_describe(t, &info);
+        assert_null(info.chat);
+        assert_null(b4c_chat_text(t, hello, 1, true, &err));
+        assert_error(&err, B4C_E_MISSING, cases[i].says);
+        if (i < 3) assert_non_null(strstr(info.notes, cases[i].says));
+        b4c_tokenizer_free(t);
+    }
+}
+
 static void what_is_no_chat_is_refused(void **state)
 {
     (void)state;
@@ -319,6 +354,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(templates_make_what_transformers_makes),
         cmocka_unit_test(the_template_stands_in_the_config_or_in_a_file_of_its_own),
+        cmocka_unit_test(a_template_that_cannot_be_used_is_told),
         cmocka_unit_test(what_is_no_chat_is_refused),
         cmocka_unit_test(a_message_cannot_speak_for_the_model),
         cmocka_unit_test(a_content_that_is_no_text_is_said_to_be),
