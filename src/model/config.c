@@ -350,6 +350,9 @@ int b4c_config_read(b4c_spec *s, const json_t *config, const b4c_store *store, c
     if (f->factorised)
         B4C_TRY(b4c_json_int(config, "embedding_size", 1, INT_MAX, &embedding, where, err));
     s->embedding_width = (int)embedding;
+    /* Google's ALBERT has no projection where it would change no width. */
+    s->always_projects = !strcmp(s->architecture, "albert") &&
+                         (!store || b4c_names_any(store, "embedding_hidden_mapping_in"));
     B4C_TRY(b4c_json_int(config, "num_decoder_layers", 1, INT_MAX, &decoder, where, err));
     B4C_TRY(b4c_json_int(config, "decoder_layers", 1, INT_MAX, &decoder, where, err));
     s->decoder_layers = f->two_stacks ? (int)decoder : 0;

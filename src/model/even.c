@@ -28,7 +28,7 @@ static const b4c_norm *before_attention(const b4c_network *net, int b)
     const b4c_stack *st = &net->encoder;
     if (s->shared_layers) return NULL;            /* reads the embedding's result and its own */
     if (b > 0) return &st->block[b - 1].norm;
-    return s->embedding_norm && s->embedding_width == s->width ? &st->embedding_norm : NULL;
+    return s->embedding_norm && !b4c_spec_projects(s) ? &st->embedding_norm : NULL;
 }
 
 static void list(b4c_evenings *e, b4c_network *net)

@@ -332,7 +332,7 @@ static void make_all(maker *mk)
     make_table(mk, &net->token, B4C_ROLE_TOKEN, s->vocabulary, s->embedding_width);
     if (s->segments)
         make_table(mk, &net->segment, B4C_ROLE_SEGMENT, s->segments, s->embedding_width);
-    if (s->embedding_width != s->width)
+    if (b4c_spec_projects(s))
         make_dense(mk, &net->project, B4C_ROLE_PROJECT, s->width, s->embedding_width, s->ffn_bias);
     make_stack(mk, &net->encoder, s->layers, false);
     if (s->decoder_layers) make_stack(mk, &net->decoder, s->decoder_layers, true);

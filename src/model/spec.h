@@ -27,6 +27,7 @@ typedef struct b4c_spec {
 
     int vocabulary, width;
     int embedding_width;                       /* other than width: factorised, with a projection */
+    bool always_projects;                      /* the hub's ALBERT: also where the two are equal */
     int heads, kv_heads, head_size, inner;     /* head_size is not always width / heads */
     int layers;                                /* of the encoder, or of the only stack */
     int decoder_layers;                        /* of a second stack that sees the first; 0: none */
@@ -65,6 +66,11 @@ typedef struct b4c_spec {
     double output_scale;                       /* on the head's input */
 } b4c_spec;
 
+/* Does a product stand between embeddings and layers? */
+static inline bool b4c_spec_projects(const b4c_spec *s)
+{
+    return s->always_projects || s->embedding_width != s->width;
+}
 /* Is every number in range and does every pair fit? The message names `where` and the field. */
 int b4c_spec_check(const b4c_spec *, const char *where, b4c_error *);
 #endif

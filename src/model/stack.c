@@ -44,7 +44,7 @@ b4c_tensor b4c_input(b4c_tape *t, const b4c_network *net, const b4c_stack *st, c
     const int at_once = s->embedding_scale == 1 ? n : 1;
     b4c_tensor x = b4c_embed(t, tables, rows, at_once, plan->n_rows, (b4c_real)s->embedding_scale);
     if (at_once < n) x = b4c_sum(t, x, b4c_embed(t, tables + 1, rows + 1, n - 1, plan->n_rows, 1));
-    const bool project = s->embedding_width != s->width;
+    const bool project = b4c_spec_projects(s);
     if (s->embedding_norm)
         x = b4c_normalize(t, x, none, &st->embedding_norm, NULL, project ? B4C_OPERAND : B4C_BOTH);
     if (drop.p > 0) x = b4c_dropped(t, x, &drop, st == &net->decoder);

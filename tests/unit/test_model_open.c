@@ -264,6 +264,58 @@ static void a_model_too_wide_for_int8_is_told_so(void **state)
     must_not_open(folder, &o, B4C_E_UNSUPPORTED, "inner size is 70000");
 }
 
+/* An ALBERT as wide as its embeddings, made of a BERT: its pooler is the projection. */
+static const char *as_albert(const char *name, char *room, size_t size)
+{
+    static const struct { const char *bert, *albert; } parts[] = {
+        { "bert.encoder.layer.0.attention.output.LayerNorm.", "attention.LayerNorm." },
+        { "bert.encoder.layer.0.attention.output.", "attention." },
+        { "bert.encoder.layer.0.attention.self.", "attention." },
+        { "bert.encoder.layer.0.intermediate.dense.", "ffn." },
+        { "bert.encoder.layer.0.output.dense.", "ffn_output." },
+        { "bert.encoder.layer.0.output.LayerNorm.", "full_layer_layer_norm." },
+    };
+    if (strncmp(name, "bert.pooler.dense.", 18) == 0) {
+        snprintf(room, size, "albert.encoder.embedding_hidden_mapping_in.%s", name + 18);
+        return room;
+    }
+    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
+        const size_t n = strlen(parts[i].bert);
+        if (strncmp(name, parts[i].bert, n)) continue;
+        snprintf(room, size, "albert.encoder.albert_layer_groups.0.albert_layers.0.%s%s",
+                 parts[i].albert, name + n);
+        return room;
+    }
+    snprintf(room, size, "al%s", name);
+    return room;
+}
+
+/* transformers' AlbertModel projects whatever the widths are: of a projection to a constant all
+ * tokens come out as that. */
+static void an_albert_projects_although_the_widths_are_equal(void **state)
+{
+    (void)state;
+    b4c_error err = { 0 };
+    static const int32_t ids[] = { 2, 9, 17, 3 };
+    float hidden[4 * 4 * 40];
+    folder_make("square", "bert");
+    temp_text("square/config.json",
+              "{\"model_type\": \"albert\", \"vocab_size\": 137, \"hidden_size\": 40, "
+              "\"embedding_size\": 40, \"num_hidden_layers\": 3, \"num_attention_heads\": 4, "
+              "\"intermediate_size\": 72, \"max_position_embeddings\": 24}");
+    const char *path = folder_rename("square/model.safetensors", BERT "/model.safetensors",
+                                     as_albert);
+    folder_fill(path, "albert.encoder.embedding_hidden_mapping_in.weight", 0);
+    folder_fill(path, "albert.encoder.embedding_hidden_mapping_in.bias", 0.5F);
+    const b4c_model_options o = weights_only();
+    b4c_model *m = open_or_fail(temp_path("square"), &o);
+    b4c_session *s = b4c_session_new(m, NULL, &err);
+    assert_ok(b4c_hidden(s, ids, 4, hidden, &err), &err);
+    for (int i = 0; i < 4 * 40; i++) assert_float_equal(hidden[i], 0.5F, 0);
+    b4c_session_free(s);
+    b4c_model_free(m);
+}
+
 /* A nezha in bert's clothes, as some repositories have it. */
 static void relative_positions_make_a_nezha_of_a_bert(void **state)
 {
@@ -473,6 +525,7 @@ int main(void)
         cmocka_unit_test(codes_of_another_quantisation_are_refused),
         cmocka_unit_test(a_wrong_configuration_is_refused_by_name),
         cmocka_unit_test(a_model_too_wide_for_int8_is_told_so),
+        cmocka_unit_test(an_albert_projects_although_the_widths_are_equal),
         cmocka_unit_test(relative_positions_make_a_nezha_of_a_bert),
         cmocka_unit_test(a_damaged_configuration_is_an_answer_not_a_crash),
         cmocka_unit_test(a_lone_onnx_file_tells_its_architecture),
