@@ -115,12 +115,15 @@ static int find(const b4c_mapping *m, const b4c_store *store, b4c_role role, b4c
                 int stack, int layer)
 {
     char name[NAME];
-    for (int i = 0; name_of(m->naming, prefix_of(m, role), role, kind, stack, layer, i, name);
+    int found = -1;
+    const bool last = role == B4C_ROLE_HEAD_BIAS && m->untied;
+    for (int i = 0; (last || found < 0) && name_of(m->naming, prefix_of(m, role), role, kind, stack,
+                                                   layer, i, name);
          i++) {
         const int at = b4c_store_find(store, name);
-        if (at >= 0) return at;
+        if (at >= 0) found = at;
     }
-    return -1;
+    return found;
 }
 
 int b4c_mapping_tensor(const b4c_mapping *m, const b4c_store *store, const b4c_parameter *p)
@@ -243,7 +246,7 @@ int b4c_mapping_find(b4c_mapping *m, const b4c_spec *spec, const b4c_store *stor
 {
     const b4c_naming *first = NULL;
     int rc = 0;
-    *m = (b4c_mapping){ 0 };
+    *m = (b4c_mapping){ .untied = !spec->tied };
     for (int i = 0; i < b4c_namings_count && !m->prefix; i++) {
         const b4c_naming *n = &b4c_namings[i];
         if (!in_list(n->families, spec->architecture)) continue;

@@ -14,6 +14,7 @@ typedef struct b4c_naming b4c_naming;
 typedef struct b4c_mapping {
     const b4c_naming *naming;
     char *prefix, *head_prefix;      /* of the backbone, of the head; malloc'ed */
+    bool untied;                     /* the head's own bias goes before the one it may share */
 } b4c_mapping;
 
 /* The naming that fits a checkpoint, with its prefixes. B4C_E_MISSING: no table's word embedding is

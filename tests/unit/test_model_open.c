@@ -4,6 +4,7 @@
 #include "golden/folder.h"
 
 #include "base/json.h"
+#include "model/names.h"
 #include "support/test.h"
 
 #define BERT "tests/golden/models/bert"
@@ -338,6 +339,26 @@ static void relative_positions_make_a_nezha_of_a_bert(void **state)
     free(config);
 }
 
+/* transformers 5 writes both biases of a head that is not tied, and reads the decoder's. */
+static void a_head_that_is_not_tied_has_its_own_bias(void **state)
+{
+    (void)state;
+    b4c_error err = { 0 };
+    b4c_stored tensors[] = { { .name = "bert.embeddings.word_embeddings.weight" },
+                             { .name = "cls.predictions.bias" },
+                             { .name = "cls.predictions.decoder.bias" },
+                             { .name = "cls.predictions.transform.dense.weight" } };
+    const b4c_store store = { .n = 4, .tensor = tensors };
+    const b4c_parameter bias = { .role = B4C_ROLE_HEAD_BIAS, .kind = B4C_KIND_BIAS };
+    for (int tied = 0; tied < 2; tied++) {
+        const b4c_spec spec = { .architecture = "bert", .head = B4C_HEAD_TRANSFORM, .tied = tied };
+        b4c_mapping m;
+        assert_ok(b4c_mapping_find(&m, &spec, &store, &err), &err);
+        assert_int_equal(b4c_mapping_tensor(&m, &store, &bias), tied ? 1 : 2);
+        b4c_mapping_done(&m);
+    }
+}
+
 static int open_config(const char *path, void *arg, b4c_error *err)
 {
     (void)path;
@@ -526,6 +547,7 @@ int main(void)
         cmocka_unit_test(a_wrong_configuration_is_refused_by_name),
         cmocka_unit_test(a_model_too_wide_for_int8_is_told_so),
         cmocka_unit_test(an_albert_projects_although_the_widths_are_equal),
+        cmocka_unit_test(a_head_that_is_not_tied_has_its_own_bias),
         cmocka_unit_test(relative_positions_make_a_nezha_of_a_bert),
         cmocka_unit_test(a_damaged_configuration_is_an_answer_not_a_crash),
         cmocka_unit_test(a_lone_onnx_file_tells_its_architecture),
