@@ -5,8 +5,8 @@
  *
  * For each shape and dtype: sentences a second of a batch, by the mean of all tokens, and their
  * share of the limit; by the first token, which asks the last layer for one row a sentence; one
- * short sentence's latency. Random weights are written once to DIR (--write: do only that), where the
- * peers' scripts find them too.
+ * short sentence's latency. Random weights are written once to DIR (--write: do only that), where
+ * the peers' scripts find them too.
  */
 #include "bench.h"
 #include <stdio.h>

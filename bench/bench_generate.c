@@ -3,9 +3,9 @@
  *   bench_generate [--threads N] [--model FILE] [--folder DIR] [--write] [--job next|paraphrase|t5]
  *                  [--dtype bf16|int8|int4]
  *
- *   next        --model, a decoder (GGUF file or folder), in one dtype or all three: a prompt of 512 tokens, and next tokens
- *               one by one behind 16 and 512; their bytes of weights a second, against what memory
- *               gives, measured before and after
+ *   next        --model, a decoder (GGUF file or folder), in one dtype or all three: a prompt of
+ *               512 tokens, and next tokens one by one behind 16 and 512; their bytes of weights a
+ *               second, against what memory gives, measured before and after
  *   paraphrase  a RoFormer-base of random weights, int8: 100 samples of 20 tokens for one sentence,
  *               ranked by cosine
  *   t5          a PEGASUS-small shape (mT5, 8 + 8 layers of 512), random weights, int8: 64 sources
