@@ -16,6 +16,10 @@
 
 /* ---- options --------------------------------------------------------------------------------- */
 
+/* Beyond them logits become infinite, which filters do not know. */
+#define MOST_BIAS         1e9f
+#define LEAST_TEMPERATURE 1e-6f
+
 typedef struct range {
     const char *name;
     double value, low, high;
@@ -74,8 +78,8 @@ static int check_numbers(const b4c_generate_options *o, const b4c_vocabulary_fac
           "1, or bert4keras_beam" },
         { o->n_stop > 0 && !f->tokenizer, "stop strings", o->n_stop,
           "none: the model was opened without its tokenizer" },
-        { o->sample && o->temperature <= 0, "temperature", (double)o->temperature,
-          "more than 0 with sampling" },
+        { o->sample && o->temperature < LEAST_TEMPERATURE, "temperature", (double)o->temperature,
+          "1e-6 at least with sampling, which is as good as none" },
     };
     for (size_t i = 0; i < sizeof pairs / sizeof *pairs; i++)
         if (pairs[i].wrong)
@@ -112,9 +116,11 @@ static int check_tokens(const b4c_generate_options *o, const b4c_vocabulary_fact
     } lists[] = { { "bad phrase", o->bad, o->n_bad }, { "forced phrase", o->forced, o->n_forced } };
     for (int i = 0; i < o->n_bias; i++) {
         B4C_TRY(check_token(f, "logit bias", o->bias[i].token, err));
-        if (isnan(o->bias[i].bias))
-            return b4c_fail(err, B4C_E_NUMBER, "generation: logit bias of token %d is NaN",
-                            o->bias[i].token);
+        if (!(o->bias[i].bias <= MOST_BIAS))
+            return b4c_fail(err, B4C_E_NUMBER,
+                            "generation: logit bias of token %d: found %g, wanted %g at most; "
+                            "-infinity forbids a token",
+                            o->bias[i].token, (double)o->bias[i].bias, (double)MOST_BIAS);
     }
     for (int i = 0; i < o->n_stop_tokens; i++)
         B4C_TRY(check_token(f, "stop token", o->stop_tokens[i], err));

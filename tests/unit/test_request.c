@@ -235,7 +235,19 @@ static void what_contradicts_is_an_error_that_names_it(void **state)
     o.n_bias = 1;
     assert_null(b4c_request_new(&o, &f, NULL, 0, 0, &err));
     assert_error(&err, B4C_E_ARG, "found token 7, wanted 0 to 6");
+    static const float biases[] = { INFINITY, NAN, 3e38f };
+    for (size_t i = 0; i < COUNT(biases); i++) {
+        const b4c_bias much = { 1, biases[i] };
+        o.bias = &much;
+        assert_fails(b4c_request_check(&o, &f, &err), &err, B4C_E_NUMBER,
+                     "logit bias of token 1: found");
+    }
     o.n_bias = 0;
+    o.sample = true;
+    o.temperature = 1e-38f;
+    assert_fails(b4c_request_check(&o, &f, &err), &err, B4C_E_ARG, "temperature: found");
+    o.temperature = 1;
+    o.sample = false;
     /* [UNK] comes when it is asked for, and not because an unknown word must come */
     b4c_vocabulary_facts knows = f;
     const int32_t unknown[] = { 1, 3 };
