@@ -401,9 +401,8 @@ json_t *b4c_config_guess(const b4c_store *store, const char *where, b4c_error *e
         !shape_of(store, "encoder.layer.0.intermediate.dense.weight", &inner, &same) ||
         same != width) {
         b4c_fail(err, B4C_E_MISSING,
-                 "%s: no config.json beside it, and its tensors are not those of a BERT; put the "
-                 "model's config.json "
-                 "there",
+                 "%s: no config.json (or bert_config.json) beside it, and its tensors are not "
+                 "named as the hub names a BERT's; put the model's there",
                  where);
         return NULL;
     }

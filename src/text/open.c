@@ -183,6 +183,7 @@ static bool is_weights(const char *path)
                                        ".index.json" };
     for (size_t i = 0; i < sizeof end / sizeof *end; i++)
         if (ends_with(path, end[i])) return true;
+    if (strstr(b4c_path_name(path), ".data-")) return true;
     return !b4c_file_exists(path) && !ends_with(path, ".json") && !ends_with(path, ".txt") &&
            !ends_with(path, ".model");
 }

@@ -141,6 +141,8 @@ static void every_layout_is_a_model(void **state)
     assert_string_equal(bert4c(NULL, "tokenize", "-q", "-m", weights, "我想", NULL).out,
                         tokens.out);
     assert_string_equal(bert4c(NULL, "tokenize", "-q", "-m", prefix, "我想", NULL).out, tokens.out);
+    snprintf(weights, sizeof weights, "%s.data-00000-of-00001", prefix);
+    assert_string_equal(bert4c(NULL, "tokenize", "-q", "-m", weights, "我想", NULL).out, tokens.out);
 }
 
 int main(void)
