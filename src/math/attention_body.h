@@ -161,6 +161,22 @@ static inline const void *attention_panel(const attention_head *t, int j)
     return keys + (size_t)(j % B4C_PAGE / COLS) * one;
 }
 
+/* Kept keys or values that will be read two pages after page `i` of the head's, for the processor
+ * does not see where pages lie: keys of all pages, values of all pages, the next head's keys. NULL:
+ * none, or so near that they need not be asked for. */
+static const void *attention_later(const attention_head *t, int i, bool values)
+{
+    enum { AHEAD = 2 };
+    const b4c_attention *job = t->job;
+    const int d = job->head_size, pages = (t->high + B4C_PAGE - 1) / B4C_PAGE;
+    const bool wrap = i + AHEAD >= pages, of_values = values != wrap;
+    const int later = wrap ? i + AHEAD - pages : i + AHEAD, kv = t->kv + (wrap && values);
+    if (!job->pages || t->room.blocks > 1 || later >= pages || kv >= job->kv_heads) return NULL;
+    char *page = attention_page(t, later);
+    return of_values ? page_values(page, job->kv_heads, kv, d, t->room.pairs)
+                     : page_keys(page, kv, d, t->room.pairs);
+}
+
 /* Queries times keys, and times NEZHA's table. */
 static void attention_products(const attention_head *t, const attention_block *b)
 {
@@ -189,11 +205,13 @@ static void attention_products(const attention_head *t, const attention_block *b
         const void *panel = attention_panel(t, j);
         p.cols = half > 0 || j + COLS > b->last ? VEC_LANES : COLS;
         p.c = room->weights + (size_t)b->at * room->ld + j;
+        p.ask = half == 0 ? attention_later(t, j / B4C_PAGE, false) : NULL;
         if (room->pairs) p.b_pairs = (const uint16_t *)panel + 2 * half;
         else p.b = (const b4c_real *)panel + half;
         attention_multiply(&p, b->rows);
     }
     if (!job->rel || b->lo == b->hi) return;
+    p.ask = NULL;
     b4c_real scale[ROWS];
     for (int i = 0; i < ROWS; i++) scale[i] = job->scale;
     p.factor = scale;
@@ -344,6 +362,7 @@ static void attention_sum_pages(const attention_head *t, const attention_product
         next = end < hi ? end : hi;
         attention_weighted(t, &part, i, j, next, values + (size_t)(j % B4C_PAGE) * one, (size_t)d);
         part.add = j > lo;
+        part.ask = attention_later(t, page, true);
         if (next < hi) {
             part.factor = NULL;
             part.to = NULL;

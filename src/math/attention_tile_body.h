@@ -8,13 +8,15 @@
  */
 #ifndef B4C_MATH_ATTENTION_TILE_BODY_H
 #define B4C_MATH_ATTENTION_TILE_BODY_H
+#include "base/memory.h"
 #include "math/internal.h"
 
 enum { COLS = 2 * VEC_LANES, ROWS = (VEC_REGISTERS - 4) / 2, MOST_ROWS = 14 };
 
 /* c [rows, cols] = a [rows, steps] b [steps, cols], each row times factor[row] (NULL: 1), sums
  * starting from c itself (`add`) or from 0. In pairs a is [rows][steps][2] and b [steps][cols][2]
- * of bf16. `to` non-NULL: the result goes to that operand instead, at row to_row, column to_col. */
+ * of bf16. `to` non-NULL: the result goes to that operand instead, at row to_row, column to_col.
+ * `ask` non-NULL: what will be read soon, as large as b; the processor is asked for it meanwhile. */
 typedef struct attention_product {
     const b4c_real *a, *b;
     const uint16_t *a_pairs, *b_pairs;       /* instead of a and b, unless NULL */
@@ -26,6 +28,7 @@ typedef struct attention_product {
     bool add;
     const b4c_operand *to;
     int to_row, to_col;
+    const void *ask;
 } attention_product;
 
 /* A tile's columns: two whole vectors, one, or some of two. */
@@ -37,10 +40,27 @@ typedef struct tile_shape {
     int n0, n1;              /* columns in either vector */
 } tile_shape;
 
+/* What a tile asks for in its first step: its share of p->ask, as many bytes a step as it reads of
+ * b. Without any, what it reads itself, which costs nothing that can be measured. */
+static inline const char *tile_asks(const tile_shape *t, const attention_product *p, const void *b)
+{
+    const size_t share = (size_t)t->col * (size_t)p->steps * sizeof(vec) / VEC_LANES;
+    return p->ask ? (const char *)p->ask + share : (const char *)b;
+}
+
+/* A step's share: as one that reads two vectors. */
+static inline const char *tile_ask(const char *at)
+{
+    for (size_t i = 0; i < 2 * sizeof(vec); i += B4C_ALIGN) __builtin_prefetch(at + i);
+    return at + 2 * sizeof(vec);
+}
+
 B4C_INLINE void tile_sums(const tile_shape t, const attention_product *p, vec s[MOST_ROWS][2])
 {
     const b4c_real *a = p->a + (size_t)t.first * p->a_ld, *b = p->b + t.col;
+    const char *ask = tile_asks(&t, p, b);
     for (int k = 0; k < p->steps; k++, b += p->b_ld) {
+        ask = tile_ask(ask);
         vec b0 = t.kind == TILE_SOME ? v_load_n(b, t.n0) : v_load(b), b1 = v_set(0);
         if (t.n1 > 0)
             b1 = t.kind == TILE_SOME ? v_load_n(b + VEC_LANES, t.n1) : v_load(b + VEC_LANES);
@@ -59,7 +79,9 @@ B4C_INLINE void tile_sums_of_pairs(const tile_shape t, const attention_product *
                                    vec s[MOST_ROWS][2])
 {
     const uint16_t *a = p->a_pairs + (size_t)t.first * p->a_ld, *b = p->b_pairs + 2 * t.col;
+    const char *ask = tile_asks(&t, p, b);
     for (int k = 0; k < p->steps; k++, a += 2, b += p->b_ld) {
+        ask = tile_ask(ask);
         vpair b0 = v_load_pairs(b), b1 = b0;
         if (t.kind == TILE_TWO) b1 = v_load_pairs(b + 2 * VEC_LANES);
         B4C_UNROLL
