@@ -15,6 +15,7 @@
 #include <string.h>
 
 #include "decode/request_own.h"
+#include "math/kernels.h"
 
 typedef struct candidate {
     int parent; /* index of its live hypothesis */
@@ -74,8 +75,7 @@ static void log_probabilities(b4c_request *r, const b4c_hypothesis *h, const flo
                               float *row)
 {
     const int v = r->facts.vocabulary;
-    const float z = (float)r->z[h - r->live];
-    for (int i = 0; i < v; i++) row[i] = logits[i] - z;
+    b4c_kernels_get()->shift(-(float)r->z[h - r->live], logits, row, (size_t)v);
     b4c_request_rules(r, h, row);
     if (!r->o.sample) return;
     if (r->o.temperature < 1 || r->o.temperature > 1)
@@ -95,13 +95,14 @@ static float least_of(const candidate *best, int n, int room, double sum)
 static void offer_row(b4c_request *r, int parent, const float *row, const double *taken,
                       candidate *best, int *n, int room)
 {
-    const int v = r->facts.vocabulary;
+    const size_t v = (size_t)r->facts.vocabulary;
+    const b4c_kernels *kernels = b4c_kernels_get();
     const double sum = r->live[parent].score;
     const bool plain = !taken && !r->o.sample;
     float least = plain ? least_of(best, *n, room, sum) : -INFINITY;
-    for (int i = 0; i < v; i++) {
-        if (row[i] < least || !(row[i] > -INFINITY)) continue;
-        candidate c = { parent, i, sum + (double)row[i], 0, 0 };
+    for (size_t i = 0; (i += kernels->reach(row + i, v - i, least)) < v; i++) {
+        if (!(row[i] > -INFINITY)) continue;
+        candidate c = { parent, (int32_t)i, sum + (double)row[i], 0, 0 };
         if (taken) c.score -= (double)r->o.diversity * taken[i];
         c.key = c.score;
         if (r->o.sample)

@@ -74,6 +74,12 @@ static void vector_mul(const b4c_real *a, const b4c_real *b, b4c_real *y, size_t
     EACH_VEC(count, PUT(y, v_mul(GET(a), GET(b))));
 }
 
+static void vector_shift(b4c_real a, const b4c_real *x, b4c_real *y, size_t count)
+{
+    const vec by = v_set(a);
+    EACH_VEC(count, PUT(y, v_add(GET(x), by)));
+}
+
 static void vector_axpy(b4c_real a, const b4c_real *x, b4c_real *y, size_t count)
 {
     const vec factor = v_set(a);

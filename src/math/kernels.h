@@ -203,6 +203,8 @@ typedef struct b4c_kernels {
     void (*add)(const b4c_real *a, const b4c_real *b, b4c_real *y, size_t n);
     /* y = a * b */
     void (*mul)(const b4c_real *a, const b4c_real *b, b4c_real *y, size_t n);
+    /* y = x + a */
+    void (*shift)(b4c_real a, const b4c_real *x, b4c_real *y, size_t n);
     /* y += a x */
     void (*axpy)(b4c_real a, const b4c_real *x, b4c_real *y, size_t n);
     /* One step of n weights x along gradients g, with moments m and v. */
@@ -226,6 +228,8 @@ typedef struct b4c_kernels {
      * Returns how many. */
     int (*between)(const b4c_real *x, const b4c_real *w, size_t n, b4c_real from, b4c_real upto,
                    b4c_real *key, b4c_real *weight);
+    /* Index of the first element that is not less than `least` (a NaN is not); n: there is none */
+    size_t (*reach)(const b4c_real *x, size_t n, b4c_real least);
 
     /* Rotary positions: y row = x row turned, for each of `heads` of size d. angle tables
      * [max_pos, d/2]; interleaved pairs (2i, 2i+1), or halves (i, i + d/2). back: turn the other

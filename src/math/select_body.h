@@ -79,6 +79,23 @@ static int vector_between(const b4c_real *x, const b4c_real *w, size_t count, b4
     }
     return to;
 }
+
+/* Blocks of whole vectors without any such element are passed over at once. */
+static size_t vector_reach(const b4c_real *x, size_t count, b4c_real least)
+{
+    enum { VECTORS = 8, BLOCK = VECTORS * VEC_LANES };
+    const vec edge = v_set(least), one = v_set(1);
+    size_t j = 0;
+    for (; j + BLOCK <= count && x[j] < least; j += BLOCK) {
+        vec found = v_set(0);
+        B4C_UNROLL
+        for (int i = 0; i < VECTORS; i++)
+            found = v_max(found, v_keep(v_not_less(v_load(x + j + i * VEC_LANES), edge), one));
+        if (v_top(found) > 0) break;
+    }
+    while (j < count && x[j] < least) j++;
+    return j;
+}
 #undef GET
 #undef PUT
 #endif

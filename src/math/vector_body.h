@@ -19,6 +19,7 @@ static void vector_fill(b4c_kernels *t)
     t->act_back = vector_act_back;
     t->add = vector_add;
     t->mul = vector_mul;
+    t->shift = vector_shift;
     t->axpy = vector_axpy;
     t->adam = vector_adam;
     t->dot = vector_dot;
@@ -28,5 +29,6 @@ static void vector_fill(b4c_kernels *t)
     t->at_least = vector_at_least;
     t->drop_below = vector_drop_below;
     t->between = vector_between;
+    t->reach = vector_reach;
     t->rotate = vector_rotate;
 }

@@ -178,6 +178,8 @@ static void elementwise_kernels_touch_their_elements_only(void **state)
             for (size_t i = 0; i < 80; i++) assert_true(y[i] == (i < n ? a[i] + b[i] : 7));
             t->mul(a, b, y, n);
             for (size_t i = 0; i < 80; i++) assert_true(y[i] == (i < n ? a[i] * b[i] : 7));
+            t->shift(-0.3f, a, y, n);
+            for (size_t i = 0; i < 80; i++) assert_true(y[i] == (i < n ? a[i] - 0.3f : 7));
             memcpy(y, b, n * sizeof *y);
             t->axpy(3, a, y, n);
             for (size_t i = 0; i < 80; i++)
@@ -324,6 +326,26 @@ static void selections_read_their_elements_only(void **state)
             for (int i = 0; i < found; i++) assert_true(weight[i] == 1);
             free(x);
         }
+}
+
+static void reach_finds_what_a_walk_finds(void **state)
+{
+    (void)state;
+    enum { N = 700 };
+    float *x = random_floats(N, 11, 2);
+    x[100] = -INFINITY;
+    x[333] = NAN;
+    x[555] = INFINITY;
+    const float least[] = { -INFINITY, -1.5f, 0, 1.9f, 1.999f, 5, INFINITY };
+    EACH_TABLE(t)
+        for (size_t k = 0; k < sizeof least / sizeof *least; k++)
+            for (size_t from = 0; from < N; from += 1 + from % 7)
+                for (size_t n = 0; from + n <= N; n += 1 + n / 3) {
+                    size_t want = 0;
+                    while (want < n && x[from + want] < least[k]) want++;
+                    assert_true(t->reach(x + from, n, least[k]) == want);
+                }
+    free(x);
 }
 
 /* ---- norm ------------------------------------------------------------------------------------ */
@@ -591,6 +613,7 @@ int main(void)
         cmocka_unit_test(adam_steps_its_elements_only),
         cmocka_unit_test(softmax_is_a_distribution),
         cmocka_unit_test(selections_read_their_elements_only),
+        cmocka_unit_test(reach_finds_what_a_walk_finds),
         cmocka_unit_test(norm_gives_rows_and_the_operand_of_these_rows),
         cmocka_unit_test(norm_of_nearly_equal_numbers_is_exact),
         cmocka_unit_test(integers_are_the_same_on_every_instruction_set),
