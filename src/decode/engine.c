@@ -1,10 +1,13 @@
 /* engine.c - see engine.h. */
 #include "decode/engine.h"
 
+#include "decode/sources.h"
+
 #include <stdlib.h>
 #include <string.h>
 
-enum { DEFAULT_CACHE = 1 << 30 };
+/* Rows that are read between two steps: of prompts, which the step brings along, and of sources. */
+enum { DEFAULT_CACHE = 1 << 30, PROMPT_ROWS = 2048, SOURCE_ROWS = 8192 };
 
 /* A job that is being worked at: slot[i] holds live hypothesis i. */
 typedef struct active {
@@ -21,6 +24,7 @@ typedef struct active {
 
 typedef struct engine {
     const b4c_network *net;
+    b4c_crew *crew;
     b4c_tape *tape;
     const b4c_engine_options *o;
     b4c_job *job;
@@ -32,6 +36,7 @@ typedef struct engine {
     active *active;
     int n_active, room_active;
     b4c_error *error; /* [room_active] of a job's last step */
+    b4c_unread *source; /* [room_active] that are being read */
     b4c_pool *pool;   /* NULL: one lane */
     int *spare;       /* [most] */
     int vocabulary; /* logits a row */
@@ -126,8 +131,9 @@ static int make_room(engine *e, b4c_crew *crew, b4c_error *err)
     e->free_source = malloc(((size_t)sources + 1) * sizeof *e->free_source);
     e->active = calloc((size_t)e->room_active, sizeof *e->active);
     e->error = calloc((size_t)e->room_active, sizeof *e->error);
+    e->source = calloc((size_t)e->room_active, sizeof *e->source);
     e->spare = malloc((size_t)most * sizeof *e->spare);
-    bool ok = e->free_slot && e->free_source && e->active && e->error && e->spare;
+    bool ok = e->free_slot && e->free_source && e->active && e->error && e->source && e->spare;
     for (int i = 0; ok && i < slots; i++) e->free_slot[e->n_free++] = slots - 1 - i;
     for (int i = 0; ok && i < e->room_active; i++) {
         active *a = &e->active[i];
@@ -149,6 +155,7 @@ static void done(engine *e)
     free(e->free_source);
     free(e->active);
     free(e->error);
+    free(e->source);
     free(e->spare);
     b4c_cache_done(&e->cache);
     b4c_cache_done(&e->sources);
@@ -189,41 +196,23 @@ static void leave(engine *e, int i)
     e->active[e->n_active] = gone; /* keeps its memory for the next one */
 }
 
-/* The encoder's rows of newly admitted sources, and what the decoder's cross-attention makes of
- * them. */
+/* Active jobs from `first` on are new: their sources. */
 static int read_sources(engine *e, int first, b4c_error *err)
 {
-    b4c_tape *t = e->tape;
     const int n = e->n_active - first;
-    b4c_tape_reset(t);
-    int rows = 0;
-    int *lengths = b4c_take(t, (size_t)n * sizeof *lengths),
-        *slot = b4c_take(t, (size_t)n * sizeof *slot);
-    for (int i = 0; i < n && !t->failed; i++)
-        rows += lengths[i] = e->job[e->active[first + i].job].n;
-    int32_t *ids = b4c_take(t, (size_t)rows * sizeof *ids);
-    for (int i = 0, at = 0; i < n && !t->failed; at += lengths[i++]) {
-        memcpy(ids + at, e->job[e->active[first + i].job].ids, (size_t)lengths[i] * sizeof *ids);
-        slot[i] = e->active[first + i].source;
+    for (int i = 0; i < n; i++) {
+        const active *a = &e->active[first + i];
+        const b4c_job *j = &e->job[a->job];
+        e->source[i] = (b4c_unread){ .ids = j->ids, .n = j->n, .slot = a->source };
     }
-    if (!t->failed) {
-        const b4c_plan plan = b4c_plan_make(t, B4C_MASK_FULL, lengths, n, NULL);
-        const b4c_stack_call call = { .plans = &plan, .n_plans = 1 };
-        b4c_tensor x = b4c_input(t, e->net, &e->net->encoder, ids, NULL, &plan,
-                                 (b4c_dropping){ 0 });
-        x = b4c_stack_run(t, e->net, &e->net->encoder, x, &call);
-        if (!t->failed) b4c_cache_source(t, &e->sources, e->net, x, slot, lengths, n);
-    }
-    return t->failed ? b4c_fail(err, B4C_E_MEMORY,
-                                "generation: no memory to read %d sources of %d tokens", n, rows)
-                     : 0;
+    return b4c_sources_encode(e->net, e->crew, &e->sources, e->source, n, err);
 }
 
 static int admit(engine *e, b4c_error *err)
 {
-    const int first = e->n_active;
+    const int first = e->n_active, most = two_stacks(e) ? SOURCE_ROWS : PROMPT_ROWS;
     int rows = 0;
-    while (e->next_job < e->n_jobs && e->n_active < e->room_active && rows < 2048) {
+    while (e->next_job < e->n_jobs && e->n_active < e->room_active && rows < most) {
         b4c_job *j = &e->job[e->next_job];
         if (!b4c_request_live(j->request)) { /* nothing to do */
             e->next_job++;
@@ -441,6 +430,7 @@ int b4c_engine_run(const b4c_network *net, b4c_crew *crew, const b4c_engine_opti
     if (n_jobs < 1) return 0;
     B4C_TRY(check_jobs(&e, err));
     e.vocabulary = b4c_request_vocabulary(jobs[0].request);
+    e.crew = crew;
     e.tape = b4c_crew_joint(crew);
     e.pool = crew->pool;
     int rc = make_room(&e, crew, err);

@@ -208,22 +208,18 @@ void b4c_cache_grow(b4c_cache *c, const int *slot, const int *lengths, int n_seq
 
 /* ---- sources ------------------------------------------------------------------------------- */
 
-void b4c_cache_source(b4c_tape *t, b4c_cache *c, const b4c_network *net, b4c_tensor memory,
-                      const int *slot, const int *lengths, int n_seq)
+void b4c_cache_source(b4c_tape *t, const b4c_cache *c, const b4c_network *net, b4c_tensor memory,
+                      const b4c_plan *plan)
 {
     const int cols = c->kv_heads * c->head_size;
-    const size_t begin = b4c_scope_open(t);
-    const b4c_plan plan = b4c_cache_plan(t, c, B4C_MASK_FULL, slot, lengths, n_seq);
     for (int l = 0; l < c->layers && !t->failed; l++) {
         const size_t scope = b4c_scope_open(t);
         const b4c_weight *w = &net->decoder.block[net->decoder.blocks == 1 ? 0 : l].cross.kv;
         const b4c_tensor kv = b4c_linear(t, memory, w, B4C_ACT_NONE, B4C_ROWS);
         const b4c_kept kept = b4c_cache_layer(c, l);
-        b4c_keep(t, &kept, &plan, b4c_columns(kv, 0, cols), b4c_columns(kv, cols, cols));
+        b4c_keep(t, &kept, plan, b4c_columns(kv, 0, cols), b4c_columns(kv, cols, cols));
         if (!t->failed) b4c_drop(t, scope);
     }
-    if (!t->failed) b4c_drop(t, begin);
-    b4c_cache_grow(c, slot, lengths, n_seq);
 }
 
 b4c_plan b4c_cache_source_plan(b4c_tape *t, const b4c_cache *c, const b4c_plan *self,

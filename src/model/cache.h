@@ -66,10 +66,11 @@ b4c_kept b4c_cache_layer(const b4c_cache *, int layer);
 /* ---- sources of an encoder-decoder: one slot each, written once, read by any number of targets
  * ---- */
 
-/* Keys and values that the decoder's cross-attention makes of the encoder's rows `memory`
- * (sequences of lengths[s], end to end), into the empty slot[s]. */
-void b4c_cache_source(b4c_tape *, b4c_cache *, const b4c_network *, b4c_tensor memory,
-                      const int *slot, const int *lengths, int n_seq);
+/* Keys and values that the decoder's cross-attention makes of the encoder's rows `memory`, to where
+ * a FULL plan of b4c_cache_plan has them; the slots grow by _grow. Writes to the plan's pages
+ * alone: lanes may fill the slots of several plans side by side. */
+void b4c_cache_source(b4c_tape *, const b4c_cache *, const b4c_network *, b4c_tensor memory,
+                      const b4c_plan *);
 /* The rows of plan `self` see all of source slot[s]; sequences side by side that have one source
  * are one sequence of the plan. n_seq is -1 on failure. */
 b4c_plan b4c_cache_source_plan(b4c_tape *, const b4c_cache *, const b4c_plan *self,

@@ -223,7 +223,10 @@ static void step_by_step(const golden_model *m, const b4c_kernels *k)
     assert_ok(b4c_cache_init(&sources, k, net, &net->decoder, N, MOST, 0, NULL, &err), &err);
     open_tape(&t, m, &w);
     const b4c_tensor memory = encode(&t, net, in.source, in.source_length, N);
-    b4c_cache_source(&t, &sources, net, memory, slots, in.source_length, N);
+    const b4c_plan to =
+        b4c_cache_plan(&t, &sources, B4C_MASK_FULL, slots, in.source_length, N);
+    b4c_cache_source(&t, &sources, net, memory, &to);
+    b4c_cache_grow(&sources, slots, in.source_length, N);
     assert_false(t.failed);
     for (int step = 0; step < MOST; step++)
         next_tokens(&t, m, &in, &cache, &sources, step, whole, k);
