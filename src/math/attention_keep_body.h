@@ -9,6 +9,8 @@
  *     [kv_heads] [PAGE / COLS][d][COLS]        in pairs [PAGE / COLS][d / 2][COLS][2]
  *     [kv_heads] [PAGE][d]                     in pairs [PAGE / 2][d][2]
  *
+ * Keys that come together are turned by vectors of them.
+ *
  * Invariants: PAGE is a multiple of COLS, so a panel never crosses pages. What a page holds behind
  * its last key is finite as far as values go (they are summed with weights of 0): whoever takes a
  * page zeroes it.
@@ -85,28 +87,60 @@ static void keep_value_pairs(const b4c_real *v, int d, int at, uint16_t *pairs)
 }
 #endif
 
+/* One key and its value, as a page's number `at`. */
+static void keep_one(const b4c_real *k, const b4c_real *v, int d, int at, bool pairs, void *keys,
+                     void *values)
+{
+#ifdef VEC_PAIRS
+    if (pairs) {
+        keep_key_pairs(k, d, at, keys);
+        keep_value_pairs(v, d, at, values);
+        return;
+    }
+#endif
+    (void)pairs;
+    keep_key(k, d, at, keys);
+    memcpy((b4c_real *)values + (size_t)at * (size_t)d, v, (size_t)d * sizeof *v);
+}
+
+/* VEC_LANES of them, from a multiple of as many on: whole vectors of their panel. */
+static void keep_vector(const b4c_keeping *job, const b4c_real *k, const b4c_real *v, int at,
+                        bool pairs, void *keys, void *values)
+{
+    const int d = job->head_size;
+    const size_t panel = (size_t)(at / COLS) * (size_t)d * COLS, half = (size_t)(at % COLS);
+#ifdef VEC_PAIRS
+    if (pairs) {
+        uint16_t *to = (uint16_t *)keys + panel + 2 * half;
+        attention_turn(k, (size_t)job->k_ld, d, 0, VEC_LANES, (b4c_real *)(void *)to, true);
+        attention_pair(v, (size_t)job->v_ld, d, 0, VEC_LANES,
+                       (uint16_t *)values + (size_t)at * (size_t)d);
+        return;
+    }
+#endif
+    (void)pairs;
+    attention_turn(k, (size_t)job->k_ld, d, 0, VEC_LANES, (b4c_real *)keys + panel + half, false);
+    for (int i = 0; i < VEC_LANES; i++)
+        memcpy((b4c_real *)values + (size_t)(at + i) * (size_t)d, v + (size_t)i * (size_t)job->v_ld,
+               (size_t)d * sizeof *v);
+}
+
 static void vector_keep(const b4c_keeping *job, int begin, int end)
 {
     const int d = job->head_size, kv_heads = job->kv_heads;
     const bool pairs = heads_in_pairs(d, job->bf16);
     const size_t bytes = vector_page_bytes(kv_heads, d, job->bf16);
-    for (int row = begin; row < end; row++) {
+    for (int row = begin, n; row < end; row += n) {
         const b4c_real *k = job->k + (size_t)row * (size_t)job->k_ld;
         const b4c_real *v = job->v + (size_t)row * (size_t)job->v_ld;
         const int key = job->at + row, at = key % B4C_PAGE;
         char *page = job->pages + (size_t)job->page[key / B4C_PAGE] * bytes;
+        n = at % VEC_LANES == 0 && end - row >= VEC_LANES ? VEC_LANES : 1;
         for (int h = 0; h < kv_heads; h++, k += d, v += d) {
             void *keys = page_keys(page, h, d, pairs);
             void *values = page_values(page, kv_heads, h, d, pairs);
-#ifdef VEC_PAIRS
-            if (pairs) {
-                keep_key_pairs(k, d, at, keys);
-                keep_value_pairs(v, d, at, values);
-                continue;
-            }
-#endif
-            keep_key(k, d, at, keys);
-            memcpy((b4c_real *)values + (size_t)at * (size_t)d, v, (size_t)d * sizeof *v);
+            if (n == VEC_LANES) keep_vector(job, k, v, at, pairs, keys, values);
+            else keep_one(k, v, d, at, pairs, keys, values);
         }
     }
 }

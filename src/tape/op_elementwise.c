@@ -9,6 +9,9 @@
 
 static const b4c_tensor nothing;
 
+/* Rows that are made an operand while they are near; operands in tiles begin at such multiples. */
+enum { NEAR_ROWS = 16 };
+
 /* What a run over rows reads and writes. Forward: y from a, b. Back: da += dy ... */
 typedef struct rowwise {
     b4c_tensor a, b, y;
@@ -92,9 +95,13 @@ static void product_rows(b4c_tape *t, void *arg, int begin, int end, int lane)
 {
     (void)lane;
     rowwise *j = arg;
-    for (int i = begin; i < end; i++)
-        t->kernels->mul(b4c_row_of(j->a, i), b4c_row_of(j->b, i), y_row(j, i), (size_t)j->y.cols);
-    b4c_also_operand(t, &j->y, begin, end);
+    for (int i = begin; i < end; i += NEAR_ROWS) {
+        const int upto = end - i < NEAR_ROWS ? end : i + NEAR_ROWS;
+        for (int k = i; k < upto; k++)
+            t->kernels->mul(b4c_row_of(j->a, k), b4c_row_of(j->b, k), y_row(j, k),
+                            (size_t)j->y.cols);
+        b4c_also_operand(t, &j->y, i, upto);
+    }
 }
 
 static void product_back_rows(b4c_tape *t, void *arg, int begin, int end, int lane)
