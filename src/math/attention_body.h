@@ -161,20 +161,20 @@ static inline const void *attention_panel(const attention_head *t, int j)
     return keys + (size_t)(j % B4C_PAGE / COLS) * one;
 }
 
-/* Kept keys or values that will be read two pages after page `i` of the head's, for the processor
- * does not see where pages lie: keys of all pages, values of all pages, the next head's keys. NULL:
- * none, or so near that they need not be asked for. */
+/* What will be read two pages after page `i` of kept keys or values, for the processor does not see
+ * where pages lie: a head's keys of all pages, its values of all pages, the next head's keys. NULL:
+ * nothing, or what is so near that it need not be asked for. */
 static const void *attention_later(const attention_head *t, int i, bool values)
 {
     enum { AHEAD = 2 };
     const b4c_attention *job = t->job;
     const int d = job->head_size, pages = (t->high + B4C_PAGE - 1) / B4C_PAGE;
-    const bool wrap = i + AHEAD >= pages, of_values = values != wrap;
-    const int later = wrap ? i + AHEAD - pages : i + AHEAD, kv = t->kv + (wrap && values);
-    if (!job->pages || t->room.blocks > 1 || later >= pages || kv >= job->kv_heads) return NULL;
-    char *page = attention_page(t, later);
-    return of_values ? page_values(page, job->kv_heads, kv, d, t->room.pairs)
-                     : page_keys(page, kv, d, t->room.pairs);
+    if (!job->pages || t->room.blocks > 1) return NULL;
+    const int at = (values ? pages : 0) + i + AHEAD, kv = t->kv + at / (2 * pages);
+    if (kv >= job->kv_heads) return NULL;
+    char *page = attention_page(t, at % pages);
+    return at % (2 * pages) < pages ? page_keys(page, kv, d, t->room.pairs)
+                                    : page_values(page, job->kv_heads, kv, d, t->room.pairs);
 }
 
 /* Queries times keys, and times NEZHA's table. */

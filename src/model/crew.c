@@ -7,7 +7,7 @@
 /* LIMIT: address space of a tape; pages come at first touch. KEEP, KEEP_CACHE: what a tape and a
  * cache may hold on to. */
 static const size_t LIMIT = (size_t)16 << 30, KEEP = (size_t)64 << 20,
-                    KEEP_CACHE = (size_t)256 << 20;
+                    KEEP_CACHE = (size_t)512 << 20;
 
 int b4c_crew_init(b4c_crew *c, const b4c_kernels *kernels, b4c_dtype dtype, int lanes,
                   int batch_tokens, b4c_error *err)
