@@ -16,7 +16,8 @@ enum { COLS = 2 * VEC_LANES, ROWS = (VEC_REGISTERS - 4) / 2, MOST_ROWS = 14 };
 /* c [rows, cols] = a [rows, steps] b [steps, cols], each row times factor[row] (NULL: 1), sums
  * starting from c itself (`add`) or from 0. In pairs a is [rows][steps][2] and b [steps][cols][2]
  * of bf16. `to` non-NULL: the result goes to that operand instead, at row to_row, column to_col.
- * `ask` non-NULL: what will be read soon, as large as b; the processor is asked for it meanwhile. */
+ * `ask` non-NULL: what will be read soon, as large as b; the processor is asked for it
+ * meanwhile. */
 typedef struct attention_product {
     const b4c_real *a, *b;
     const uint16_t *a_pairs, *b_pairs;       /* instead of a and b, unless NULL */

@@ -364,12 +364,57 @@ static void a_long_text_leaves_room_to_write(void **state)
     close_golden(&o);
 }
 
+/* Sources of 45 to 64 tokens, so that some blocks are read by one lane each, and the rest, if any, by
+ * all of them. */
+static void sources_are_read_alike_by_however_many_lanes(void **state)
+{
+    (void)state;
+    enum { SOURCES = 22, MOST = 64 };
+    opened o;
+    b4c_error err = { 0 };
+    static int32_t ids[SOURCES * MOST];
+    int lengths[SOURCES], n = 0;
+    open_golden_model(&o, "t5", B4C_F32, NULL);
+    b4c_model_info info;
+    b4c_model_describe(o.model, &info);
+    for (int i = 0; i < SOURCES; n += lengths[i++]) {
+        lengths[i] = MOST - i % 20;
+        for (int k = 0; k < lengths[i]; k++)
+            ids[n + k] = (i * 31 + k * 7919) % (info.vocabulary - 4) + 4;
+    }
+    b4c_generate_options how = B4C_GENERATE_DEFAULT;
+    how.beams = 3;
+    how.min_new_tokens = how.max_new_tokens = 5;
+    how.logprobs = true;
+    b4c_generation alone[SOURCES];
+    for (int lanes = 1; lanes <= 4; lanes++) {
+        b4c_session *s = b4c_session_new(o.model, &(b4c_session_options){ .threads = lanes }, &err);
+        if (!s) fail_msg("%s", err.message);
+        for (int i = 0, at = 0; i < SOURCES && lanes == 1; at += lengths[i++])
+            assert_ok(b4c_generate_ids(s, ids + at, NULL, lengths + i, 1, &how, &alone[i], &err),
+                      &err);
+        b4c_generation g;
+        assert_ok(b4c_generate_ids(s, ids, NULL, lengths, SOURCES, &how, &g, &err), &err);
+        for (int i = 0; i < SOURCES; i++) {
+            const b4c_result *x = &g.result[i][0], *want = &alone[i].result[0][0];
+            assert_int_equal(x->n, want->n);
+            assert_memory_equal(x->ids, want->ids, (size_t)x->n * sizeof *x->ids);
+            assert_memory_equal(x->token_logprob, want->token_logprob, (size_t)x->n * sizeof(float));
+        }
+        b4c_generation_free(&g);
+        b4c_session_free(s);
+    }
+    for (int i = 0; i < SOURCES; i++) b4c_generation_free(&alone[i]);
+    close_golden(&o);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(decoders_write_what_the_references_write),
         cmocka_unit_test(encoder_decoders_write_what_the_references_write),
         cmocka_unit_test(a_prefix_model_writes_what_bert4keras_writes),
+        cmocka_unit_test(sources_are_read_alike_by_however_many_lanes),
         cmocka_unit_test(usual_decoding_is_what_the_files_say),
         cmocka_unit_test(odd_words_in_the_files_are_told),
         cmocka_unit_test(nothing_is_continued_from_the_beginning),
