@@ -364,8 +364,8 @@ static void a_long_text_leaves_room_to_write(void **state)
     close_golden(&o);
 }
 
-/* Sources of 45 to 64 tokens, so that some blocks are read by one lane each, and the rest, if any, by
- * all of them. */
+/* Sources of 45 to 64 tokens, so that some blocks are read by one lane each, and the rest, if any,
+ * by all of them. */
 static void sources_are_read_alike_by_however_many_lanes(void **state)
 {
     (void)state;
@@ -399,7 +399,8 @@ static void sources_are_read_alike_by_however_many_lanes(void **state)
             const b4c_result *x = &g.result[i][0], *want = &alone[i].result[0][0];
             assert_int_equal(x->n, want->n);
             assert_memory_equal(x->ids, want->ids, (size_t)x->n * sizeof *x->ids);
-            assert_memory_equal(x->token_logprob, want->token_logprob, (size_t)x->n * sizeof(float));
+            assert_memory_equal(x->token_logprob, want->token_logprob,
+                                (size_t)x->n * sizeof(float));
         }
         b4c_generation_free(&g);
         b4c_session_free(s);
