@@ -144,6 +144,16 @@ static void find_starts(b4c_habits *w, const sources *s, const b4c_tokenizer_inf
                              &wrong);
 }
 
+/* inspect shows the first end token; chat models have several. */
+static void note_ends(const b4c_habits *w, json_t *report)
+{
+    char text[64 + 16 * B4C_HABITS_ENDS];
+    int n = snprintf(text, sizeof text, "any of these tokens ends a result:");
+    for (int i = 0; i < w->n_end; i++)
+        n += snprintf(text + n, sizeof text - (size_t)n, "%s %d", i ? "," : "", (int)w->end[i]);
+    if (w->n_end > 1) note(report, text);
+}
+
 /* What a text without tokens begins with. */
 static int32_t find_begin(const b4c_habits *w, const sources *s, const b4c_tokenizer_info *tokens)
 {
@@ -230,6 +240,7 @@ int b4c_habits_read(b4c_habits *w, const b4c_spec *spec, const json_t *config, c
         w->start[0] = tokens->cls;
         w->end[0] = tokens->sep;
     }
+    note_ends(w, report);
     json_decref(newer);
     return rc;
 }

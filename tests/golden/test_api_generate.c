@@ -127,6 +127,7 @@ static void usual_decoding_is_what_the_files_say(void **state)
     assert_int_equal(d.early_stopping, B4C_EARLY_ALWAYS);
     assert_true(d.length_penalty > 1.99f && d.length_penalty < 2.01f);
     assert_non_null(strstr(b4c_model_report(m), "eos_token_id is no token"));
+    assert_non_null(strstr(b4c_model_report(m), "any of these tokens ends a result: 52, 7"));
     b4c_model_info info;
     b4c_model_describe(m, &info);
     assert_int_equal(info.end, 52);
