@@ -65,11 +65,7 @@ static __attribute__((noinline)) void NAME(rows)(int rows, const uint8_t *x, siz
 /* Of the sum of each group of a row's numbers. */
 static void NAME(sums)(const int8_t *x, const float *r, int groups, EXTRA_T *xs)
 {
-    for (int g = 0; g < groups; g++, x += 32) {
-        int sum = 0;
-        for (int i = 0; i < 32; i++) sum += x[i];
-        xs[g] = NAME(extra)(r[g], sum);
-    }
+    for (int g = 0; g < groups; g++, x += 32) xs[g] = NAME(extra)(r[g], v_sum_bytes(x));
 }
 
 static void NAME(block)(const b4c_gemm *g, int from, int rows, int begin, int end)

@@ -75,6 +75,10 @@ static inline vec v_exp2(vec x, vec n)
         vaddq_s32(vreinterpretq_s32_f32(x), vshlq_n_s32(vcvtq_s32_f32(n), 23)));
 }
 
+static inline int v_sum_bytes(const int8_t *p)
+{
+    return vaddlvq_s8(vld1q_s8(p)) + vaddlvq_s8(vld1q_s8(p + 16));
+}
 static inline float v_sum(vec x)
 {
     float32x2_t b = vadd_f32(vget_low_f32(x), vget_high_f32(x));

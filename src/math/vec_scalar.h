@@ -26,6 +26,7 @@
  *   v_transpose     lane i of r[j] and lane j of r[i] change places
  *   v_swap_pairs    lanes 2i and 2i + 1 change places; v_load_twice_n: p[i] in both, first n lanes
  *                   (even); v_negate_even: of lanes 2i (none of them here: one lane has no pairs)
+ *   v_sum_bytes     sum of 32 signed bytes
  *   v_store_bf16_n  nearest even; a NaN stays a NaN
  *   v_store_i8_n    x, already within -127 .. 127, to the nearest even integer as one byte, xor
  *                   `flip` (0, or 0x80 for q + 128); v_store_line_i8: 64 of them, by
@@ -74,6 +75,12 @@ static inline vmask v_first(int n) { return n > 0; }                         /* 
 static inline vmask v_between(int lo, int hi) { return lo < hi; }
 B4C_INLINE void v_transpose(vec r[VEC_LANES]) { (void)r; }
 
+static inline int v_sum_bytes(const int8_t *p)
+{
+    int sum = 0;
+    for (int i = 0; i < 32; i++) sum += p[i];
+    return sum;
+}
 static inline b4c_real v_sum(vec x) { return x; }
 static inline b4c_real v_top(vec x) { return x; }
 
