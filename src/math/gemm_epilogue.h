@@ -38,13 +38,13 @@ static inline bool sums_are_integers(const b4c_gemm *g)
 static inline void epilogue_init(epilogue *e, const b4c_gemm *g, int panel, bool plus_128)
 {
     static const int32_t nothing[B4C_PANEL];
+    static const b4c_real no_bias[B4C_PANEL];
     int first = panel * B4C_PANEL;
     e->n = g->w->n - first < B4C_PANEL ? g->w->n - first : B4C_PANEL;
-    if (g->bias && e->n == B4C_PANEL) {
-        e->bias = g->bias + first;
-    } else {
+    e->bias = g->bias ? g->bias + first : no_bias;
+    if (g->bias && e->n < B4C_PANEL) {
         for (int j = 0; j < B4C_PANEL; j++)
-            e->padded_bias[j] = g->bias && j < e->n ? g->bias[first + j] : 0;
+            e->padded_bias[j] = j < e->n ? g->bias[first + j] : 0;
         e->bias = e->padded_bias;
     }
     if (sums_are_integers(g)) {
