@@ -465,9 +465,9 @@ typedef struct b4c_generate_options {
      * dropped; min_new_tokens is its minlen and does not forbid end tokens */
     bool bert4keras_beam;
     int min_ends;                         /* with it: end tokens that a result must hold; 1 */
-    /* sampling: temperature 0 is greedy */
+    /* sampling; without it the likeliest tokens are taken */
     bool sample;
-    float temperature;
+    float temperature;                    /* 1e-6 to 1e4 */
     int top_k;                            /* 0: off */
     float top_p, min_p, typical;          /* 1, 0, 1: off */
     uint64_t seed;
@@ -477,7 +477,7 @@ typedef struct b4c_generate_options {
     float repetition_penalty, presence_penalty, frequency_penalty;
     int no_repeat_ngram;
     /* tokens */
-    const b4c_bias *bias;
+    const b4c_bias *bias;                 /* 1e9 at most; -infinity forbids a token */
     int n_bias;
     /* sequences that never appear; sequences that must all appear */
     const b4c_phrase *bad, *forced;
