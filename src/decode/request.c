@@ -106,6 +106,13 @@ static bool comes_never(const b4c_generate_options *o, const b4c_vocabulary_fact
     return token == f->unknown || token == f->pad || token == f->mask || token == f->cls;
 }
 
+static bool holds(const b4c_phrase *all, const b4c_phrase *part)
+{
+    for (int at = 0; at + part->n <= all->n; at++)
+        if (!memcmp(all->ids + at, part->ids, (size_t)part->n * sizeof *part->ids)) return true;
+    return false;
+}
+
 static int check_tokens(const b4c_generate_options *o, const b4c_vocabulary_facts *f,
                         b4c_error *err)
 {
@@ -144,6 +151,13 @@ static int check_tokens(const b4c_generate_options *o, const b4c_vocabulary_fact
             }
             if (l == 1) forced += lists[l].phrase[i].n;
         }
+    for (int i = 0; i < o->n_forced; i++)
+        for (int k = 0; k < o->n_bad; k++)
+            if (holds(&o->forced[i], &o->bad[k]))
+                return b4c_fail(err, B4C_E_ARG,
+                                "generation: forced phrase %d: found bad phrase %d in it, wanted "
+                                "one of them",
+                                i + 1, k + 1);
     if (forced > o->max_new_tokens)
         return b4c_fail(err, B4C_E_ARG,
                         "generation: forced phrases have %d tokens, max_new_tokens is %d", forced,

@@ -260,7 +260,15 @@ static void what_contradicts_is_an_error_that_names_it(void **state)
     o.allow_unknown = true;
     assert_ok(b4c_request_check(&o, &knows, &err), &err);
     o.allow_unknown = false;
+    /* what must come cannot be what must not */
+    const int32_t last[] = { 3 };
+    const b4c_phrase bad = { last, 1 };
+    o.bad = &bad;
+    o.n_bad = 1;
+    assert_fails(b4c_request_check(&o, &f, &err), &err, B4C_E_ARG, "found bad phrase 1 in it");
     o.n_forced = 0;
+    assert_ok(b4c_request_check(&o, &f, &err), &err);
+    o.n_bad = 0;
     b4c_request *r = b4c_request_new(&o, &f, NULL, 0, 0, &err);
     float x[TOY_V] = { 0, NAN };
     b4c_move moves[1];
