@@ -87,7 +87,7 @@ static void read_some(void *arg, int lane, int lanes)
 }
 
 int b4c_sources_encode(const b4c_network *net, b4c_crew *crew, b4c_cache *cache,
-                     const b4c_unread *source, int n, b4c_error *err)
+                       const b4c_unread *source, int n, b4c_error *err)
 {
     reading r = { .net = net, .crew = crew, .cache = cache, .source = source };
     b4c_tape *t = b4c_crew_joint(crew);
