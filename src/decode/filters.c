@@ -19,14 +19,13 @@ enum { BLOCK = 1024 };
 
 static inline int block_at(int v, int at) { return v - at < BLOCK ? v - at : BLOCK; }
 
-/* Sum of e^((x - best) / temperature); the parts into w [v] unless NULL. */
-static double weigh(const float *x, int v, float best, float temperature, float *w)
+/* Sum of e^(x - best); the parts into w [v] unless NULL. */
+static double weigh(const float *x, int v, float best, float *w)
 {
     const b4c_kernels *k = b4c_kernels_get();
     double sum = 0;
     for (int at = 0; at < v; at += BLOCK)
-        sum += (double)k->weigh(x + at, (size_t)block_at(v, at), best, 1 / temperature,
-                                w ? w + at : NULL);
+        sum += (double)k->weigh(x + at, (size_t)block_at(v, at), best, w ? w + at : NULL);
     return sum;
 }
 
@@ -153,7 +152,7 @@ int b4c_keep_top_p(float *logits, int v, float p, b4c_filter_scratch *s)
 {
     const float best = highest(logits, v);
     if (!(best > -INFINITY)) return 0;
-    const double sum = weigh(logits, v, best, 1, s->value);
+    const double sum = weigh(logits, v, best, s->value);
     /* p is a float and so are the parts: what reaches p but for their rounding has reached it */
     const double wanted = p < 1 ? (double)p * sum * (1 - 1e-6) : INFINITY;
     return drop_below(logits, v, reach(logits, s->value, v, best, wanted, s->value));
@@ -247,7 +246,7 @@ void b4c_ban_phrase(float *logits, int v, const int32_t *history, int n_history,
 double b4c_log_sum_exp(const float *logits, int v)
 {
     const float best = highest(logits, v), shift = best == -INFINITY ? 0 : best;
-    return (double)shift + log(weigh(logits, v, shift, 1, NULL));
+    return (double)shift + log(weigh(logits, v, shift, NULL));
 }
 
 int b4c_best_token(const float *logits, int v)
@@ -258,7 +257,7 @@ int b4c_best_token(const float *logits, int v)
     return best;
 }
 
-int b4c_draw_token(const float *logits, int v, float temperature, float u)
+int b4c_draw_token(const float *logits, int v, float u)
 {
     enum { PARTS = 64 };     /* the sum of each is kept, so that only one is looked at again */
     const float best = highest(logits, v);
@@ -267,7 +266,7 @@ int b4c_draw_token(const float *logits, int v, float temperature, float u)
     double part[PARTS], sum = 0, reached = 0;
     for (int p = 0; p < PARTS; p++) {
         const int at = p * size < v ? p * size : v, n = v - at < size ? v - at : size;
-        sum += part[p] = weigh(logits + at, n, best, temperature, NULL);
+        sum += part[p] = weigh(logits + at, n, best, NULL);
     }
     const double wanted = (double)u * sum;
     int p = 0, last = -1;    /* last: a token that may come */
@@ -277,7 +276,7 @@ int b4c_draw_token(const float *logits, int v, float temperature, float u)
     for (int at = p * size, n; at < v; at += n) {
         float w[BLOCK];
         n = block_at(v, at);
-        weigh(logits + at, n, best, temperature, w);
+        weigh(logits + at, n, best, w);
         for (int i = 0; i < n; i++) {
             if (!(logits[at + i] > -INFINITY)) continue;
             last = at + i;

@@ -50,8 +50,7 @@ void b4c_ban_phrase(float *logits, int v, const int32_t *history, int n_history,
 double b4c_log_sum_exp(const float *logits, int v);
 /* The highest, the first of equals; -1 when all are -INFINITY. */
 int b4c_best_token(const float *logits, int v);
-/* A token with probability softmax(logits / temperature), by uniform u in [0, 1): the first at
- * which the sum of probabilities, by rising id, exceeds u. temperature > 0. -1 when all are
- * -INFINITY. */
-int b4c_draw_token(const float *logits, int v, float temperature, float u);
+/* A token with probability softmax(logits), by uniform u in [0, 1): the first at which the sum of
+ * probabilities, by rising id, exceeds u. -1 when all are -INFINITY. */
+int b4c_draw_token(const float *logits, int v, float u);
 #endif

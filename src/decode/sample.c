@@ -17,7 +17,7 @@ static int choose(b4c_request *r, const b4c_hypothesis *h, float *row, int lane)
     if (o->temperature < 1 || o->temperature > 1)
         for (int i = 0; i < v; i++) row[i] /= o->temperature;
     b4c_request_keep(r, row);
-    return b4c_draw_token(row, v, 1, b4c_rng_uniform(&r->rng[lane]));
+    return b4c_draw_token(row, v, b4c_rng_uniform(&r->rng[lane]));
 }
 
 /* ---- side by side ---------------------------------------------------------------------------- */

@@ -218,8 +218,8 @@ typedef struct b4c_kernels {
     /* Passes over a row x [n] from which a token is chosen; no NaN. */
     /* -INFINITY of none */
     b4c_real (*highest)(const b4c_real *x, size_t n);
-    /* w = e^(scale (x - shift)) and their sum; every x <= shift, finite; w may be NULL, or x */
-    b4c_real (*weigh)(const b4c_real *x, size_t n, b4c_real shift, b4c_real scale, b4c_real *w);
+    /* w = e^(x - shift) and their sum; every x <= shift, finite; w may be NULL, or x */
+    b4c_real (*weigh)(const b4c_real *x, size_t n, b4c_real shift, b4c_real *w);
     /* Of those with x >= least. w NULL: each weighs 1 */
     b4c_tally (*at_least)(const b4c_real *x, const b4c_real *w, size_t n, b4c_real least);
     /* Those below become -INFINITY. Returns how many others there are. */

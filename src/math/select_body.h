@@ -19,12 +19,11 @@ static b4c_real vector_highest(const b4c_real *x, size_t count)
     return v_top(top);
 }
 
-static b4c_real vector_weigh(const b4c_real *x, size_t count, b4c_real shift, b4c_real scale,
-                             b4c_real *w)
+static b4c_real vector_weigh(const b4c_real *x, size_t count, b4c_real shift, b4c_real *w)
 {
-    const vec top = v_set(shift), times = v_set(scale), zero = v_set(0);
+    const vec top = v_set(shift), zero = v_set(0);
     vec sum = zero, e;
-#define WEIGH (e = v_exp_falling(v_mul(v_sub(GET(x), top), times)))
+#define WEIGH (e = v_exp_falling(v_sub(GET(x), top)))
     if (w) EACH_VEC(count, WEIGH; PUT(w, e); sum = v_add(sum, elementwise_first(e, zero, n)));
     else EACH_VEC(count, WEIGH; sum = v_add(sum, elementwise_first(e, zero, n)));
 #undef WEIGH
