@@ -14,7 +14,6 @@
 #include <limits.h>
 #include <math.h>
 #include <stdatomic.h>
-#include <stdlib.h>
 #include <string.h>
 
 typedef struct job {
@@ -70,7 +69,7 @@ static bool embed_block(b4c_tape *t, const b4c_embedding *how, const b4c_sequenc
                         float *out)
 {
     const b4c_network *net = how->net;
-    b4c_tape_reset(t);
+    const size_t scope = b4c_scope_open(t);
     int *lengths = b4c_take(t, (size_t)n * sizeof *lengths), rows = 0;
     bool segments = false;
     for (int i = 0; lengths && i < n; i++) {
@@ -101,7 +100,9 @@ static bool embed_block(b4c_tape *t, const b4c_embedding *how, const b4c_sequenc
         for (int c = 0; c < how->width; c++)
             out[(size_t)i * (size_t)how->width + (size_t)c] =
                 (float)x.x[(size_t)i * (size_t)x.ld + (size_t)c];
-    return !t->failed;
+    if (t->failed) return false;
+    b4c_drop(t, scope);
+    return true;
 }
 
 static void run_block(b4c_tape *t, job *j, int b)
@@ -159,12 +160,11 @@ static int64_t busiest(const job *j)
     return most;
 }
 
-static int embed_each(b4c_crew *crew, const b4c_embedding *how, const b4c_sequence *seq, int n,
-                      float *out, b4c_error *err)
+/* Vectors of n sequences; block [n + 1]. false: no memory. */
+static bool embed_each(b4c_crew *crew, const b4c_embedding *how, const b4c_sequence *seq, int n,
+                       int *block, float *out)
 {
     const int64_t tokens = tokens_of(seq, n), lanes = crew->lanes, batch = crew->batch_tokens;
-    int *block = malloc(((size_t)n + 1) * sizeof *block);
-    if (!block) return b4c_fail(err, B4C_E_MEMORY, "no memory for %d texts at once", n);
     job j = { .how = how, .crew = crew, .seq = seq, .out = out, .block = block };
     atomic_init(&j.next, 0);
     atomic_init(&j.failed, false);
@@ -181,30 +181,32 @@ static int embed_each(b4c_crew *crew, const b4c_embedding *how, const b4c_sequen
     } else {
         b4c_pool_run(j.blocks > 1 ? crew->pool : NULL, run_lane, &j);
     }
-    free(block);
-    b4c_crew_rest(crew);
-    if (!atomic_load(&j.failed)) return 0;
-    return b4c_fail(err, B4C_E_MEMORY,
-                    "no memory for %lld tokens at once; give fewer or shorter texts",
-                    (long long)tokens);
+    return !atomic_load(&j.failed);
 }
 
 int b4c_embed_sequences(b4c_crew *crew, const b4c_embedding *how, const b4c_sequence *seq, int n,
                         float *out, b4c_error *err)
 {
     if (n == 0) return 0;
-    const size_t width = (size_t)how->width;
-    b4c_sequence *distinct = malloc((size_t)n * sizeof *distinct);
-    int *of = malloc((size_t)n * sizeof *of);
-    int rc = distinct && of ? b4c_without_repeats(seq, n, distinct, of, err)
-                            : b4c_fail(err, B4C_E_MEMORY, "no memory for %d texts at once", n);
-    if (rc >= 0) rc = embed_each(crew, how, distinct, rc, out, err);
-    for (int i = n - 1; i >= 0 && rc == 0; i--)    /* from the last: of[i] <= i */
+    b4c_tape *t = &crew->tape[0];        /* below what its lane reads stands what the call needs */
+    const size_t width = (size_t)how->width, count = (size_t)n;
+    for (int i = 0; i < crew->lanes; i++) b4c_tape_reset(&crew->tape[i]);
+    b4c_sequence *distinct = b4c_take(t, count * sizeof *distinct);
+    const b4c_sequence **sorted = b4c_take(t, count * sizeof *sorted);
+    int *of = b4c_take(t, count * sizeof *of), *block = b4c_take(t, (count + 1) * sizeof *block);
+    bool ok = !t->failed;
+    if (ok) {
+        const int different = b4c_without_repeats(seq, n, sorted, distinct, of);
+        ok = embed_each(crew, how, distinct, different, block, out);
+    }
+    for (int i = n - 1; i >= 0 && ok; i--)     /* from the last: of[i] <= i */
         if (of[i] < i)
             memcpy(out + (size_t)i * width, out + (size_t)of[i] * width, width * sizeof *out);
-    free(distinct);
-    free(of);
-    return rc;
+    b4c_crew_rest(crew);
+    if (ok) return 0;
+    return b4c_fail(err, B4C_E_MEMORY,
+                    "no memory for %lld tokens at once; give fewer or shorter texts",
+                    (long long)tokens_of(seq, n));
 }
 
 int b4c_embed_check(const float *out, int n, int width, int first, b4c_error *err)

@@ -1,7 +1,6 @@
 /* repeats.c - see repeats.h. By sorting: whatever comes, n sequences cost n log n looks. */
 #include "embed/repeats.h"
 
-#include "base/error.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -27,10 +26,9 @@ static bool same(const b4c_sequence *a, const b4c_sequence *b)
            compare_numbers(a->segments, b->segments, a->length) == 0;
 }
 
-int b4c_without_repeats(const b4c_sequence *seq, int n, b4c_sequence *to, int *of, b4c_error *err)
+int b4c_without_repeats(const b4c_sequence *seq, int n, const b4c_sequence **sorted,
+                        b4c_sequence *to, int *of)
 {
-    const b4c_sequence **sorted = malloc(((size_t)n + 1) * sizeof *sorted);
-    if (!sorted) return b4c_fail(err, B4C_E_MEMORY, "no memory for %d texts at once", n);
     for (int i = 0; i < n; i++) sorted[i] = seq + i;
     qsort(sorted, (size_t)n, sizeof *sorted, compare);
     /* first which one came first, then what number that has */
@@ -38,7 +36,6 @@ int b4c_without_repeats(const b4c_sequence *seq, int n, b4c_sequence *to, int *o
         const int me = (int)(sorted[i] - seq);
         of[me] = i && same(sorted[i - 1], sorted[i]) ? of[sorted[i - 1] - seq] : me;
     }
-    free(sorted);
     int k = 0;
     for (int i = 0; i < n; i++) {
         const bool is_new = of[i] == i;

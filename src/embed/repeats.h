@@ -4,6 +4,7 @@
 #include "embed/encode.h"
 
 /* The different ones among n sequences, in the order of their first coming, into to [n], and into
- * of [n] which of them sequence i is, at most i. Returns how many they are, or B4C_E_MEMORY. */
-int b4c_without_repeats(const b4c_sequence *, int n, b4c_sequence *to, int *of, b4c_error *);
+ * of [n] which of them sequence i is, at most i. sorted: room for n. Returns how many they are. */
+int b4c_without_repeats(const b4c_sequence *, int n, const b4c_sequence **sorted, b4c_sequence *to,
+                        int *of);
 #endif

@@ -24,9 +24,9 @@ static void each_is_one_of_the_distinct_which_stand_in_the_order_they_came(void 
     enum { MOST = 300, LONGEST = 4 };
     static int32_t ids[MOST][LONGEST], segments[MOST][LONGEST];
     static b4c_sequence seq[MOST], to[MOST];
+    static const b4c_sequence *sorted[MOST];
     static int of[MOST];
     uint64_t random = 5;
-    b4c_error err = { 0 };
     for (int round = 0; round < 200; round++) {
         const int n = (int)(word(&random) % (MOST + 1));
         for (int i = 0; i < n; i++) {
@@ -37,7 +37,7 @@ static void each_is_one_of_the_distinct_which_stand_in_the_order_they_came(void 
                 segments[i][k] = (int32_t)(word(&random) % 2);
             }
         }
-        const int found = b4c_without_repeats(seq, n, to, of, &err);
+        const int found = b4c_without_repeats(seq, n, sorted, to, of);
         int known = 0;
         for (int i = 0; i < n; i++) {
             assert_true(of[i] >= 0 && of[i] <= known && of[i] < found);
