@@ -5,6 +5,7 @@
 #error "this file wants the flags of AVX2 and FMA"
 #endif
 #include "math/internal.h"
+#include "math/bytes_avx2.h"
 #include <immintrin.h>
 #include <math.h>
 #include <string.h>
@@ -66,16 +67,6 @@ static inline vec v_exp2(vec x, vec n)
     return _mm256_castsi256_ps(_mm256_add_epi32(_mm256_castps_si256(x), shift));
 }
 
-static inline int v_sum_bytes(const int8_t *p)
-{
-    /* as bytes + 128, of which vpsadbw adds eight at once */
-    const __m256i x = _mm256_xor_si256(_mm256_loadu_si256((const __m256i *)(const void *)p),
-                                       _mm256_set1_epi8(-128));
-    const __m256i four = _mm256_sad_epu8(x, _mm256_setzero_si256());
-    __m128i s = _mm_add_epi32(_mm256_castsi256_si128(four), _mm256_extracti128_si256(four, 1));
-    s = _mm_add_epi32(s, _mm_unpackhi_epi64(s, s));
-    return _mm_cvtsi128_si32(s) - 32 * 128;
-}
 static inline float v_sum(vec x)
 {
     __m128 b = _mm_add_ps(_mm256_castps256_ps128(x), _mm256_extractf128_ps(x, 1));
