@@ -114,8 +114,8 @@ static tally at_least(const float *x, const float *weight, int v, float least)
 /* The highest x such that those at or above it weigh at least `wanted` > 0; -INFINITY when all
  * together do not. best: the highest of all, finite. room: 2 v floats, of which weight, or NULL for
  * 1 each, may be the first half. */
-static float reach(const float *x, const float *weight, int v, float best, double wanted,
-                   float *room)
+static float lowest_kept(const float *x, const float *weight, int v, float best, double wanted,
+                         float *room)
 {
     enum { FEW = 64 };       /* so many are looked at one by one */
     float lower = -FLT_MAX, upper = INFINITY;    /* the answer is in lower <= x < upper */
@@ -145,7 +145,7 @@ int b4c_keep_top_k(float *logits, int v, int k, b4c_filter_scratch *s)
 {
     const float best = highest(logits, v);
     if (!(best > -INFINITY)) return 0;
-    return drop_below(logits, v, reach(logits, NULL, v, best, k, s->value));
+    return drop_below(logits, v, lowest_kept(logits, NULL, v, best, k, s->value));
 }
 
 int b4c_keep_top_p(float *logits, int v, float p, b4c_filter_scratch *s)
@@ -155,7 +155,8 @@ int b4c_keep_top_p(float *logits, int v, float p, b4c_filter_scratch *s)
     const double sum = weigh(logits, v, best, s->value);
     /* p is a float and so are the parts: what reaches p but for their rounding has reached it */
     const double wanted = p < 1 ? (double)p * sum * (1 - 1e-6) : INFINITY;
-    return drop_below(logits, v, reach(logits, s->value, v, best, wanted, s->value));
+    return drop_below(logits, v,
+                      lowest_kept(logits, s->value, v, best, wanted, s->value));
 }
 
 int b4c_keep_min_p(float *logits, int v, float p)

@@ -170,7 +170,7 @@ static const char *in_folder(const char *name, const char *file)
     return path[turn];
 }
 
-static void copy_model(const char *name)
+void copy_tiny_model(const char *name)
 {
     if (!exists(WEIGHTS) || !exists(VOCABULARY)) {
         print_message("%s is not there\n", WEIGHTS);
@@ -185,7 +185,7 @@ const char *tiny_model(void)
 {
     static const char *folder;
     if (folder) return folder;
-    copy_model("tiny");
+    copy_tiny_model("tiny");
     temp_text("tiny/modules.json", "[{\"idx\":0,\"name\":\"0\",\"path\":\"\",\"type\":\"sentence_"
                                    "transformers.models.Transformer\"},"
                                    "{\"idx\":1,\"name\":\"1\",\"path\":\"1_Pooling\",\"type\":"
@@ -205,7 +205,7 @@ const char *tiny_model_without_pooling(void)
 {
     static const char *folder;
     if (folder) return folder;
-    copy_model("bare");
+    copy_tiny_model("bare");
     return folder = temp_path("bare");
 }
 

@@ -34,6 +34,8 @@ const char *bert4c_path(void);
 const char *tiny_model(void);
 /* The same without modules.json: its pooling is not said. */
 const char *tiny_model_without_pooling(void);
+/* Its configuration, vocabulary and weights alone, in folder `name` of the test's own. */
+void copy_tiny_model(const char *name);
 /* The vocabulary of both. */
 const char *tiny_vocabulary(void);
 /* Another one: the numbers from one to ten behind BERT's special tokens, 15 in all. */

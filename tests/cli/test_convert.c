@@ -29,14 +29,7 @@ static void a_converted_folder_embeds_as_its_source(void **state)
 static void every_step_of_the_vectors_comes_along(void **state)
 {
     (void)state;
-    static const char *const files[] = { "config.json", "vocab.txt", "model.safetensors" };
-    for (size_t i = 0; i < COUNT(files); i++) {
-        size_t n;
-        char name[64], *bytes = read_file(temp_path("tiny/%s", files[i]), &n);
-        snprintf(name, sizeof name, "steps/0_Transformer/%s", files[i]);
-        temp_file(name, bytes, n);
-        free(bytes);
-    }
+    copy_tiny_model("steps/0_Transformer");
     temp_text("steps/modules.json",
               "[{\"type\": \"a.Transformer\", \"path\": \"0_Transformer\"},"
               " {\"type\": \"a.Pooling\", \"path\": \"own/Pooling\"},"

@@ -73,14 +73,7 @@ static void inspect_says_what_the_files_want(void **state)
     const run notes = bert4c(NULL, "inspect", "tests/golden/formats/gguf-bert", NULL);
     assert_non_null(strstr(notes.out, "since tokens have no capital letters\n"));
     assert_null(strstr(notes.out, " \n"));
-    static const char *const copied[] = { "config.json", "vocab.txt", "model.safetensors" };
-    for (size_t i = 0; i < COUNT(copied); i++) {
-        size_t n;
-        char name[64], *bytes = read_file(temp_path("tiny/%s", copied[i]), &n);
-        snprintf(name, sizeof name, "wants/%s", copied[i]);
-        temp_file(name, bytes, n);
-        free(bytes);
-    }
+    copy_tiny_model("wants");
     temp_text("wants/1_Pooling/config.json", "{\"pooling_mode\": \"lasttoken\"}");
     temp_text("wants/config_sentence_transformers.json", "{\"truncate_dim\": 16}");
     const run r = bert4c(NULL, "inspect", temp_path("wants"), NULL);
