@@ -8,7 +8,6 @@
 
 #include "base/error.h"
 #include "model/forward.h"
-#include <stdatomic.h>
 #include <string.h>
 
 typedef struct reading {
@@ -18,9 +17,7 @@ typedef struct reading {
     const b4c_unread *source;
     int *block;              /* [blocks + 1] its first source */
     b4c_plan *to;            /* [blocks] where the cache puts them */
-    int blocks, apart;       /* apart: of the first so many, each by one lane */
-    atomic_int next;
-    atomic_bool failed;
+    int blocks;
 } reading;
 
 /* Cut n sources into blocks. */
@@ -53,8 +50,9 @@ static void promise(b4c_tape *t, reading *r, int n)
     }
 }
 
-static void read_block(b4c_tape *t, reading *r, int b)
+static bool read_block(b4c_tape *t, void *arg, int b)
 {
+    const reading *r = arg;
     const b4c_unread *source = r->source + r->block[b];
     const b4c_plan *to = &r->to[b];
     const size_t scope = b4c_scope_open(t);
@@ -72,18 +70,8 @@ static void read_block(b4c_tape *t, reading *r, int b)
         x = b4c_stack_run(t, r->net, &r->net->encoder, x, &call);
         if (!t->failed) b4c_cache_source(t, r->cache, r->net, x, to);
     }
-    if (t->failed) atomic_store(&r->failed, true);
-    else b4c_drop(t, scope);
-}
-
-static void read_some(void *arg, int lane, int lanes)
-{
-    reading *r = arg;
-    b4c_tape *t = &r->crew->tape[lane];
-    (void)lanes;
-    if (lane > 0) b4c_tape_reset(t);
-    for (int b; (b = atomic_fetch_add(&r->next, 1)) < r->apart && !atomic_load(&r->failed);)
-        read_block(t, r, b);
+    if (!t->failed) b4c_drop(t, scope);
+    return !t->failed;
 }
 
 int b4c_sources_encode(const b4c_network *net, b4c_crew *crew, b4c_cache *cache,
@@ -91,19 +79,18 @@ int b4c_sources_encode(const b4c_network *net, b4c_crew *crew, b4c_cache *cache,
 {
     reading r = { .net = net, .crew = crew, .cache = cache, .source = source };
     b4c_tape *t = b4c_crew_joint(crew);
-    atomic_init(&r.next, 0);
-    atomic_init(&r.failed, false);
-    b4c_tape_reset(t);
+    for (int i = 0; i < crew->lanes; i++) b4c_tape_reset(&crew->tape[i]);
     cut(t, &r, n);
     if (!t->failed) promise(t, &r, n);
-    if (t->failed) atomic_store(&r.failed, true);
-    r.apart = crew->lanes > 1 ? r.blocks / crew->lanes * crew->lanes : 0;
-    if (r.apart && !atomic_load(&r.failed)) {
+    bool ok = !t->failed;
+    /* of the first so many, each by one lane */
+    const int apart = crew->lanes > 1 ? r.blocks / crew->lanes * crew->lanes : 0;
+    if (apart && ok) {
         b4c_crew_apart(crew);
-        b4c_pool_run(crew->pool, read_some, &r);
+        ok = b4c_crew_take(crew, read_block, &r, apart);
         t = b4c_crew_joint(crew);
     }
-    for (int b = r.apart; b < r.blocks && !atomic_load(&r.failed); b++) read_block(t, &r, b);
-    if (!atomic_load(&r.failed)) return 0;
+    for (int b = apart; b < r.blocks && ok; b++) ok = read_block(t, &r, b);
+    if (ok) return 0;
     return b4c_fail(err, B4C_E_MEMORY, "generation: no memory to read %d sources", n);
 }

@@ -13,7 +13,6 @@
 #include "embed/repeats.h"
 #include <limits.h>
 #include <math.h>
-#include <stdatomic.h>
 #include <string.h>
 
 typedef struct job {
@@ -23,8 +22,6 @@ typedef struct job {
     float *out;
     const int *block;        /* [blocks + 1] first sequence of each */
     int blocks;
-    atomic_int next;
-    atomic_bool failed;      /* a tape had no memory */
 } job;
 
 /* ---- one block ------------------------------------------------------------------------------- */
@@ -105,19 +102,12 @@ static bool embed_block(b4c_tape *t, const b4c_embedding *how, const b4c_sequenc
     return true;
 }
 
-static void run_block(b4c_tape *t, job *j, int b)
+static bool run_block(b4c_tape *t, void *arg, int b)
 {
+    const job *j = arg;
     const int from = j->block[b], n = j->block[b + 1] - from;
-    if (!embed_block(t, j->how, j->seq + from, n, j->out + (size_t)from * (size_t)j->how->width))
-        atomic_store(&j->failed, true);
-}
-
-static void run_lane(void *arg, int lane, int lanes)
-{
-    (void)lanes;
-    job *j = arg;
-    for (int b; (b = atomic_fetch_add(&j->next, 1)) < j->blocks && !atomic_load(&j->failed);)
-        run_block(&j->crew->tape[lane], j, b);
+    return embed_block(t, j->how, j->seq + from, n,
+                       j->out + (size_t)from * (size_t)j->how->width);
 }
 
 /* ---- cutting into blocks --------------------------------------------------------------------- */
@@ -166,9 +156,6 @@ static bool embed_each(b4c_crew *crew, const b4c_embedding *how, const b4c_seque
 {
     const int64_t tokens = tokens_of(seq, n), lanes = crew->lanes, batch = crew->batch_tokens;
     job j = { .how = how, .crew = crew, .seq = seq, .out = out, .block = block };
-    atomic_init(&j.next, 0);
-    atomic_init(&j.failed, false);
-
     int64_t wanted = (tokens + batch - 1) / batch;
     wanted = (wanted + lanes - 1) / lanes * lanes;     /* so that the last round is a full one */
     j.blocks = cut(seq, n, tokens, wanted, block);
@@ -176,12 +163,12 @@ static bool embed_each(b4c_crew *crew, const b4c_embedding *how, const b4c_seque
     if (lanes > 1 && j.blocks <= 4 * lanes && 4 * lanes * busiest(&j) > 5 * tokens) {
         j.blocks = cut(seq, n, tokens, (tokens + lanes * batch - 1) / (lanes * batch), block);
         b4c_tape *t = b4c_crew_joint(crew);
-        for (int b = 0; b < j.blocks && !atomic_load(&j.failed); b++) run_block(t, &j, b);
+        bool ok = true;
+        for (int b = 0; b < j.blocks && ok; b++) ok = run_block(t, &j, b);
         b4c_crew_apart(crew);
-    } else {
-        b4c_pool_run(j.blocks > 1 ? crew->pool : NULL, run_lane, &j);
+        return ok;
     }
-    return !atomic_load(&j.failed);
+    return b4c_crew_take(crew, run_block, &j, j.blocks);
 }
 
 int b4c_embed_sequences(b4c_crew *crew, const b4c_embedding *how, const b4c_sequence *seq, int n,

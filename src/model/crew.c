@@ -2,6 +2,7 @@
 #include "model/crew.h"
 
 #include "base/error.h"
+#include <stdatomic.h>
 #include <stdlib.h>
 
 /* LIMIT: address space of a tape; pages come at first touch. KEEP, KEEP_CACHE: what a tape and a
@@ -44,6 +45,32 @@ b4c_tape *b4c_crew_joint(b4c_crew *c)
 void b4c_crew_apart(b4c_crew *c)
 {
     c->tape[0].pool = NULL;
+}
+
+typedef struct taking {
+    b4c_crew *crew;
+    bool (*fn)(b4c_tape *, void *arg, int i);
+    void *arg;
+    int n;
+    atomic_int next;
+    atomic_bool failed;
+} taking;
+
+static void take_some(void *arg, int lane, int lanes)
+{
+    taking *k = arg;
+    (void)lanes;
+    for (int i; (i = atomic_fetch_add(&k->next, 1)) < k->n && !atomic_load(&k->failed);)
+        if (!k->fn(&k->crew->tape[lane], k->arg, i)) atomic_store(&k->failed, true);
+}
+
+bool b4c_crew_take(b4c_crew *c, bool (*fn)(b4c_tape *, void *arg, int i), void *arg, int n)
+{
+    taking k = { .crew = c, .fn = fn, .arg = arg, .n = n };
+    atomic_init(&k.next, 0);
+    atomic_init(&k.failed, false);
+    b4c_pool_run(n > 1 ? c->pool : NULL, take_some, &k);
+    return !atomic_load(&k.failed);
 }
 
 void b4c_crew_rest(b4c_crew *c)

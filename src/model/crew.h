@@ -24,6 +24,9 @@ void b4c_crew_done(b4c_crew *);
 /* The first tape, with the pool behind its ops until b4c_crew_apart. */
 b4c_tape *b4c_crew_joint(b4c_crew *);
 void b4c_crew_apart(b4c_crew *);
+/* Apart: fn for i = 0 .. n-1, lane after lane taking the next, each with its own tape, until one
+ * returns false. Returns whether none did. */
+bool b4c_crew_take(b4c_crew *, bool (*fn)(b4c_tape *, void *arg, int i), void *arg, int n);
 /* Give back what an unusually large call took. All tapes are reset. */
 void b4c_crew_rest(b4c_crew *);
 /* The caches' memory too: a run has failed, so there may be no numbers in it. */
