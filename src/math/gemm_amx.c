@@ -184,6 +184,8 @@ static void tiles(const b4c_gemm *g, int from, int rows, int begin, int end, fin
     finish_some(&last, finish, BLOCK);
 }
 
+#include "math/groups_tiles_body.h"
+
 /* ---- few rows ------------------------------------------------------------------------------- */
 
 #define LANES        16
@@ -353,18 +355,22 @@ static void (*vector_gemm)(const b4c_gemm *, int begin, int end);
 static void gemm(const b4c_gemm *g, int begin, int end)
 {
     const b4c_dtype dtype = g->w->dtype;
+    const int rows = g->in.rows;
+    if (dtype == B4C_I8 && g->in.form == B4C_FORM_I8_GROUPS && rows > FEW_GROUPS) {
+        groups_tiles(g, begin, end);
+        return;
+    }
     if (dtype == B4C_F32 || g->in.form == B4C_FORM_I8_GROUPS) {
         vector_gemm(g, begin, end);
         return;
     }
-    const int rows = g->in.rows;
     const finish_fn finish = finish_of(g);
     assert(g->in.form == (dtype == B4C_I8 ? B4C_FORM_TILE_I8 : B4C_FORM_TILE_BF16));
     if (rows <= (dtype == B4C_I8 ? FEW_I8 : FEW_BF16)) {
         few(g, begin, end, finish);
         return;
     }
-    tile_config(rows < 16 ? rows : 16, rows > 16 && rows < 32 ? rows - 16 : 16);
+    tile_config(rows < 16 ? rows : 16, rows > 16 && rows < 32 ? rows - 16 : 16, LINE);
     const long row_bytes = (long)(g->in.ld / 16);
     long most = (long)b4c_cpu_get()->l2_bytes * 15 / 32 / row_bytes / BLOCK * BLOCK;
     if (most < BLOCK) most = BLOCK;

@@ -109,10 +109,11 @@ static taken open_alone(const char *folder, b4c_dtype dtype)
         b4c_model_options o = B4C_MODEL_DEFAULT;
         b4c_model_info info = { 0 };
         const b4c_encode_options mean = { .pooling = B4C_POOL_MEAN };
+        const b4c_session_options two = { .threads = 2 }; /* each takes its own scratch */
         const long before = status("VmRSS:");
         o.dtype = dtype;
         b4c_model *m = b4c_model_open(folder, &o, NULL);
-        b4c_session *s = m ? b4c_session_new(m, NULL, NULL) : NULL;
+        b4c_session *s = m ? b4c_session_new(m, &two, NULL) : NULL;
         if (s) t.rc = b4c_encode(s, (const char *[]){ "我" }, NULL, 1, &mean, out, NULL);
         if (m) b4c_model_describe(m, &info);
         t.packed = (long)(info.packed_bytes / 1024);
