@@ -232,6 +232,7 @@ static int prepare(void *self, b4c_error *err)
     usual.no_special = s->chat;
     a->tokenizer = b4c_model_tokenizer(a->model.model);
     if (cli_writing_read(&a->writing, &a->model, s, &usual, err) < 0) return err->code;
+    cli_writing_say_ignored(a->model.model);
     if (s->system && cli_utf8_bad(s->system, strlen(s->system)) < strlen(s->system))
         return cli_fail(err, B4C_E_ARG,
                         "not the text it should be: --system: found bytes that are not UTF-8");

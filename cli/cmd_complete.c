@@ -14,12 +14,12 @@ const cli_command cli_complete = {
     .operands = "[TEXT ...]",
     .run = run,
     .summary = "What follows a text",
-    .about =
-        "Needs a model that writes: GPT, GPT-2, LLaMA, Qwen2; BERT and NEZHA as language models "
-             "(--reading causal) or under UniLM's mask (--reading prefix); T5, BART, PEGASUS. "
-             "Without options of decoding it takes the likeliest token, or what the model's "
-             "generation_config.json says. An empty text is continued from the token that begins "
-             "texts.\n"
+    .about = "Needs a model that writes: GPT, GPT-2, LLaMA, Qwen2; BERT and NEZHA as language "
+             "models (--reading causal) or under UniLM's mask (--reading prefix); T5, BART, "
+             "PEGASUS. Without options of decoding it takes the likeliest token, or what the "
+             "model's generation_config.json says; lists that are typed (--stop, --bad-words, "
+             "...) join its own, and what it asks for beyond bert4c's rules is told. An empty text "
+             "is continued from the token that begins texts.\n"
              "\n"
              "text: the results of a text in one line, parted by tabs, on a terminal as they come; "
              "tsv: the text before them; jsonl: {\"text\", \"outputs\": [{\"text\", \"ids\", "

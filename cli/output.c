@@ -19,6 +19,12 @@
 enum { NPY_HEADER = 128 };
 static const char *const format_name[] = { "text", "tsv", "jsonl", "json", "npy" };
 
+/* Options that only one format shows. */
+static const struct {
+    const char *option;
+    cli_format format;
+} shown[] = { { "logprobs", CLI_JSONL }, { "alternatives", CLI_JSONL } };
+
 int cli_output_format(const cli_command *c, const cli_settings *s, cli_format *format,
                       b4c_error *err)
 {
@@ -46,6 +52,13 @@ int cli_output_format(const cli_command *c, const cli_settings *s, cli_format *f
                             "write, or bert4c %s -h",
                             c->name, s->output, c->name, format_name[*format], c->name);
     }
+    for (size_t i = 0; i < sizeof shown / sizeof *shown; i++)
+        if (cli_given(s, shown[i].option) && *format != shown[i].format)
+            return cli_fail(err, B4C_E_ARG,
+                            "contradicting options: %s: found --%s, which %s does not show, wanted "
+                            "--to %s with it",
+                            c->name, shown[i].option, format_name[*format],
+                            format_name[shown[i].format]);
     return 0;
 }
 

@@ -3,17 +3,21 @@
 #include "number.h"
 #include "signals.h"
 #include "utf8.h"
+#include <jansson.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 /* ---- lists ----------------------------------------------------------------------------------- */
 
+/* What is typed joins what the model's files say. */
+
 /* Zeroed memory that lives as long as the options. */
 static void *take(cli_writing *w, size_t bytes, b4c_error *err)
 {
-    void *p = NULL;
-    if (w->n_memory < (int)(sizeof w->memory / sizeof *w->memory)) p = calloc(1, bytes + 1);
+    void **more = realloc(w->memory, (size_t)(w->n_memory + 1) * sizeof *more);
+    if (more) w->memory = more;
+    void *p = more ? calloc(1, bytes + 1) : NULL;
     if (p) w->memory[w->n_memory++] = p;
     else cli_fail(err, B4C_E_MEMORY, "no memory for the options");
     return p;
@@ -46,8 +50,11 @@ static int token_of(const b4c_tokenizer *t, const char *option, const char *type
 
 static int read_bias(cli_writing *w, const b4c_tokenizer *t, const cli_list *list, b4c_error *err)
 {
-    b4c_bias *bias = list->n ? take(w, (size_t)list->n * sizeof *bias, err) : NULL;
-    if (list->n && !bias) return B4C_E_MEMORY;
+    const int usual = w->options.n_bias;
+    b4c_bias *all = take(w, (size_t)(usual + list->n) * sizeof *all, err);
+    if (!all) return B4C_E_MEMORY;
+    b4c_bias *bias = all + usual;
+    if (usual) memcpy(all, w->options.bias, (size_t)usual * sizeof *all);
     for (int i = 0; i < list->n; i++) {
         char *end, name[256];
         const char *typed = list->item[i], *equal = strrchr(typed, '=');
@@ -61,8 +68,8 @@ static int read_bias(cli_writing *w, const b4c_tokenizer *t, const cli_list *lis
         if (token_of(t, "logit-bias", name, &bias[i].token, err) < 0) return err->code;
         bias[i].bias = (float)x;
     }
-    w->options.bias = bias;
-    w->options.n_bias = list->n;
+    w->options.bias = all;
+    w->options.n_bias = usual + list->n;
     return 0;
 }
 
@@ -73,10 +80,12 @@ static int read_phrases(cli_writing *w, const b4c_tokenizer *t, const char *opti
     b4c_tokenize_options how = B4C_TOKENIZE_DEFAULT;
     b4c_encoding e = { 0 };
     how.no_special = true;
-    *n = list->n;
-    b4c_phrase *phrase = list->n ? take(w, (size_t)list->n * sizeof *phrase, err) : NULL;
-    int rc = list->n && !phrase ? B4C_E_MEMORY : 0;
+    const int usual = *n;
+    b4c_phrase *phrase = take(w, (size_t)(usual + list->n) * sizeof *phrase, err);
+    int rc = phrase ? 0 : B4C_E_MEMORY;
+    if (phrase && usual) memcpy(phrase, *out, (size_t)usual * sizeof *phrase);
     *out = phrase;
+    *n = usual + list->n;
     for (int i = 0; i < list->n && rc == 0; i++) {
         rc = b4c_tokenize(t, list->item[i], SIZE_MAX, NULL, 0, &how, &e, err);
         if (rc == 0 && e.n == 0)
@@ -91,10 +100,25 @@ static int read_phrases(cli_writing *w, const b4c_tokenizer *t, const char *opti
         if (rc == 0 && !ids) rc = B4C_E_MEMORY;
         if (rc < 0) break;
         memcpy(ids, e.ids, (size_t)e.n * sizeof *ids);
-        phrase[i] = (b4c_phrase){ ids, e.n };
+        phrase[usual + i] = (b4c_phrase){ ids, e.n };
     }
     b4c_encoding_free(&e);
     return rc;
+}
+
+static int read_stop(cli_writing *w, const cli_list *list, b4c_error *err)
+{
+    const int usual = w->options.n_stop;
+    const char **stop = take(w, (size_t)(usual + list->n) * sizeof *stop, err);
+    if (!stop) return B4C_E_MEMORY;
+    if (usual) memcpy(stop, w->options.stop, (size_t)usual * sizeof *stop);
+    for (int i = 0; i < list->n; i++) {
+        if (check_utf8("stop", list->item[i], err) < 0) return err->code;
+        stop[usual + i] = list->item[i];
+    }
+    w->options.stop = stop;
+    w->options.n_stop = usual + list->n;
+    return 0;
 }
 
 static int read_lists(cli_writing *w, const b4c_tokenizer *t, const cli_settings *s, b4c_error *err)
@@ -106,9 +130,7 @@ static int read_lists(cli_writing *w, const b4c_tokenizer *t, const cli_settings
     if (rc == 0)
         rc = read_phrases(w, t, "force-words", &s->force_words, true, &o->forced, &o->n_forced,
                           err);
-    for (int i = 0; i < s->stop.n && rc == 0; i++) rc = check_utf8("stop", s->stop.item[i], err);
-    o->stop = s->stop.item;
-    o->n_stop = s->stop.n;
+    if (rc == 0) rc = read_stop(w, &s->stop, err);
     int32_t *ends = take(w, (size_t)s->stop_token.n * sizeof *ends, err);
     if (rc == 0 && !ends) rc = B4C_E_MEMORY;
     for (int i = 0; i < s->stop_token.n && rc == 0; i++)
@@ -202,6 +224,8 @@ int cli_writing_read(cli_writing *w, const cli_model *m, const cli_settings *s,
 void cli_writing_done(cli_writing *w)
 {
     while (w->n_memory) free(w->memory[--w->n_memory]);
+    free(w->memory);
+    w->memory = NULL;
 }
 
 /* ---- messages -------------------------------------------------------------------------------- */
@@ -231,6 +255,22 @@ void cli_writing_count(cli_writing *w, const b4c_generation *g)
     w->cut += g->cut;
     w->texts_cut += g->texts_cut;
     w->unfamiliar += g->unfamiliar;
+}
+
+void cli_writing_say_ignored(const b4c_model *m)
+{
+    json_t *report = json_loads(b4c_model_report(m), 0, NULL), *key;
+    char keys[512] = "";
+    size_t i, n = 0;
+    json_array_foreach(json_object_get(report, "generation_ignored"), i, key)
+        if (n < sizeof keys)
+            n += (size_t)snprintf(keys + n, sizeof keys - n, "%s%s", i ? ", " : "",
+                                  json_string_value(key));
+    if (n)
+        cli_say("the model's files ask for %s, which is not done: results may differ from "
+                "transformers'; bert4c inspect says why",
+                keys);
+    json_decref(report);
 }
 
 /* "1 result", "1,200 results" */

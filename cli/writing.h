@@ -8,7 +8,7 @@
 
 typedef struct cli_writing {
     b4c_generate_options options;
-    void *memory[64];        /* of its lists */
+    void **memory;           /* [n_memory] of its lists */
     int n_memory;
     const b4c_tokenizer *tokenizer;
     int trained;             /* tokens that the model learnt to write, where more are asked for */
@@ -19,9 +19,12 @@ typedef struct cli_writing {
     char cycle[64];          /* the first of them, or its beginning */
 } cli_writing;
 
-/* `usual`: what holds where nothing was typed. Tokens are looked up, phrases are tokenized. */
+/* `usual`: what holds where nothing was typed; lists that are typed join its own. Tokens are looked
+ * up, phrases are tokenized. */
 int  cli_writing_read(cli_writing *, const cli_model *, const cli_settings *,
                       const b4c_generate_options *usual, b4c_error *);
+/* Rules that the model's files ask for and that are not done. */
+void cli_writing_say_ignored(const b4c_model *);
 void cli_writing_done(cli_writing *);
 void cli_writing_count(cli_writing *, const b4c_generation *);
 void cli_writing_say(const cli_writing *, long long records, double seconds);

@@ -483,6 +483,11 @@ typedef struct b4c_generate_options {
     const b4c_phrase *bad, *forced;
     int n_bad, n_forced;
     bool allow_unknown;                   /* [UNK], [PAD], [MASK], [CLS] may be produced */
+    const int32_t *not_first;             /* tokens that never begin a result */
+    int n_not_first;
+    /* the last token that max_new_tokens allows can be an end token alone, at no cost to a beam:
+     * a result that the limit ends has one token fewer (transformers' forced_eos_token_id) */
+    bool end_at_limit;
     const int32_t *stop_tokens;           /* besides the model's own end tokens */
     int n_stop_tokens;
     /* strings; a result is cut before the first behind its least tokens */
@@ -521,8 +526,9 @@ typedef struct b4c_generate_options {
                              .temperature = 1, .top_p = 1, .typical = 1,               \
                              .repetition_penalty = 1 })
 
-/* The default, changed by what the model's generation_config.json says (beams, sampling,
- * penalties, lengths). */
+/* The default, changed by what the model's generation_config.json says: beams, sampling, penalties,
+ * lengths; tokens, phrases and strings, in lists that belong to the model. What it asks for beyond
+ * that is named by the report ("generation_ignored"). */
 B4C_API b4c_generate_options b4c_generate_defaults(const b4c_model *);
 
 typedef struct b4c_result {

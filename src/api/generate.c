@@ -275,6 +275,7 @@ static b4c_vocabulary_facts facts_of(const b4c_model *m)
         .mask = special ? m->tokens.mask : -1,
         .cls = special ? m->tokens.cls : -1,
         .tokenizer = m->tokenizer,
+        .begun = m->net.spec.decoder_layers && w->n_start ? w->n_start - 1 : 0,
     };
 }
 

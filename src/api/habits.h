@@ -22,13 +22,16 @@ typedef struct b4c_habits {
     int32_t begin;                            /* CAUSAL: begins a text; -1: the files name none */
     int vocabulary;                           /* tokens that may be written */
     int written_length, read_length;          /* of b4c_model_info */
-    b4c_generate_options defaults;
+    b4c_generate_options defaults;            /* its lists lie in memory */
+    void *memory[8];
+    int n_memory;
 } b4c_habits;
 
 /* config: config.json as read. tokens: NULL without a tokenizer, which has `count` of them. What
  * was put right goes to `report`. B4C_E_FORMAT: a value of another type. */
 int b4c_habits_read(b4c_habits *, const b4c_spec *, const json_t *config, const char *folder,
                     const b4c_tokenizer_info *tokens, int count, json_t *report, b4c_error *);
+void b4c_habits_done(b4c_habits *);
 /* A source's special tokens, as the reading has them: a decoder goes on behind a text that is not
  * closed, unless it was trained on closed ones, which its config.json says (bert4c_closed_source);
  * every other reading takes the text as its tokenizer frames it. One rule for all that read a

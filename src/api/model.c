@@ -211,6 +211,7 @@ void b4c_model_free(b4c_model *m)
     if (!m) return;
     for (int i = 0; m->label && i < m->net.classes; i++) free(m->label[i]);
     free(m->label);
+    b4c_habits_done(&m->habits);
     for (int i = 0; i < B4C_DENSE_MOST; i++) b4c_dense_done(&m->dense[i]);
     b4c_network_done(&m->net);
     b4c_store_close(&m->store);

@@ -127,6 +127,7 @@ static void close_all(opened *o)
     json_decref(o->config);
     b4c_tokenizer_free(o->tokenizer);
     b4c_model_free(o->teacher);
+    b4c_habits_done(&o->habits);
     free(o);
 }
 

@@ -137,7 +137,7 @@ static void take_turns(candidate *c, int n, candidate *spare)
 
 static double normalised(const b4c_request *r, double sum, int length)
 {
-    return sum / pow(length, (double)r->o.length_penalty);
+    return sum / pow(length + r->facts.begun, (double)r->o.length_penalty);
 }
 
 /* A group keeps its best `width` results: h joins them unless it is worse than all of a full set.

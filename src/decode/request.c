@@ -1,8 +1,5 @@
-/* request.c - a request's life: its options, its hypotheses, the rules on its logits, its results.
- * See request.h.
- *
- * What contradicts is found here, before the first step; ways to choose (sample.c, beam.c) may then
- * rely on it.
+/* request.c - a request's life: its own copy of the options, its hypotheses, the rules on its
+ * logits, why it ends. See request.h; options are checked by request_check.c.
  */
 #include "decode/request_own.h"
 
@@ -14,162 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* ---- options --------------------------------------------------------------------------------- */
-
-/* Beyond them logits become infinite, which filters do not know. */
-#define MOST_BIAS         1e9f
-#define LEAST_TEMPERATURE 1e-6f
-
-typedef struct range {
-    const char *name;
-    double value, low, high;
-} range;
-
-static int check_numbers(const b4c_generate_options *o, const b4c_vocabulary_facts *f,
-                         b4c_error *err)
-{
-    const range ranges[] = {
-        { "max_new_tokens", o->max_new_tokens, 1, 1 << 20 },
-        { "min_new_tokens", o->min_new_tokens, 0, o->max_new_tokens },
-        { "n", o->n, 1, 10000 },
-        { "beams", o->beams, 1, 256 },
-        { "beam_groups", o->beam_groups, 1, o->beams },
-        { "diversity", (double)o->diversity, 0, 1e4 },
-        { "length_penalty", (double)o->length_penalty, -100, 100 },
-        { "min_ends", o->min_ends, 1, o->max_new_tokens },
-        { "temperature", (double)o->temperature, 0, 1e4 },
-        { "top_k", o->top_k, 0, 1 << 30 },
-        { "top_p", (double)o->top_p, 1e-9, 1 },
-        { "min_p", (double)o->min_p, 0, 1 },
-        { "typical", (double)o->typical, 1e-9, 1 },
-        { "repetition_penalty", (double)o->repetition_penalty, 0.01, 100 },
-        { "presence_penalty", (double)o->presence_penalty, -100, 100 },
-        { "frequency_penalty", (double)o->frequency_penalty, -100, 100 },
-        { "no_repeat_ngram", o->no_repeat_ngram, 0, 1 << 20 },
-        { "stop_cycle", o->stop_cycle, 0, 1 << 20 },
-        { "alternatives", o->alternatives, 0, f->vocabulary },
-    };
-    for (size_t i = 0; i < sizeof ranges / sizeof *ranges; i++)
-        if (!(ranges[i].value >= ranges[i].low && ranges[i].value <= ranges[i].high))
-            return b4c_fail(err, B4C_E_ARG, "generation: %s: found %g, wanted %g to %g",
-                            ranges[i].name, ranges[i].value, ranges[i].low, ranges[i].high);
-    const struct {
-        bool wrong;
-        const char *name;
-        double value;
-        const char *wanted;
-    } pairs[] = {
-        { o->beams % o->beam_groups != 0, "beam_groups", o->beam_groups,
-          "a number that beams is a multiple of" },
-        { o->beams > 1 && o->n > o->beams, "n", o->n, "at most as many as beams" },
-        { o->beams == 1 && o->n > 1 && !o->sample, "n", o->n,
-          "1: several results need sampling or beams" },
-        { o->beam_groups == 1 && o->diversity > 0, "diversity", (double)o->diversity,
-          "0, or several beam_groups" },
-        { o->beam_groups > 1 && o->sample, "beam_groups", o->beam_groups, "1 with sampling" },
-        { o->bert4keras_beam && (o->sample || o->beam_groups > 1 || o->n > 1 || o->n_forced > 0 ||
-                                 o->length_penalty < 1 || o->length_penalty > 1),
-          "bert4keras_beam", 1,
-          "no sampling, groups, several results, forced phrases or length penalty with it" },
-        { o->bert4keras_beam && (o->stop_cycle || o->n_stop > 0), "bert4keras_beam", 1,
-          "no stop strings and no stop_cycle with it" },
-        { o->stop_cycle == 1, "stop_cycle", o->stop_cycle, "0, or 2 at least" },
-        { !o->bert4keras_beam && o->min_ends > 1, "min_ends", o->min_ends,
-          "1, or bert4keras_beam" },
-        { o->n_stop > 0 && !f->tokenizer, "stop strings", o->n_stop,
-          "none: the model was opened without its tokenizer" },
-        { o->sample && o->temperature < LEAST_TEMPERATURE, "temperature", (double)o->temperature,
-          "1e-6 at least with sampling, which is as good as none" },
-    };
-    for (size_t i = 0; i < sizeof pairs / sizeof *pairs; i++)
-        if (pairs[i].wrong)
-            return b4c_fail(err, B4C_E_ARG, "generation: %s: found %g, wanted %s", pairs[i].name,
-                            pairs[i].value, pairs[i].wanted);
-    return 0;
-}
-
-static int check_token(const b4c_vocabulary_facts *f, const char *what, int32_t token,
-                       b4c_error *err)
-{
-    if (token >= 0 && token < f->vocabulary) return 0;
-    return b4c_fail(err, B4C_E_ARG, "generation: %s: found token %d, wanted 0 to %d", what, token,
-                    f->vocabulary - 1);
-}
-
-/* [UNK] and its like, unless one ends results. */
-static bool comes_never(const b4c_generate_options *o, const b4c_vocabulary_facts *f, int32_t token)
-{
-    for (int i = 0; i < f->n_end; i++)
-        if (f->end[i] == token) return false;
-    for (int i = 0; i < o->n_stop_tokens; i++)
-        if (o->stop_tokens[i] == token) return false;
-    return token == f->unknown || token == f->pad || token == f->mask || token == f->cls;
-}
-
-static bool holds(const b4c_phrase *all, const b4c_phrase *part)
-{
-    for (int at = 0; at + part->n <= all->n; at++)
-        if (!memcmp(all->ids + at, part->ids, (size_t)part->n * sizeof *part->ids)) return true;
-    return false;
-}
-
-static int check_tokens(const b4c_generate_options *o, const b4c_vocabulary_facts *f,
-                        b4c_error *err)
-{
-    const struct {
-        const char *what;
-        const b4c_phrase *phrase;
-        int n;
-    } lists[] = { { "bad phrase", o->bad, o->n_bad }, { "forced phrase", o->forced, o->n_forced } };
-    for (int i = 0; i < o->n_bias; i++) {
-        B4C_TRY(check_token(f, "logit bias", o->bias[i].token, err));
-        if (!(o->bias[i].bias <= MOST_BIAS))
-            return b4c_fail(err, B4C_E_NUMBER,
-                            "generation: logit bias of token %d: found %g, wanted %g at most; "
-                            "-infinity forbids a token",
-                            o->bias[i].token, (double)o->bias[i].bias, (double)MOST_BIAS);
-    }
-    for (int i = 0; i < o->n_stop_tokens; i++)
-        B4C_TRY(check_token(f, "stop token", o->stop_tokens[i], err));
-    for (int i = 0; i < o->n_stop; i++)
-        if (!o->stop[i][0])
-            return b4c_fail(err, B4C_E_ARG, "generation: stop string %d is empty", i + 1);
-    int forced = 0;
-    for (int l = 0; l < 2; l++)
-        for (int i = 0; i < lists[l].n; i++) {
-            if (lists[l].phrase[i].n < 1)
-                return b4c_fail(err, B4C_E_ARG, "generation: %s %d is empty", lists[l].what, i + 1);
-            for (int k = 0; k < lists[l].phrase[i].n; k++) {
-                const int32_t token = lists[l].phrase[i].ids[k];
-                B4C_TRY(check_token(f, lists[l].what, token, err));
-                if (l == 1 && !o->allow_unknown && comes_never(o, f, token))
-                    return b4c_fail(err, B4C_E_ARG,
-                                    "generation: forced phrase %d: found token %d, [UNK] or the "
-                                    "like, wanted tokens that may come; does the vocabulary know "
-                                    "its words?",
-                                    i + 1, token);
-            }
-            if (l == 1) forced += lists[l].phrase[i].n;
-        }
-    for (int i = 0; i < o->n_forced; i++)
-        for (int k = 0; k < o->n_bad; k++)
-            if (holds(&o->forced[i], &o->bad[k]))
-                return b4c_fail(err, B4C_E_ARG,
-                                "generation: forced phrase %d: found bad phrase %d in it, wanted "
-                                "one of them",
-                                i + 1, k + 1);
-    if (forced > o->max_new_tokens)
-        return b4c_fail(err, B4C_E_ARG,
-                        "generation: forced phrases have %d tokens, max_new_tokens is %d", forced,
-                        o->max_new_tokens);
-    return 0;
-}
-
-int b4c_request_check(const b4c_generate_options *o, const b4c_vocabulary_facts *f, b4c_error *err)
-{
-    B4C_TRY(check_numbers(o, f, err));
-    return check_tokens(o, f, err);
-}
+/* ---- beginning and end of a request ---------------------------------------------------------- */
 
 /* A phrase list with its tokens behind it, in one block. */
 static b4c_phrase *copy_phrases(const b4c_phrase *p, int n)
@@ -239,6 +81,7 @@ b4c_request *b4c_request_new(const b4c_generate_options *o, const b4c_vocabulary
 
     const size_t v = (size_t)f->vocabulary, most = (size_t)r->most;
     r->o.bias = copy_of(o->bias, (size_t)o->n_bias * sizeof *o->bias);
+    r->o.not_first = copy_of(o->not_first, (size_t)o->n_not_first * sizeof *o->not_first);
     r->o.bad = copy_phrases(o->bad, o->n_bad);
     r->o.forced = copy_phrases(o->forced, o->n_forced);
     r->o.stop = (const char *const *)copy_strings(o->stop, o->n_stop);
@@ -252,9 +95,9 @@ b4c_request *b4c_request_new(const b4c_generate_options *o, const b4c_vocabulary
     r->border = malloc(((size_t)o->max_new_tokens + 2) * sizeof *r->border);
     r->rng = calloc(most, sizeof *r->rng);
     r->z = calloc(most, sizeof *r->z);
-    bool ok = r->o.bias && r->o.bad && r->o.forced && r->o.stop && r->end && r->history &&
-              r->live && r->next && r->row && r->scratch_value && r->seen && r->rng && r->z &&
-              r->border;
+    bool ok = r->o.bias && r->o.not_first && r->o.bad && r->o.forced && r->o.stop && r->end &&
+              r->history && r->live && r->next && r->row && r->scratch_value && r->seen &&
+              r->rng && r->z && r->border;
     if (ok && (o->beams > 1 || o->bert4keras_beam)) ok = b4c_beam_init(r) == 0;
     if (!ok) {
         b4c_request_free(r);
@@ -265,6 +108,7 @@ b4c_request *b4c_request_new(const b4c_generate_options *o, const b4c_vocabulary
     for (int i = 0; i < o->n_stop_tokens; i++) r->end[f->n_end + i] = o->stop_tokens[i];
     if (n_prompt) memcpy(r->history, prompt, (size_t)n_prompt * sizeof *prompt);
     for (int i = 0; i < r->most; i++) b4c_rng_init(&r->rng[i], o->seed, number, (uint32_t)i);
+    r->n_never = b4c_request_never(o, f, r->never);
     r->raise = raise_of(r, r->row);
     r->n_live = 1;
     r->live[0].cut = SIZE_MAX;
@@ -281,6 +125,7 @@ void b4c_request_free(b4c_request *r)
     for (int i = 0; i < r->n_done; i++) b4c_hypothesis_free(&r->done[i]);
     for (int i = 0; i < r->n_result; i++) free((char *)(uintptr_t)r->result[i].text);
     free((void *)(uintptr_t)r->o.bias);
+    free((void *)(uintptr_t)r->o.not_first);
     free((void *)(uintptr_t)r->o.bad);
     free((void *)(uintptr_t)r->o.forced);
     free((void *)(uintptr_t)r->o.stop);
@@ -400,9 +245,7 @@ void b4c_request_turn(b4c_request *r)
 
 bool b4c_request_is_end(const b4c_request *r, int32_t token)
 {
-    for (int i = 0; i < r->n_end; i++)
-        if (r->end[i] == token) return true;
-    return false;
+    return b4c_is_among(r->end, r->n_end, token);
 }
 
 int b4c_request_forced(const b4c_request *r, const b4c_hypothesis *h, int *missing, int32_t *next)
@@ -444,10 +287,8 @@ void b4c_request_rules(b4c_request *r, const b4c_hypothesis *h, float *row)
     if (o->no_repeat_ngram) b4c_ban_ngrams(row, v, r->history, n, o->no_repeat_ngram);
     for (int i = 0; i < o->n_bad; i++)
         b4c_ban_phrase(row, v, r->history, n, o->bad[i].ids, o->bad[i].n);
-    const int never[] = { r->facts.unknown, r->facts.pad, r->facts.mask, r->facts.cls };
-    for (int i = 0; i < 4 && !o->allow_unknown; i++)
-        if (never[i] >= 0 && never[i] < v && !b4c_request_is_end(r, never[i]))
-            row[never[i]] = -INFINITY;
+    for (int i = 0; i < r->n_never; i++) row[r->never[i]] = -INFINITY;
+    for (int i = 0; i < o->n_not_first && h->n == 0; i++) row[o->not_first[i]] = -INFINITY;
     for (int i = 0; i < o->n_bias; i++) row[o->bias[i].token] += o->bias[i].bias;
 
     int missing = 0;
@@ -460,6 +301,10 @@ void b4c_request_rules(b4c_request *r, const b4c_hypothesis *h, float *row)
         const float keep = row[next] > -INFINITY ? row[next] : 0;
         for (int i = 0; i < v; i++) row[i] = -INFINITY;
         row[next] = keep;
+    }
+    if (o->end_at_limit && !missing && h->n == o->max_new_tokens - 1) {
+        for (int i = 0; i < v; i++) row[i] = -INFINITY;
+        for (int i = 0; i < r->n_end; i++) row[r->end[i]] = 0;
     }
 }
 
@@ -516,6 +361,7 @@ static bool goes_round(const b4c_request *r, const b4c_hypothesis *h)
 b4c_finish b4c_request_why(b4c_request *r, b4c_hypothesis *h)
 {
     const int32_t last = h->ids[h->n - 1];
+    if (r->o.end_at_limit && h->n >= r->o.max_new_tokens) return B4C_FINISH_LENGTH;
     for (int i = 0; i < r->n_end; i++)
         if (r->end[i] == last) return i < r->n_model_end ? B4C_FINISH_END : B4C_FINISH_STOP;
     if (r->o.n_stop && h->n >= r->o.min_new_tokens) {

@@ -25,6 +25,7 @@ typedef struct b4c_vocabulary_facts {
     int n_end;
     int unknown, pad, mask, cls;    /* never produced unless asked; -1: none */
     const b4c_tokenizer *tokenizer; /* for stop strings and streaming; NULL: neither */
+    int begun; /* tokens of a result that the start holds already: beams count them as its length */
 } b4c_vocabulary_facts;
 
 typedef struct b4c_move {

@@ -1,5 +1,5 @@
-/* request_own.h - what the parts of a request share: request.c (options, rules, results), sample.c
- * (greedy and sampling), beam.c.
+/* request_own.h - what the parts of a request share: request_check.c (options), request.c (rules),
+ * sample.c (greedy and sampling), beam.c, results.c.
  *
  * A hypothesis owns its tokens. Each step makes the next generation of hypotheses from the last one
  * by moves, then the last one is forgotten.
@@ -8,6 +8,8 @@
 #define B4C_DECODE_REQUEST_OWN_H
 #include "decode/filters.h"
 #include "decode/request.h"
+
+enum { B4C_NEVER_MOST = 4 };
 
 typedef struct b4c_hypothesis {
     int32_t *ids;               /* [n], end tokens included */
@@ -26,6 +28,8 @@ struct b4c_request {
     b4c_vocabulary_facts facts;
     int32_t *end; /* [n_end] the model's end tokens and the caller's */
     int n_end, n_model_end;
+    int32_t never[B4C_NEVER_MOST]; /* [n_never] tokens that come only where they are asked for */
+    int n_never;
     uint64_t number;
     int32_t *history; /* [n_prompt + room] prompt, then a hypothesis's tokens, for the rules */
     int n_prompt, history_room;
@@ -47,6 +51,20 @@ struct b4c_request {
     b4c_result *result;
     int n_result;
 };
+
+/* ---- options (request_check.c) --------------------------------------------------------------- */
+
+/* Tokens that come only where they are asked for: [UNK] and its like, but for those that end
+ * results. Returns how many. */
+int b4c_request_never(const b4c_generate_options *, const b4c_vocabulary_facts *,
+                      int32_t never[B4C_NEVER_MOST]);
+
+static inline bool b4c_is_among(const int32_t *tokens, int n, int32_t token)
+{
+    for (int i = 0; i < n; i++)
+        if (tokens[i] == token) return true;
+    return false;
+}
 
 /* ---- hypotheses (request.c) ------------------------------------------------------------------ */
 

@@ -69,7 +69,8 @@ int b4c_request_results(const b4c_request *request, const b4c_result **results)
         for (int i = 0; i < r->n_result; i++) {
             b4c_hypothesis *h = &r->done[i];
             int n = h->n;
-            while (n && h->finish != B4C_FINISH_LENGTH && b4c_request_is_end(r, h->ids[n - 1]) &&
+            while (n && (h->finish != B4C_FINISH_LENGTH || r->o.end_at_limit) &&
+                   b4c_request_is_end(r, h->ids[n - 1]) &&
                    (n == h->n || r->o.bert4keras_beam))
                 n--;
             char *text = r->facts.tokenizer ? text_of(r, h, &n) : NULL;

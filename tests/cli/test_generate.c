@@ -201,6 +201,41 @@ static void samples_are_the_librarys(void **state)
     b4c_model_free(m);
 }
 
+/* Lists of generation_config.json hold, what is typed joins them; what nobody follows is told. */
+static void rules_of_the_files_hold_and_join(void **state)
+{
+    (void)state;
+    static const char *const files[] = { "config.json", "vocab.txt", "model.safetensors" };
+    for (size_t i = 0; i < COUNT(files); i++) {
+        char path[128], own[64];
+        size_t n;
+        snprintf(path, sizeof path, UNILM "/%s", files[i]);
+        snprintf(own, sizeof own, "ruled/%s", files[i]);
+        char *bytes = read_file(path, &n);
+        temp_file(own, bytes, n);
+        free(bytes);
+    }
+    json_t *io = json_load_file(UNILM "/io.json", 0, NULL);
+    char config[256];
+    snprintf(config, sizeof config,
+             "{\"eos_token_id\": %lld, \"suppress_tokens\": [97], \"bad_words_ids\": [[96]], "
+             "\"stop_strings\": [\"龘\"], \"guidance_scale\": 2, \"top_h\": 0.4}",
+             json_integer_value(json_object_get(io, "end")));
+    json_decref(io);
+    temp_text("ruled/generation_config.json", config);
+    const char *const model = temp_path("ruled");
+    /* 体 is token 97: no bias brings it back, and one that is typed brings another */
+    const run r = bert4c(NULL, "complete", "-m", model, "--dtype", "f32", FOUR, "--logit-bias",
+                         "97=100", "--logit-bias", "国=90", "--bad-words", "子", "--stop", "鼷",
+                         "中", NULL);
+    assert_out(r, "国国国国\n");
+    assert_says(r, "the model's files ask for guidance_scale, top_h, which is not done");
+    const run quiet = bert4c(NULL, ON("complete", UNILM), FOUR, "中", NULL);
+    assert_string_equal(quiet.err, "");
+    assert_non_null(strstr(bert4c(NULL, "inspect", "-m", model, NULL).out,
+                           "guidance_scale is passed over: bert4c has no such rule"));
+}
+
 /* REPORTS G01. */
 static void odd_results_are_told(void **state)
 {
@@ -400,6 +435,10 @@ static void what_contradicts_is_refused(void **state)
         { { "paraphrase", "--n=3" }, "do not say how tokens become one vector" },
         { { "score", "--pair", "--source=大" }, "contradicting" },
         { { "score", "--reading=prefix" }, "found no source" },
+        { { "complete", "--logprobs" }, "text does not show, wanted --to jsonl" },
+        { { "complete", "--alternatives=2", "--to=tsv" }, "tsv does not show" },
+        { { "summarize", "--logprobs", "-ox.txt" }, "text does not show" },
+        { { "score", "--logprobs", "--to=tsv" }, "tsv does not show" },
     };
     for (size_t i = 0; i < COUNT(cases); i++) {
         const char *const *a = cases[i].arg;
@@ -423,6 +462,7 @@ int main(void)
         cmocka_unit_test(a_stream_is_the_same_text),
         cmocka_unit_test(a_chat_is_its_templates_text),
         cmocka_unit_test(samples_are_the_librarys),
+        cmocka_unit_test(rules_of_the_files_hold_and_join),
         cmocka_unit_test(odd_results_are_told),
         cmocka_unit_test(circles_are_told_and_ended),
         cmocka_unit_test(odd_options_and_texts_are_told),

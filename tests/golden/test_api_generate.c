@@ -121,8 +121,9 @@ static void usual_decoding_is_what_the_files_say(void **state)
     if (!m) fail_msg("%s", err.message);
     d = b4c_generate_defaults(m);
     assert_int_equal(d.beams, 4);
-    assert_int_equal(d.max_new_tokens, 20);
-    assert_int_equal(d.min_new_tokens, 5);
+    /* of 21 and 6 tokens the decoder begins with two */
+    assert_int_equal(d.max_new_tokens, 19);
+    assert_int_equal(d.min_new_tokens, 4);
     assert_int_equal(d.no_repeat_ngram, 3);
     assert_int_equal(d.early_stopping, B4C_EARLY_ALWAYS);
     assert_true(d.length_penalty > 1.99f && d.length_penalty < 2.01f);
@@ -183,13 +184,13 @@ static void odd_words_in_the_files_are_told(void **state)
     temp_text("gpt2/generation_config.json",
               "{\"eos_token_id\": \"7\", \"top_p\": 2.5, \"do_sample\": true, "
               "\"penalty_alpha\": 0.6, \"guidance_scale\": 1.0, \"suppress_tokens\": [], "
-              "\"bad_words_ids\": [[3]]}");
+              "\"sequence_bias\": [[[3], 1.5]]}");
     b4c_model *m = b4c_model_open(temp_path("gpt2"), &mo, &err);
     if (!m) fail_msg("%s", err.message);
     const char *report = b4c_model_report(m);
     assert_non_null(strstr(report, "eos_token_id is no token"));
     assert_non_null(strstr(report, "penalty_alpha is passed over"));
-    assert_non_null(strstr(report, "bad_words_ids is passed over"));
+    assert_non_null(strstr(report, "sequence_bias is passed over"));
     assert_null(strstr(report, "guidance_scale is"));
     assert_null(strstr(report, "suppress_tokens is"));
     b4c_session *session = b4c_session_new(m, NULL, &err);

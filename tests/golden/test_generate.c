@@ -34,7 +34,8 @@ typedef struct run {
 static void add(run *r, const char *kind, const char *method, const b4c_generate_options *o,
                 const int32_t *end, int n_end, int first, int count)
 {
-    const b4c_vocabulary_facts f = { r->m.net.spec.vocabulary, end, n_end, -1, -1, -1, -1, NULL };
+    const b4c_vocabulary_facts f = { r->m.net.spec.vocabulary, end, n_end, -1, -1, -1, -1, NULL,
+                                     0 };
     int row = 0;
     for (int s = 0; s < first; s++) row += r->g.lengths[s];
     for (int s = first; s < first + count; row += r->g.lengths[s++]) {

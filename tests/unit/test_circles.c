@@ -68,7 +68,7 @@ enum { V = 6 };
 static b4c_request *write_ring(const b4c_generate_options *o, int *steps)
 {
     b4c_error err = { 0 };
-    const b4c_vocabulary_facts f = { V, NULL, 0, -1, -1, -1, -1, NULL };
+    const b4c_vocabulary_facts f = { V, NULL, 0, -1, -1, -1, -1, NULL, 0 };
     b4c_request *r = b4c_request_new(o, &f, NULL, 0, 1, &err);
     b4c_move moves[8];
     float logits[8 * V];

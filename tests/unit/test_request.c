@@ -63,6 +63,7 @@ static void every_combination_of_options_keeps_its_promises(void **state)
     static const int32_t bad1[] = { 3, 4 }, forced1[] = { 5, 2 }, forced2[] = { 6 };
     static const b4c_phrase bad[] = { { bad1, 2 } }, forced[] = { { forced1, 2 }, { forced2, 1 } };
     static const b4c_bias bias[] = { { 2, 1.5f }, { 4, -INFINITY } };
+    static const int32_t not_first[] = { 0, 6 };
     int ran = 0;
     for (int round = 0; round < 4000; round++) {
         random_state = (uint64_t)round;
@@ -89,6 +90,8 @@ static void every_combination_of_options_keeps_its_promises(void **state)
         if (word() % 4 == 0 && !o.no_repeat_ngram) o.forced = forced, o.n_forced = 2;
         if (word() % 4 == 0) o.bias = bias, o.n_bias = 2;
         o.alternatives = word() % 4 == 0 ? 3 : 0;
+        if (word() % 4 == 0) o.not_first = not_first, o.n_not_first = 2;
+        o.end_at_limit = word() % 4 == 0;
         if (word() % 4 == 0) o.stop_cycle = 2 + (int)(word() % 3);
         o.seed = word();
         if (o.beams == 1 && o.beam_groups > 1) continue;
@@ -109,8 +112,14 @@ static void every_combination_of_options_keeps_its_promises(void **state)
             else
                 assert_int_equal(y->finish, B4C_FINISH_LENGTH);
             if (i && o.beams > 1) assert_true(x[i - 1].score >= y->score);
+            const bool forced_end = o.end_at_limit && y->finish == B4C_FINISH_LENGTH &&
+                                    y->n < o.max_new_tokens;
+            if (o.end_at_limit && !o.n_forced) assert_true(y->n < o.max_new_tokens);
+            if (o.n_not_first && !o.n_forced && y->n)
+                assert_true(y->ids[0] != 0 && y->ids[0] != 6);
             assert_true(fabs(y->logprob - toy_logprob((uint64_t)round, y->ids, y->n,
-                                                     y->finish == B4C_FINISH_END)) < 1e-3);
+                                                     forced_end || y->finish == B4C_FINISH_END)) <
+                        1e-3);
             for (int k = 0; k < y->n; k++) {
                 assert_int_not_equal(y->ids[k], TOY_END);
                 if (o.n_bias && !o.n_forced) assert_int_not_equal(y->ids[k], 4);
@@ -284,7 +293,7 @@ enum { WORDS = 15 };
 static b4c_request *dictated(const int32_t *ids, int n, const b4c_tokenizer *t, bool whole)
 {
     static const int32_t end[] = { 0 };
-    const b4c_vocabulary_facts f = { WORDS, end, 1, -1, -1, -1, -1, t };
+    const b4c_vocabulary_facts f = { WORDS, end, 1, -1, -1, -1, -1, t, 0 };
     b4c_error err = { 0 };
     b4c_generate_options o = B4C_GENERATE_DEFAULT;
     o.max_new_tokens = n;

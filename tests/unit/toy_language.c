@@ -27,7 +27,7 @@ void toy_logits(uint64_t which, const int32_t *ids, int n, float *logits)
 b4c_vocabulary_facts toy_facts(void)
 {
     static const int32_t end[] = { TOY_END };
-    return (b4c_vocabulary_facts){ TOY_V, end, 1, -1, -1, -1, -1, NULL };
+    return (b4c_vocabulary_facts){ TOY_V, end, 1, -1, -1, -1, -1, NULL, 0 };
 }
 
 b4c_request *toy_run(const b4c_generate_options *o, uint64_t which, uint64_t number)
