@@ -1,5 +1,5 @@
-/* gemm_amx.c - products on AMX tiles, bf16 and int8, over operands in tile order; f32 and int4 are
- * AVX-512's.
+/* gemm_amx.c - products on AMX tiles: bf16 and int8 over operands in tile order, and rows in groups
+ * (groups_tiles_body.h); f32 is AVX-512's.
  *
  * The idea: a block of 32 rows x 32 outputs takes four tiles of sums, two of rows and two of
  * weights: four loads for four products. The two weight tiles of a step are the even and the odd
@@ -356,8 +356,9 @@ static void gemm(const b4c_gemm *g, int begin, int end)
 {
     const b4c_dtype dtype = g->w->dtype;
     const int rows = g->in.rows;
-    if (dtype == B4C_I8 && g->in.form == B4C_FORM_I8_GROUPS && rows > FEW_GROUPS) {
-        groups_tiles(g, begin, end);
+    const int together = groups_together(g);
+    if (together) {
+        groups_tiles(g, together, begin, end);
         return;
     }
     if (dtype == B4C_F32 || g->in.form == B4C_FORM_I8_GROUPS) {

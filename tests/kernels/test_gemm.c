@@ -364,16 +364,17 @@ static void integer_results_are_the_same_on_every_vector_table(void **state)
     }
 }
 
-/* 4096: rows of operands stand further apart than they are long. A row's result is that of the row
- * alone, and the same on every table that has the multiply-add. */
+/* 4096: rows of operands stand further apart than they are long. 1100: more rows than go together
+ * through the panels. A row's result is that of the row alone, and the same on every table that has
+ * the multiply-add. */
 static void rows_in_groups_are_multiplied_group_by_group(void **state)
 {
     (void)state;
     static const int ks[] = { 7, 32, 96, 200, 576, 4096 };
-    static const int ms[] = { 1, 4, 7, 10, 13, 16, 19, 45 };
+    static const int ms[] = { 1, 4, 7, 10, 13, 16, 19, 45, 1100 };
     enum { N = 70 };
     for (int k = 0; k < 6; k++)
-        for (int i = 0; i < 8; i++)
+        for (int i = 0; i < 9 && (ms[i] < 1000 || ks[k] < 100); i++)
             for (int int4 = 0; int4 < 2; int4++) {
                 const b4c_dtype dtype = int4 ? B4C_I4 : B4C_I8;
                 const int m = ms[i];
