@@ -24,6 +24,8 @@ typedef struct answerer {
     cli_texts texts;
     cli_texts prompts;       /* what is read for them: the same, or, of messages, their text */
     int chats;               /* how many of the prompts are malloc'ed */
+    b4c_chat_options chat;
+    char *aside;             /* its variables */
     cli_output *out;         /* of the text that is streamed */
     bool streams;
 } answerer;
@@ -140,9 +142,9 @@ static char *chat_of_array(const answerer *a, const char *text, size_t size, b4c
                                                  a->settings->system));
         told = json_dumps(list, JSON_COMPACT);
         if (!told) cli_fail(err, B4C_E_MEMORY, "no memory for a line's messages");
-        else chat = b4c_chat_json(a->tokenizer, told, SIZE_MAX, true, err);
+        else chat = b4c_chat_json(a->tokenizer, told, SIZE_MAX, &a->chat, err);
     } else {
-        chat = b4c_chat_json(a->tokenizer, text, size, true, err);
+        chat = b4c_chat_json(a->tokenizer, text, size, &a->chat, err);
     }
     json_decref(list);
     free(told);
@@ -157,7 +159,38 @@ static char *chat_of(const answerer *a, const cli_record *r, const char *text, s
     const b4c_message list[] = { { "system", a->settings->system, SIZE_MAX },
                                  { "user", text, size } };
     const int skip = a->settings->system ? 0 : 1;
-    return b4c_chat_text(a->tokenizer, list + skip, 2 - skip, true, err);
+    return b4c_chat_text(a->tokenizer, list + skip, 2 - skip, &a->chat, err);
+}
+
+/* --chat-set KEY=VALUE ... as an object. */
+static int read_chat(answerer *a, b4c_error *err)
+{
+    const cli_list *list = &a->settings->chat_set;
+    json_t *all = json_object();
+    int rc = 0;
+    a->chat.template_name = a->settings->chat_template;
+    for (int i = 0; i < list->n && rc == 0; i++) {
+        char key[100];
+        const char *typed = list->item[i], *equal = strchr(typed, '=');
+        const int n = equal ? (int)(equal - typed) : 0;
+        json_t *value = equal ? json_loads(equal + 1, JSON_DECODE_ANY, NULL) : NULL;
+        if (equal && !value) value = json_string(equal + 1);
+        if (n < 1 || n >= (int)sizeof key || !value) {
+            json_decref(value);
+            rc = cli_fail(err, B4C_E_ARG,
+                          "wrong value: --chat-set: found '%s', wanted KEY=VALUE in UTF-8", typed);
+            break;
+        }
+        snprintf(key, sizeof key, "%.*s", n, typed);
+        if (json_object_set_new(all, key, value) < 0)
+            rc = cli_fail(err, B4C_E_ARG, "wrong value: --chat-set: '%s' is not UTF-8", key);
+    }
+    if (rc == 0 && list->n) {
+        a->chat.variables = a->aside = json_dumps(all, JSON_COMPACT);
+        if (!a->aside) rc = cli_fail(err, B4C_E_MEMORY, "no memory for the options");
+    }
+    json_decref(all);
+    return rc;
 }
 
 static int make_prompts(answerer *a, const cli_chunk *chunk, b4c_error *err)
@@ -219,6 +252,15 @@ static int choose_stream(answerer *a, b4c_error *err)
     return 0;
 }
 
+static bool has_template(const b4c_tokenizer_info *t, const char *name)
+{
+    const size_t n = name ? strlen(name) : 0;
+    if (!name) return t->chat != NULL;
+    for (const char *at = t->chat_names; *at; at += strcspn(at, "\n"), at += *at == '\n')
+        if (strcspn(at, "\n") == n && !memcmp(at, name, n)) return true;
+    return false;
+}
+
 static int prepare(void *self, b4c_error *err)
 {
     answerer *a = self;
@@ -239,8 +281,9 @@ static int prepare(void *self, b4c_error *err)
     if (choose_stream(a, err) < 0) return err->code;
     b4c_tokenizer_info tokens;
     b4c_tokenizer_describe(a->tokenizer, &tokens);
-    if (s->chat && !tokens.chat) {
-        free(b4c_chat_json(a->tokenizer, "[]", SIZE_MAX, true, err));
+    if (s->chat && read_chat(a, err) < 0) return err->code;
+    if (s->chat && !has_template(&tokens, s->chat_template)) {
+        free(b4c_chat_json(a->tokenizer, "[]", SIZE_MAX, &a->chat, err));
         return err->code;
     }
     /* What is wrong with options shows before the first text. */
@@ -272,6 +315,7 @@ int cli_answer(const cli_command *self, const cli_settings *s, const char *stand
                           .say = say };
     const int code = cli_job_run(&job);
     drop_chats(&a);
+    free(a.aside);
     cli_texts_done(&a.texts);
     cli_texts_done(&a.prompts);
     cli_writing_done(&a.writing);

@@ -90,6 +90,8 @@ static json_t *describe_tokenizer(const b4c_tokenizer *t)
                                           "id", ids[i].id));
     json_object_set_new(o, "special", special);
     if (info.chat) set_text(o, "chat_template", info.chat);
+    if (strchr(info.chat_names, '\n') || (*info.chat_names && !info.chat))
+        set_text(o, "chat_templates", info.chat_names);
     if (*info.notes) set_text(o, "notes", info.notes);
     return o;
 }
@@ -311,6 +313,17 @@ static void show_tokenizer(cli_output *out, const json_t *t)
     if (json_object_get(t, "chat_template")) {
         row(out, "chat");
         cli_put_text(out, "its files have a template: complete --chat\n");
+    }
+    if (json_object_get(t, "chat_templates")) {
+        row(out, "chat");
+        cli_put_text(out, "templates by name (--chat-template):");
+        for (const char *at = text_of(t, "chat_templates"); *at;) {
+            const size_t n = strcspn(at, "\n");
+            cli_put_text(out, " ");
+            cli_put(out, at, n);
+            at += n + (at[n] != 0);
+        }
+        cli_put_text(out, "\n");
     }
 }
 

@@ -154,31 +154,6 @@ static const char *const weights[][2] = {
     { "model.onnx", "model.onnx_data" },
     { "onnx/model.onnx", "onnx/model.onnx_data" },
 };
-const char *const cli_hub_small_files[] = {
-    "vocab.txt",
-    "tokenizer.json",
-    "tokenizer_config.json",
-    "special_tokens_map.json",
-    "added_tokens.json",
-    "chat_template.jinja",
-    "spiece.model",
-    "sentencepiece.bpe.model",
-    "tokenizer.model",
-    "sentencepiece.model",
-    "spm.model",
-    "vocab.json",
-    "merges.txt",
-    "modules.json",
-    "sentence_bert_config.json",
-    "sentence_roberta_config.json",
-    "sentence_albert_config.json",
-    "config_sentence_transformers.json",
-    "generation_config.json",
-    "bert_config.json",
-    "albert_config.json",
-    "config.json",
-    NULL,
-};
 
 /* '*' stands for anything but a slash; at most one in a pattern. */
 static bool fits(const char *name, const char *pattern)
@@ -225,10 +200,13 @@ static json_t *choose_files(const json_t *files, const char *repo, b4c_error *er
         json_decref(chosen);
         return NULL;
     }
-    json_object_foreach((json_t *)files, name, value) if (is_module_file(name, files))
-        json_array_append_new(chosen, json_string(name));
-    for (const char *const *one = cli_hub_small_files; *one; one++)
-        if (json_object_get(files, *one)) json_array_append_new(chosen, json_string(*one));
+    json_object_foreach((json_t *)files, name, value)
+        if (is_module_file(name, files) || fits(name, "additional_chat_templates/*.jinja"))
+            json_array_append_new(chosen, json_string(name));
+    const char *one;
+    for (int i = 0; (one = b4c_model_file(i)); i++)
+        if (json_object_get(files, one) && !strchr(one, '/'))
+            json_array_append_new(chosen, json_string(one));
     return chosen;
 }
 

@@ -22,9 +22,6 @@ char *cli_own_cache(void);
 char *cli_hub_find(const char *name);
 /* Download what is needed of a model; *folder (malloc'ed) is its snapshot. */
 int cli_hub_pull(const char *name, const cli_settings *, char **folder, b4c_error *);
-/* Files that may stand in a model's folder beside its weights and its modules' folders.
- * config.json, without which nothing opens, is the last; then NULL. */
-extern const char *const cli_hub_small_files[];
 /* HF_HUB_OFFLINE */
 bool cli_hub_is_offline(void);
 #endif

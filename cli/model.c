@@ -179,9 +179,10 @@ static int add_beside(cli_sha *sha, const char *path, b4c_error *err)
             rc = add_file(sha, file, ends[i], err);
         free(file);
     }
-    for (const char *const *name = cli_hub_small_files; rc == 0 && *name; name++)
-        rc = add_named(sha, path, *name, err);
-    return rc < 0 ? rc : add_named(sha, path, "1_Pooling/config.json", err);
+    const char *name;
+    for (int i = 0; rc == 0 && (name = b4c_model_file(i)); i++)
+        rc = add_named(sha, path, name, err);
+    return rc;
 }
 
 char *cli_model_fingerprint(const char *path, b4c_error *err)

@@ -62,6 +62,11 @@ const cli_option cli_options[] = {
     { "system", 0, CLI_IS_TEXT, CLI_OWN, CLI_COMPLETE, true, "STR", AT(system), 0, 0,
       "with --chat: what the model is told before each message; an array that begins with a system "
       "message keeps that" },
+    { "chat-template", 0, CLI_IS_TEXT, CLI_OWN, CLI_COMPLETE, true, "NAME", AT(chat_template), 0, 0,
+      "with --chat: the template of this name, where the files have several (default)" },
+    { "chat-set", 0, CLI_IS_LIST, CLI_OWN, CLI_COMPLETE, true, "KEY=VALUE", AT(chat_set), 0, 0,
+      "with --chat: what the template is told besides, in JSON where it is JSON: "
+      "enable_thinking=false; again for more" },
     { "stream", 0, CLI_IS_FLAG, CLI_OWN, CLI_COMPLETE, false, NULL, AT(stream), 0, 0,
       "write text as it comes, as on a terminal" },
 

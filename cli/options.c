@@ -49,6 +49,8 @@ static const struct {
     { "resume", "output", "it goes on with the .part file of -o" },
     { "summary", "label", "without labels there is nothing to sum up" },
     { "system", "chat", "it is a chat's first message" },
+    { "chat-template", "chat", "it makes text of messages" },
+    { "chat-set", "chat", "it is for a chat's template" },
     { "beam-groups", "beams", "groups are made of them" },
     { "diversity", "beam-groups", "it parts them" },
     { "length-penalty", "beams", "it ranks them" },

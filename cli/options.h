@@ -66,6 +66,8 @@ typedef struct cli_settings {
     int early_stopping, reading; /* b4c_early_stopping, b4c_reading */
     const char *as, *reference, *source, *mask, *system, *whiten, *fit_whitening;
     bool chat;
+    const char *chat_template;
+    cli_list chat_set;
     long long max_new_tokens, min_new_tokens, n, beams, beam_groups, min_ends, top_k,
         no_repeat_ngram, alternatives, keep, stop_cycle;
     double diversity, length_penalty, temperature, top_p, min_p, typical, repetition_penalty,

@@ -189,6 +189,7 @@ typedef struct b4c_tokenizer_info {
                               * WordPiece, else bos and eos; -1: none. A model's files may say
                               * otherwise */
     const char *chat;        /* the template that makes text of messages, or NULL */
+    const char *chat_names;  /* of all such templates, "default" being that one, a line each; "" */
 } b4c_tokenizer_info;
 B4C_API void b4c_tokenizer_describe(const b4c_tokenizer *, b4c_tokenizer_info *);
 
@@ -206,23 +207,33 @@ B4C_API void b4c_encoding_free(b4c_encoding *);
 B4C_API char *b4c_detokenize(const b4c_tokenizer *, const int32_t *ids, int n, bool keep_special,
                              b4c_error *);
 
-/* Messages as the text that a chat model reads, by the template of its files:
- * tokenizer_config.json, chat_template.jinja, or a GGUF file's own. `ask`: an answer shall follow.
- * The template puts special tokens where they belong: generate from it with option no_special.
- * Special tokens that a message spells are text, lest a message speaks for the model: U+FDD0 parts
- * their first character from the rest, which no_special and tokenize's `parted` understand.
- * Done is the part of Jinja that such templates use; one that uses more is B4C_E_UNSUPPORTED, by
- * name and line. Returns a NUL-ended string that the caller frees with free(), or NULL. */
+/* Messages as the text that a chat model reads, by a template of its files: chat_template.jinja,
+ * tokenizer_config.json, chat_template.json, additional_chat_templates, or a GGUF file's own.
+ * options NULL: the default. The template puts special tokens where they belong: generate from it
+ * with option no_special. Special tokens that a message spells are text, lest a message speaks for
+ * the model: U+FDD0 parts their first character from the rest, which no_special and tokenize's
+ * `parted` understand. Done is the part of Jinja that such templates use; one that uses more is
+ * B4C_E_UNSUPPORTED, by name and line. Returns a NUL-ended string that the caller frees with
+ * free(), or NULL. */
 typedef struct b4c_message {
     const char *role;        /* "system", "user", "assistant" */
     const char *content;
     size_t size;             /* bytes of content; SIZE_MAX: up to the NUL */
 } b4c_message;
-B4C_API char *b4c_chat_text(const b4c_tokenizer *, const b4c_message *, int n, bool ask,
-                            b4c_error *);
+typedef struct b4c_chat_options {
+    bool no_answer;          /* none shall follow: the text ends behind the last message */
+    /* of several templates, as b4c_tokenizer_info's chat_names has them; NULL: "default". A
+     * template for tools is taken where it is named, never because there are tools */
+    const char *template_name;
+    /* what the template knows besides messages, a JSON object ("tools", "enable_thinking", ...), or
+     * NULL. Special tokens that its texts spell are text too */
+    const char *variables;
+} b4c_chat_options;
+B4C_API char *b4c_chat_text(const b4c_tokenizer *, const b4c_message *, int n,
+                            const b4c_chat_options *, b4c_error *);
 /* The same of a JSON list of messages, which may say more of each. */
-B4C_API char *b4c_chat_json(const b4c_tokenizer *, const char *messages, size_t bytes, bool ask,
-                            b4c_error *);
+B4C_API char *b4c_chat_json(const b4c_tokenizer *, const char *messages, size_t bytes,
+                            const b4c_chat_options *, b4c_error *);
 
 /* ---- model -------------------------------------------------------------------------------- */
 
@@ -313,6 +324,10 @@ B4C_API const b4c_tokenizer *b4c_model_tokenizer(const b4c_model *);
 /* What loading found, as JSON: tensors read with shape and type, unexpected ones, missing ones,
  * name mapping, files. Belongs to the model. */
 B4C_API const char *b4c_model_report(const b4c_model *);
+/* Name i of the files that may stand in a model's folder beside its weights ("vocab.txt",
+ * "1_Pooling/config.json", ...), NULL behind the last, which is config.json: what is to be fetched
+ * or compared of a model. Folders of modules and of chat templates are not among them. */
+B4C_API const char *b4c_model_file(int i);
 /* Prompt the model's files name so ("query", "document"), or NULL. name NULL: their default. */
 B4C_API const char *b4c_model_prompt(const b4c_model *, const char *name);
 

@@ -10,6 +10,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "model/config.h"
+#include "model/folder.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -224,6 +225,7 @@ void b4c_model_free(b4c_model *m)
 void b4c_model_describe(const b4c_model *m, b4c_model_info *info) { *info = m->info; }
 const b4c_tokenizer *b4c_model_tokenizer(const b4c_model *m) { return m->tokenizer; }
 const char *b4c_model_report(const b4c_model *m) { return m->report; }
+const char *b4c_model_file(int i) { return b4c_folder_name(i); }
 
 const char *b4c_model_label(const b4c_model *m, int i)
 {

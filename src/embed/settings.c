@@ -3,6 +3,7 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "model/folder.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -183,18 +184,14 @@ static int read_modules(b4c_embed_settings *s, const char *folder, b4c_error *er
  * sentence-transformers has it. */
 static int read_reading(b4c_embed_settings *s, b4c_error *err)
 {
-    static const char *const names[] = {
-        "sentence_bert_config.json",       "sentence_roberta_config.json",
-        "sentence_distilbert_config.json", "sentence_camembert_config.json",
-        "sentence_albert_config.json",     "sentence_xlm-roberta_config.json",
-        "sentence_xlnet_config.json",
-    };
     char where[PATH];
     int rc = 0;
     long long length = 0;
     json_t *config = NULL;
-    for (size_t i = 0; i < sizeof names / sizeof *names && !config && rc == 0; i++)
-        config = optional(s->folder, "", names[i], where, &rc, err);
+    const char *name;
+    for (int i = 0; !config && rc == 0 && (name = b4c_folder_name(i)); i++)
+        if (!strncmp(name, "sentence_", 9))
+            config = optional(s->folder, "", name, where, &rc, err);
     if (!config) return rc;
     rc = b4c_json_int(config, "max_seq_length", 1, 1 << 30, &length, where, err);
     if (rc >= 0) rc = b4c_json_bool(config, "do_lower_case", &s->lower_case, where, err);

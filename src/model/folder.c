@@ -3,29 +3,60 @@
 
 #include "base/file.h"
 #include "base/json.h"
+#include <dirent.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-static const char *const tokenizer_files[] = {
-    "vocab.txt",         "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json",
-    "added_tokens.json", "spiece.model",   "tokenizer.model",       "sentencepiece.bpe.model",
-    "sentencepiece.model", "spm.model",    "vocab.json",            "merges.txt",
-    "chat_template.jinja",
-};
-static const char *const setting_files[] = {
-    "generation_config.json",     "modules.json",
-    "1_Pooling/config.json",
-    "sentence_bert_config.json",  "sentence_roberta_config.json",
-    "sentence_albert_config.json", "config_sentence_transformers.json",
-};
+typedef enum role { MODEL, TOKENIZER, SETTING } role;
 
-static int copy_all(const char *const *name, size_t n, const char *from, const char *to,
-                    b4c_error *err)
+/* Every file that may stand in a model's folder beside its weights, its modules' folders and
+ * additional_chat_templates. config.json, without which nothing opens, is the last. */
+static const struct {
+    const char *name;
+    role role;
+} known[] = {
+    { "vocab.txt", TOKENIZER },
+    { "tokenizer.json", TOKENIZER },
+    { "tokenizer_config.json", TOKENIZER },
+    { "special_tokens_map.json", TOKENIZER },
+    { "added_tokens.json", TOKENIZER },
+    { "spiece.model", TOKENIZER },
+    { "sentencepiece.bpe.model", TOKENIZER },
+    { "tokenizer.model", TOKENIZER },
+    { "sentencepiece.model", TOKENIZER },
+    { "spm.model", TOKENIZER },
+    { "vocab.json", TOKENIZER },
+    { "merges.txt", TOKENIZER },
+    { "chat_template.jinja", TOKENIZER },
+    { "chat_template.json", TOKENIZER },
+    { "generation_config.json", SETTING },
+    { "modules.json", SETTING },
+    /* how the transformer reads text: the first that there is, as sentence-transformers has it */
+    { "sentence_bert_config.json", SETTING },
+    { "sentence_roberta_config.json", SETTING },
+    { "sentence_distilbert_config.json", SETTING },
+    { "sentence_camembert_config.json", SETTING },
+    { "sentence_albert_config.json", SETTING },
+    { "sentence_xlm-roberta_config.json", SETTING },
+    { "sentence_xlnet_config.json", SETTING },
+    { "config_sentence_transformers.json", SETTING },
+    { "1_Pooling/config.json", SETTING },
+    { "bert_config.json", MODEL },
+    { "albert_config.json", MODEL },
+    { "config.json", MODEL },
+};
+enum { KNOWN = sizeof known / sizeof *known };
+
+const char *b4c_folder_name(int i) { return i >= 0 && i < KNOWN ? known[i].name : NULL; }
+
+/* Files of one role; returns how many there were. */
+static int copy_all(role wanted, const char *from, const char *to, b4c_error *err)
 {
     int copied = 0;
-    for (size_t i = 0; i < n; i++) {
-        const int rc = b4c_folder_copy(from, to, name[i], err);
+    for (int i = 0; i < KNOWN; i++) {
+        if (known[i].role != wanted) continue;
+        const int rc = b4c_folder_copy(from, to, known[i].name, err);
         B4C_TRY(rc);
         copied += rc;
     }
@@ -34,12 +65,32 @@ static int copy_all(const char *const *name, size_t n, const char *from, const c
 
 #define COUNT(array) (sizeof(array) / sizeof *(array))
 
+/* additional_chat_templates: each file in it. */
+static int copy_chats(const char *from, const char *to, b4c_error *err)
+{
+    static const char chats[] = "additional_chat_templates";
+    struct dirent **entry = NULL;
+    char *path = b4c_path_join(from, chats), name[300];
+    int rc = path ? 0 : b4c_fail(err, B4C_E_MEMORY, "%s: no memory to copy it", from);
+    const int n = rc == 0 && b4c_folder_exists(path) ? scandir(path, &entry, NULL, alphasort) : 0;
+    for (int i = 0; i < n; i++) {
+        const char *dot = strrchr(entry[i]->d_name, '.');
+        if (rc >= 0 && dot && !strcmp(dot, ".jinja") &&
+            (size_t)snprintf(name, sizeof name, "%s/%s", chats, entry[i]->d_name) < sizeof name)
+            rc = b4c_folder_copy(from, to, name, err);
+        free(entry[i]);
+    }
+    free(entry);
+    free(path);
+    return rc < 0 ? rc : 0;
+}
+
 /* What a tokenizer's file is called in a model's folder. */
 static const char *usual_name(const char *path)
 {
     const char *name = b4c_path_name(path), *dot = strrchr(name, '.');
-    for (size_t i = 0; i < COUNT(tokenizer_files); i++)
-        if (strcmp(name, tokenizer_files[i]) == 0) return tokenizer_files[i];
+    for (int i = 0; i < KNOWN; i++)
+        if (known[i].role == TOKENIZER && strcmp(name, known[i].name) == 0) return known[i].name;
     if (dot && strcmp(dot, ".model") == 0) return "spiece.model";
     return dot && strcmp(dot, ".json") == 0 ? "tokenizer.json" : "vocab.txt";
 }
@@ -63,7 +114,9 @@ static int copy_file(const char *path, const char *to, b4c_error *err)
 int b4c_copy_tokenizer(const char *from, const char *to, b4c_error *err)
 {
     if (!b4c_folder_exists(from)) return copy_file(from, to, err);
-    return copy_all(tokenizer_files, COUNT(tokenizer_files), from, to, err);
+    const int n = copy_all(TOKENIZER, from, to, err);
+    const int rc = n > 0 ? copy_chats(from, to, err) : 0;
+    return rc < 0 ? rc : n;
 }
 
 /* A step of modules.json behind the transformer: its settings, and weights as they are. */
@@ -97,6 +150,6 @@ static int copy_modules(const char *from, const char *to, b4c_error *err)
 
 int b4c_copy_settings(const char *from, const char *to, b4c_error *err)
 {
-    const int rc = copy_all(setting_files, COUNT(setting_files), from, to, err);
+    const int rc = copy_all(SETTING, from, to, err);
     return rc < 0 ? rc : copy_modules(from, to, err);
 }

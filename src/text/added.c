@@ -103,6 +103,15 @@ static int without_repeats(b4c_key *keys, int n)
     return kept;
 }
 
+bool b4c_added_begins(const b4c_added *a, const char *text)
+{
+    for (int i = 0; i < a->n; i++) {
+        const size_t n = strlen(a->token[i].text);
+        if (a->token[i].special && n && !strncmp(text, a->token[i].text, n)) return true;
+    }
+    return false;
+}
+
 static int index_set(const b4c_added *a, b4c_added_set *set, bool normalized,
                      b4c_normal_form_fn normal_form, const void *arg)
 {

@@ -40,6 +40,8 @@ int  b4c_added_put(b4c_added *, const b4c_added_token *);
 int  b4c_added_find(const b4c_added *, const char *text);
 /* Append the normalised form of text to out; 0 or B4C_E_MEMORY. */
 typedef int (*b4c_normal_form_fn)(const void *arg, const char *text, b4c_buffer *out);
+/* Does text begin with a special token, as it is spelt? */
+bool b4c_added_begins(const b4c_added *, const char *text);
 /* After the last _put: make the sets. Two tokens with one id: B4C_E_FORMAT. */
 int  b4c_added_index(b4c_added *, b4c_normal_form_fn, const void *arg, b4c_error *);
 /* Index of the token with this id, or -1; after _index. */

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/folder.h"
+#include "text/chat_files.h"
 #include "text/gguf_tokens.h"
 
 static int no_memory(const b4c_gguf_tokens *r, b4c_error *err)
@@ -50,7 +51,6 @@ static int put_config(const b4c_gguf_tokens *r, const char *class, const char *f
     const b4c_settings *s = &r->s;
     json_t *o = json_object(), *added = json_object();
     char id[16];
-    b4c_span template;
     json_object_set_new(o, "tokenizer_class", json_string(class));
     for (int i = 0; i < s->added.n; i++) {
         snprintf(id, sizeof id, "%d", s->added.token[i].id);
@@ -69,9 +69,8 @@ static int put_config(const b4c_gguf_tokens *r, const char *class, const char *f
     }
     if (!r->bert && s->kind != B4C_TOKENIZER_BYTE_BPE)
         json_object_set_new(o, "extra_ids", json_integer(0)); /* they are among the pieces */
-    if (b4c_gguf_text(r->g, "tokenizer.chat_template", &template, NULL) > 0)
-        json_object_set_new(o, "chat_template",
-                            json_stringn((const char *)template.data, template.size));
+    json_t *chats = b4c_chat_as_config(s->chats);
+    if (chats) json_object_set_new(o, "chat_template", chats);
     const int rc = b4c_folder_put_json(folder, "tokenizer_config.json", o, err);
     json_decref(o);
     return rc;

@@ -4,6 +4,7 @@
  * What each model's metadata leaves to the reader is what llama.cpp does with it, but for the form
  * of Unicode of Qwen2, which is the hub's.
  */
+#include "text/chat_files.h"
 #include "text/gguf_tokens.h"
 
 #include <stdlib.h>
@@ -278,7 +279,7 @@ static int read_model(reader *r, b4c_error *err)
         return b4c_fail(err, B4C_E_MISSING,
                         "%s: no tokenizer.ggml.model: no tokenizer in this file", r->g->where);
     r->bert = b4c_span_is(model, "bert");
-    B4C_TRY(b4c_gguf_text(r->g, "tokenizer.chat_template", &r->s.chat, err));
+    B4C_TRY(b4c_chat_read_gguf(&r->s, r->g, err));
     B4C_TRY(read_tokens(r, err));
     B4C_TRY(read_kinds(r, err));
     B4C_TRY(read_duties(r, err));

@@ -6,10 +6,11 @@
  * the template, and nothing is escaped.
  *
  * Done: for (with if, else, two targets, loop.*, break, continue), if, set (also of a namespace's
- * attribute, and as a block), all operators, tests, subscripts and slices, the filters and methods
- * that templates use (jinja_values.c lists them), namespace(), range(), raise_exception(). What a
+ * attribute, and as a block), macro, generation, operators, tests, subscripts and slices, the
+ * filters and methods that templates use (tables of jinja_filters.c, jinja_methods.c), namespace(),
+ * dict(), range(), raise_exception(), strftime_now() (the clock and zone of the machine). What a
  * template uses beyond that is an error that names it and its line; nothing is passed over.
- * Source: the Jinja 3.1 documentation; transformers 5.12, utils/chat_template_utils.py.
+ * Source: the Jinja 3.1 documentation; transformers 5.24, utils/chat_template_utils.py.
  */
 #ifndef B4C_TEXT_JINJA_H
 #define B4C_TEXT_JINJA_H
@@ -37,6 +38,8 @@ typedef enum b4c_jinja_kind {
     B4C_JINJA_FOR,   /* a: what; b: condition or NULL; body; other: where it is empty; target */
     B4C_JINJA_IF,    /* a: condition; body; other: elif or else */
     B4C_JINJA_SET,   /* target; attribute or NULL; a: value, or NULL: body's text */
+    B4C_JINJA_MACRO, /* name; a: first parameter, its default is b; body */
+    B4C_JINJA_SCOPE, /* body: what it sets is forgotten */
     B4C_JINJA_BREAK,
     B4C_JINJA_CONTINUE,
     /* expressions */
@@ -82,18 +85,29 @@ struct b4c_jinja_node {
     const char *target[2]; /* FOR, SET */
     const char *attribute; /* SET of a namespace */
     json_t *value;
+    int number; /* MACRO: its place among macros */
     b4c_jinja_node *all; /* every node, for freeing */
 };
 
 struct b4c_jinja {
     char *where;
     b4c_jinja_node *body, *all;
+    b4c_jinja_node **macro; /* [macros] by number */
+    size_t macros, macro_room;
     char **word; /* names and texts of the nodes, each malloc'ed */
     size_t words, room;
 };
 
 /* Bytes of a text, items of a list: more is a template that does not come to an end. */
 enum { B4C_JINJA_LONGEST = 64 << 20, B4C_JINJA_MOST = 1 << 20 };
+
+/* JSON has no namespaces, macros, functions, loops and iterators: an object with this key, which no
+ * text can spell, is one; its value says which. */
+#define B4C_JINJA_MARK "\xff"
+json_t *b4c_jinja_marked(const char *kind);
+/* "namespace", "macro", "function", "loop", "iterator", "view" (of a dictionary); NULL: a value of
+ * JSON. */
+const char *b4c_jinja_mark(const json_t *);
 
 /* Not too large to be walked over. */
 bool b4c_jinja_small(const json_t *);
@@ -103,18 +117,36 @@ bool b4c_jinja_equal(const json_t *, const json_t *);
 /* What printing shows: Python's str(). Lists and objects are refused. */
 int b4c_jinja_print(b4c_buffer *, const json_t *, b4c_error *);
 
-/* Arguments of a filter, method or test: those without a name first. */
+/* "undefined", "a text" ...: for messages. */
+const char *b4c_jinja_kind_of(const json_t *);
+/* a EQUAL b, and the other operators of two values. */
+int b4c_jinja_operate(b4c_jinja_kind, const json_t *a, const json_t *b, json_t **out,
+                      b4c_error *);
+/* A number as Python's repr() has it. */
+void b4c_jinja_real(b4c_buffer *, double);
+/* A new list of what walking over x gives: items, characters, keys; of an iterator what is left. */
+int b4c_jinja_list(const json_t *x, json_t **out, b4c_error *);
+/* Keys, values, or pairs of an object. */
+json_t *b4c_jinja_members(const json_t *object, bool keys, bool values);
+/* JSON of x. arg: ensure_ascii, indent, separators, sort_keys as tojson of transformers takes them;
+ * NULL: its default. */
+int b4c_jinja_json(b4c_buffer *, const json_t *x, json_t *const arg[4], b4c_error *);
+
+/* Arguments of a call, filter, method or test: those without a name first. */
 typedef struct b4c_jinja_arguments {
-    json_t *item[8];     /* owned by the caller */
-    const char *name[8]; /* NULL: by place */
+    json_t *item[16];     /* owned by the caller; NULL: undefined */
+    const char *name[16]; /* NULL: by place */
     int n;
 } b4c_jinja_arguments;
 
-/* jinja_values.c. *out: a new reference, or NULL for undefined. B4C_E_UNSUPPORTED: no such one. */
+/* Filters, methods and tests by name. *out: a new reference, or NULL for undefined.
+ * B4C_E_UNSUPPORTED: no such one; B4C_E_TEXT: not with such values. */
 int b4c_jinja_filter(const char *name, const json_t *x, const b4c_jinja_arguments *, json_t **out,
                      b4c_error *);
 int b4c_jinja_method(const char *name, const json_t *x, const b4c_jinja_arguments *, json_t **out,
                      b4c_error *);
+/* x.name is a method or a property of x in Python, not a part. */
+bool b4c_jinja_is_method(const json_t *x, const char *name);
 int b4c_jinja_test(const char *name, const json_t *x, const b4c_jinja_arguments *, bool *out,
                    b4c_error *);
 /* x[at]; x[bound 0 : bound 1 : bound 2], NULL where it is not said. */

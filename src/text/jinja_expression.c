@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "text/jinja_parse.h"
+#include "text/utf8.h"
 
 typedef b4c_jinja_parser parser;
 typedef b4c_jinja_node node;
@@ -167,23 +168,64 @@ static node *value_node(parser *p, json_t *value)
     return n;
 }
 
+/* The character of \xhh, \uhhhh, \Uhhhhhhhh or \ooo at c; *c becomes its last byte. -1: none. */
+static int32_t numbered(const char **c, const char *end)
+{
+    const char kind = **c;
+    const int octal = kind >= '0' && kind <= '7';
+    const int most = octal ? 3 : kind == 'x' ? 2 : kind == 'u' ? 4 : kind == 'U' ? 8 : 0;
+    const char *at = octal ? *c : *c + 1;
+    int n = 0;
+    long value = 0;
+    for (; n < most && at < end; n++, at++) {
+        const char *digit = *at ? strchr("0123456789abcdefABCDEF", *at) : NULL;
+        if (!digit || (octal && *at > '7')) break;
+        const long d = digit - "0123456789abcdefABCDEF";
+        value = value * (octal ? 8 : 16) + (d > 15 ? d - 6 : d);
+    }
+    if (!most || (octal ? n == 0 : n < most) || value > 0x10ffff ||
+        (value >= 0xd800 && value < 0xe000))
+        return -1;
+    *c = at - 1;
+    return (int32_t)value;
+}
+
+/* Python keeps the backslash of what is no escape. */
+static void put_escape(b4c_buffer *text, const char **c, const char *end, bool *odd)
+{
+    static const char from[] = "ntrabfv\\'\"", to[] = "\n\t\r\a\b\f\v\\'\"";
+    char room[4];
+    const char *found = **c ? strchr(from, **c) : NULL;
+    if (**c == '\n') return;
+    if (found) {
+        b4c_buffer_add(text, &to[found - from], 1);
+        return;
+    }
+    if (strchr("xuUN", **c) || (**c >= '0' && **c <= '7')) {
+        const int32_t value = numbered(c, end);
+        if (value < 0) *odd = true;
+        else b4c_buffer_add(text, room, (size_t)b4c_utf8_write((uint32_t)value, room));
+        return;
+    }
+    b4c_buffer_text(text, "\\");
+    b4c_buffer_add(text, *c, 1);
+}
+
 static node *string(parser *p)
 {
     b4c_buffer text = { 0 };
-    for (const char *c = p->word + 1; c < p->word + p->size - 1; c++) {
-        static const char from[] = "ntr0", to[] = "\n\t\r\0";
-        if (*c == '\\' && c + 1 < p->word + p->size - 1) {
+    const char *end = p->word + p->size - 1;
+    bool odd = false;
+    for (const char *c = p->word + 1; c < end; c++)
+        if (*c == '\\' && c + 1 < end) {
             c++;
-            const char *found = *c ? strchr(from, *c) : NULL;
-            /* Python keeps the backslash of what is no escape. */
-            if (!found && *c != '\\' && *c != '\'' && *c != '"' && *c != '\n')
-                b4c_buffer_add(&text, "\\", 1);
-            if (*c != '\n') b4c_buffer_add(&text, found ? &to[found - from] : c, 1);
+            put_escape(&text, &c, end, &odd);
         } else
             b4c_buffer_add(&text, c, 1);
-    }
-    json_t *value = text.failed ? NULL : json_stringn(text.data ? text.data : "", text.size);
+    json_t *value = text.failed || odd ? NULL
+                                       : json_stringn(text.data ? text.data : "", text.size);
     b4c_buffer_done(&text);
+    if (odd) return b4c_jinja_fail(p, B4C_E_FORMAT, "wanted a text whose escapes are characters");
     if (!value) return b4c_jinja_fail(p, B4C_E_TEXT, "wanted a text in UTF-8");
     node *n = value_node(p, value);
     b4c_jinja_next(p);
@@ -265,6 +307,7 @@ static node *constant(parser *p)
 
 static node *primary(parser *p)
 {
+    static const char *const odd[] = { "caller", "varargs", "kwargs" };
     if (p->kind == B4C_JINJA_WORD_STRING) {
         node *n = string(p);
         /* "a" "b" stand together as in Python. */
@@ -301,6 +344,9 @@ static node *primary(parser *p)
     if (p->kind != B4C_JINJA_WORD_NAME) return b4c_jinja_fail(p, B4C_E_FORMAT, "wanted a value");
     node *n = constant(p);
     if (n || p->failed) return n;
+    for (size_t i = 0; p->macros && i < sizeof odd / sizeof *odd; i++)
+        if (b4c_jinja_is(p, odd[i]))
+            return b4c_jinja_fail(p, B4C_E_UNSUPPORTED, "which is not done in a macro");
     n = b4c_jinja_make(p, B4C_JINJA_NAME);
     if (n) n->name = b4c_jinja_want_name(p);
     return n;
@@ -372,7 +418,19 @@ static node *tested(parser *p, node *x)
     if (!n) return NULL;
     n->a = x;
     n->name = b4c_jinja_want_name(p);
-    if (b4c_jinja_take(p, "(")) n->b = items(p, ")", false);
+    /* "is odd(x)", or as Jinja has it too: "is odd x" */
+    const bool word = p->kind == B4C_JINJA_WORD_NAME && !b4c_jinja_is(p, "else") &&
+                      !b4c_jinja_is(p, "or") && !b4c_jinja_is(p, "and") &&
+                      !b4c_jinja_is(p, "if") && !b4c_jinja_is(p, "is") && !b4c_jinja_is(p, "in") &&
+                      !b4c_jinja_is(p, "not") && !b4c_jinja_is(p, "recursive");
+    if (b4c_jinja_take(p, "("))
+        n->b = items(p, ")", false);
+    else if (word || p->kind == B4C_JINJA_WORD_STRING || p->kind == B4C_JINJA_WORD_NUMBER ||
+             b4c_jinja_is(p, "[") || b4c_jinja_is(p, "{")) {
+        n->b = b4c_jinja_make(p, B4C_JINJA_LIST);
+        if (!n->b) return NULL;
+        n->b->a = postfix(p);
+    }
     if (!no) return n;
     node *not = b4c_jinja_make(p, B4C_JINJA_NOT);
     if (not) not->a = n;

@@ -36,7 +36,9 @@ static const char *const after_for[] = { "else", "endfor", NULL },
                          *const after_if[] = { "elif", "else", "endif", NULL },
                          *const after_else_for[] = { "endfor", NULL },
                          *const after_else_if[] = { "endif", NULL },
-                         *const after_set[] = { "endset", NULL };
+                         *const after_set[] = { "endset", NULL },
+                         *const after_macro[] = { "endmacro", NULL },
+                         *const after_generation[] = { "endgeneration", NULL };
 
 static node *for_tag(parser *p)
 {
@@ -106,8 +108,63 @@ static node *set_tag(parser *p)
     return n;
 }
 
+/* Up to its end tag; a loop around it is not one that is broken inside. */
+static node *inside(parser *p, const char *const *ends)
+{
+    const int loops = p->loops;
+    p->loops = 0;
+    node *body = statements(p, ends);
+    p->loops = loops;
+    b4c_jinja_want(p, ends[0]);
+    close_tag(p, '%');
+    return body;
+}
+
+static node *macro_tag(parser *p)
+{
+    b4c_jinja *j = p->j;
+    node *n = b4c_jinja_make(p, B4C_JINJA_MACRO), **last = n ? &n->a : NULL;
+    if (!n) return NULL;
+    if (j->macros == j->macro_room) {
+        node **more = realloc(j->macro, (2 * j->macro_room + 8) * sizeof(node *));
+        if (!more) return b4c_jinja_fail(p, B4C_E_MEMORY, "no memory");
+        j->macro = more;
+        j->macro_room = 2 * j->macro_room + 8;
+    }
+    n->number = (int)j->macros;
+    j->macro[j->macros++] = n;
+    n->name = b4c_jinja_want_name(p);
+    b4c_jinja_want(p, "(");
+    while (!p->failed && !b4c_jinja_is(p, ")")) {
+        node *one = b4c_jinja_make(p, B4C_JINJA_NAME);
+        if (!one) return NULL;
+        one->name = b4c_jinja_want_name(p);
+        if (b4c_jinja_take(p, "=")) one->b = b4c_jinja_expression(p);
+        *last = one;
+        last = &one->next;
+        if (!b4c_jinja_take(p, ",")) break;
+    }
+    b4c_jinja_want(p, ")");
+    close_tag(p, '%');
+    p->macros++;
+    n->body = inside(p, after_macro);
+    p->macros--;
+    return n;
+}
+
+/* transformers marks what the model wrote; nothing is printed by it, but it is a scope. */
+static node *generation_tag(parser *p)
+{
+    node *n = b4c_jinja_make(p, B4C_JINJA_SCOPE);
+    close_tag(p, '%');
+    if (n) n->body = inside(p, after_generation);
+    return n;
+}
+
 static node *block_tag(parser *p)
 {
+    if (b4c_jinja_take(p, "macro")) return macro_tag(p);
+    if (b4c_jinja_take(p, "generation")) return generation_tag(p);
     if (b4c_jinja_take(p, "for")) return for_tag(p);
     if (b4c_jinja_take(p, "if")) return if_tag(p);
     if (b4c_jinja_take(p, "set")) return set_tag(p);
@@ -120,7 +177,7 @@ static node *block_tag(parser *p)
         return n;
     }
     return b4c_jinja_fail(p, B4C_E_UNSUPPORTED,
-                          "a tag that is not done; wanted for, if, set, break or continue");
+                          "a tag that is not done; wanted for, if, set, macro, break or continue");
 }
 
 /* Text up to the next tag; its blanks go where the tags around it say so. Returns the tag's sign:
@@ -199,12 +256,6 @@ static node *statements(parser *p, const char *const *ends)
         }
         b4c_jinja_next(p);
         if (sign == '%' && is_one_of(p, ends)) break;
-        /* transformers marks what the model wrote; nothing is printed by it. */
-        if (sign == '%' &&
-            (b4c_jinja_take(p, "generation") || b4c_jinja_take(p, "endgeneration"))) {
-            close_tag(p, '%');
-            continue;
-        }
         if (sign == '%') {
             n = block_tag(p);
         } else if ((n = b4c_jinja_make(p, B4C_JINJA_PRINT))) {
@@ -235,7 +286,8 @@ b4c_jinja *b4c_jinja_parse(const char *source, size_t size, const char *where, b
     }
     size_t n = 0;
     for (size_t i = 0; i < size; i++)
-        if (source[i] != '\r' || i + 1 == size || source[i + 1] != '\n') text[n++] = source[i];
+        if (source[i] != '\r') text[n++] = source[i];
+        else if (i + 1 == size || source[i + 1] != '\n') text[n++] = '\n';
     if (n && text[n - 1] == '\n') n--;
     text[n] = 0;
     parser p = { .j = j,
@@ -264,6 +316,7 @@ void b4c_jinja_free(b4c_jinja *j)
     }
     for (size_t i = 0; i < j->words; i++) free(j->word[i]);
     free(j->word);
+    free(j->macro);
     free(j->where);
     free(j);
 }

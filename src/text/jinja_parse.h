@@ -27,6 +27,7 @@ typedef struct b4c_jinja_parser {
     int braces; /* open ones, of objects: "}}" then ends no tag */
     int deep;
     int loops;   /* that surround this place */
+    int macros;  /* the same */
     bool failed; /* sticky: the first failure is told */
     b4c_error *err;
 } b4c_jinja_parser;

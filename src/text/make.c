@@ -16,7 +16,8 @@
 /* Is the source parsed before all else? */
 static bool is_json(int kind)
 {
-    return kind == B4C_SOURCE_TOKENIZER || (kind >= B4C_SOURCE_CONFIG && kind < B4C_SOURCE_BERT);
+    return kind == B4C_SOURCE_TOKENIZER || (kind >= B4C_SOURCE_CONFIG && kind < B4C_SOURCE_BERT) ||
+           kind == B4C_SOURCE_CHAT_JSON || kind == B4C_SOURCE_CHATS;
 }
 
 static int parse_sources(b4c_settings *s, b4c_error *err)
@@ -310,6 +311,19 @@ static int build_model(b4c_tokenizer *t, b4c_settings *s, b4c_error *err)
     return 0;
 }
 
+static int take_chats(b4c_tokenizer *t, b4c_settings *s, b4c_error *err)
+{
+    const char *name;
+    json_t *text;
+    b4c_buffer names = { 0 };
+    json_object_foreach(s->chats, name, text)
+        b4c_buffer_print(&names, "%s%s", names.size ? "\n" : "", name);
+    if (names.failed) return b4c_fail(err, B4C_E_MEMORY, "%s: no memory", s->name);
+    t->chats = json_incref(s->chats);
+    t->chat_names = names.data;
+    return 0;
+}
+
 static int build(b4c_tokenizer *t, b4c_settings *s, const b4c_tokenizer_options *o,
                  b4c_error *err)
 {
@@ -320,8 +334,7 @@ static int build(b4c_tokenizer *t, b4c_settings *s, const b4c_tokenizer_options 
     if (bert) t->flags = choose_flags(s, dialect, o);
     else t->flags.dialect = dialect;
     t->max_length = s->max_length;
-    if (s->chat.size && !(t->chat = strndup((const char *)s->chat.data, s->chat.size)))
-        return b4c_fail(err, B4C_E_MEMORY, "%s: no memory for the chat template", s->name);
+    B4C_TRY(take_chats(t, s, err));
     B4C_TRY(bert ? build_wordpiece(t, s, dialect, err) : build_model(t, s, err));
     if (s->notes.size) b4c_buffer_text(&t->notes, s->notes.data);
     B4C_TRY(put_added(t, s, err));

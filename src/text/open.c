@@ -11,6 +11,7 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "text/chat_files.h"
 #include "text/gguf_tokens.h"
 #include "text/tokenizer.h"
 
@@ -21,6 +22,8 @@ static const char *const source_name[B4C_SOURCES] = {
     [B4C_SOURCE_SPECIAL] = "special_tokens_map.json",
     [B4C_SOURCE_ADDED] = "added_tokens.json",      [B4C_SOURCE_MODEL] = "config.json",
     [B4C_SOURCE_BERT] = "bert_config.json",
+    [B4C_SOURCE_CHAT_JSON] = "chat_template.json",
+    [B4C_SOURCE_CHATS] = "additional_chat_templates",
     [B4C_SOURCE_CHAT] = "chat_template.jinja",
 };
 
@@ -40,6 +43,7 @@ typedef struct files {
     b4c_file file[B4C_SOURCES];
     char *path[B4C_SOURCES];
     b4c_source source[B4C_SOURCES];
+    char *chats;             /* what b4c_chat_gather made */
 } files;
 
 /* Map `path` (handed over) as a source. */
@@ -125,13 +129,19 @@ static void drop(files *f)
         b4c_file_unmap(&f->file[i]);
         free(f->path[i]);
     }
+    free(f->chats);
 }
 
 static int gather(files *f, const char *path, bool is_folder, const char *folder, b4c_error *err)
 {
     B4C_TRY(is_folder ? map_folder(f, folder, err) : map_file(f, path, folder, err));
-    for (int i = B4C_SOURCE_CONFIG; has_vocabulary(f) && i < B4C_SOURCES; i++)
-        B4C_TRY(map_if_there(f, i, folder, err));
+    if (!has_vocabulary(f)) return 0;
+    for (int i = B4C_SOURCE_CONFIG; i < B4C_SOURCES; i++)
+        if (i != B4C_SOURCE_CHATS) B4C_TRY(map_if_there(f, i, folder, err));
+    b4c_source *chats = &f->source[B4C_SOURCE_CHATS];
+    B4C_TRY(b4c_chat_gather(folder, &f->chats, &chats->bytes, err));
+    chats->text = f->chats;
+    chats->name = source_name[B4C_SOURCE_CHATS];
     return 0;
 }
 

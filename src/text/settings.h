@@ -40,7 +40,7 @@ typedef struct b4c_settings {
     b4c_added added;                            /* id -1: the vocabulary's */
     b4c_buffer notes;
     b4c_decoder decoder;                        /* without its prefix */
-    b4c_span chat;                              /* the chat template; size 0: none */
+    json_t *chats;                              /* chat templates: an object of texts by name */
 
     /* WordPiece */
     int lower, strip_accents, chinese, clean;   /* -1: not said; strip_accents -1: as lower */

@@ -15,7 +15,8 @@ void b4c_tokenizer_free(b4c_tokenizer *t)
     b4c_steps_done(&t->before);
     b4c_added_done(&t->added);
     b4c_buffer_done(&t->notes);
-    free(t->chat);
+    json_decref(t->chats);
+    free(t->chat_names);
     free(t->prefix);
     free(t->decoder.prefix);
     free(t);
@@ -78,6 +79,8 @@ void b4c_tokenizer_describe(const b4c_tokenizer *t, b4c_tokenizer_info *info)
         .max_length = t->max_length, .pad = t->pad, .unknown = t->unknown, .cls = t->cls,
         .sep = t->sep, .mask = t->mask, .word_tokens = t->word_tokens, .notes = t->notes.data,
         .kind = t->kind, .words = t->cut != NULL, .bos = t->bos, .eos = t->eos,
-        .start = bert ? t->cls : t->bos, .end = bert ? t->sep : t->eos, .chat = t->chat,
+        .start = bert ? t->cls : t->bos, .end = bert ? t->sep : t->eos,
+        .chat = json_string_value(json_object_get(t->chats, "default")),
+        .chat_names = t->chat_names ? t->chat_names : "",
     };
 }

@@ -13,6 +13,7 @@
  */
 #ifndef B4C_TEXT_TOKENIZER_H
 #define B4C_TEXT_TOKENIZER_H
+#include "base/json.h"
 #include "base/memory.h"
 #include "text/added.h"
 #include "text/bpe.h"
@@ -131,7 +132,8 @@ struct b4c_tokenizer {
     int max_length;          /* tokens; 0: not stated */
     b4c_decoder decoder;
     b4c_buffer notes;        /* what was odd in the files, a line each */
-    char *chat;              /* the chat template; NULL: none */
+    json_t *chats;           /* chat templates by name */
+    char *chat_names;        /* one a line */
 
     /* WordPiece */
     b4c_flags flags;         /* the dialect is every kind's */
@@ -165,6 +167,8 @@ typedef enum b4c_source_kind {
     B4C_SOURCE_ADDED,        /* added_tokens.json */
     B4C_SOURCE_MODEL,        /* config.json: tells the hub's layout from bert4keras's */
     B4C_SOURCE_BERT,         /* bert_config.json: there, the layout is Google's */
+    B4C_SOURCE_CHAT_JSON,    /* chat_template.json, of a processor */
+    B4C_SOURCE_CHATS,        /* additional_chat_templates, made by b4c_chat_gather */
     B4C_SOURCE_CHAT,         /* chat_template.jinja: goes before tokenizer_config.json's */
     B4C_SOURCES
 } b4c_source_kind;

@@ -7,7 +7,7 @@
  */
 #include <string.h>
 
-#include "text/settings.h"
+#include "text/chat_files.h"
 #include "text/utf8.h"
 
 void b4c_settings_init(b4c_settings *s, const b4c_source source[B4C_SOURCES])
@@ -22,6 +22,7 @@ void b4c_settings_init(b4c_settings *s, const b4c_source source[B4C_SOURCES])
 void b4c_settings_done(b4c_settings *s)
 {
     for (int i = 0; i < B4C_SOURCES; i++) json_decref(s->root[i]);
+    json_decref(s->chats);
     b4c_lifted_done(&s->vocabulary);
     b4c_added_done(&s->added);
     b4c_buffer_done(&s->notes);
@@ -204,33 +205,6 @@ static int read_added(b4c_settings *s, json_t *root, const char *where, b4c_erro
     return 0;
 }
 
-/* A file of its own, a text, or a list of templates by name: "default" is the one for messages. */
-static void read_chat(b4c_settings *s)
-{
-    const b4c_source *file = &s->source[B4C_SOURCE_CHAT];
-    const json_t *told = json_object_get(s->root[B4C_SOURCE_CONFIG], "chat_template"), *one;
-    const char *note = NULL;
-    size_t i;
-    json_array_foreach((json_t *)told, i, one) {
-        const char *name = json_string_value(json_object_get(one, "name"));
-        if (!name || strcmp(name, "default") != 0) continue;
-        told = json_object_get(one, "template");
-        break;
-    }
-    if (file->text && b4c_utf8_check(file->text, file->bytes) == file->bytes)
-        s->chat = (b4c_span){ (const unsigned char *)file->text, file->bytes };
-    else if (file->text)
-        note = "chat_template.jinja is not UTF-8: passed over\n";
-    else if (json_is_string(told))
-        s->chat = (b4c_span){ (const unsigned char *)json_string_value(told),
-                              json_string_length(told) };
-    else if (json_is_array(told))
-        note = "chat_template is a list of templates, none of them named 'default': passed over\n";
-    else if (told && !json_is_null(told))
-        note = "chat_template is neither a text nor a list of templates by name: passed over\n";
-    if (note) b4c_buffer_text(&s->notes, note);
-}
-
 int b4c_settings_config(b4c_settings *s, b4c_error *err)
 {
     json_t *config = s->root[B4C_SOURCE_CONFIG], *special = s->root[B4C_SOURCE_SPECIAL];
@@ -239,7 +213,7 @@ int b4c_settings_config(b4c_settings *s, b4c_error *err)
     if (special && !json_is_object(special))
         return b4c_fail(err, B4C_E_FORMAT, "%s: not an object", special_name);
     if (config) B4C_TRY(read_config(s, config, config_name, err));
-    read_chat(s);
+    B4C_TRY(b4c_chat_read(s, err));
 
     json_t *const both[2] = { config, special };
     const char *const name[2] = { config_name, special_name };

@@ -145,6 +145,20 @@ static void a_chat_is_its_templates_text(void **state)
     r = bert4c(NULL, ON("complete", model), "--chat", "--system", "\xff", "中", NULL);
     assert_int_equal(r.code, 2);
     assert_non_null(strstr(r.err, "--system: found bytes that are not UTF-8"));
+    /* another template, and what it is told besides */
+    temp_text("talks/additional_chat_templates/terse.jinja",
+              "[CLS]{{ first }}{% if twice is true %}{{ messages[0].content }}{% endif %}");
+    assert_out(bert4c(NULL, ON("complete", model), FOUR, "--chat", "--chat-template", "terse",
+                      "--chat-set", "twice=true", "--chat-set", "first=中国", "大天", NULL),
+               plain.out);
+    r = bert4c(NULL, ON("complete", model), "--chat", "--chat-template", "wordy", "中", NULL);
+    assert_refused(r, 1, "wanted one of: default terse");
+    r = bert4c(NULL, ON("complete", model), "--chat", "--chat-set", "twice", "中", NULL);
+    assert_refused(r, 2, "--chat-set: found 'twice', wanted KEY=VALUE");
+    assert_refused(bert4c(NULL, ON("complete", model), "--chat-set", "a=1", "中", NULL), 2,
+                   "wanted --chat with it");
+    r = bert4c(NULL, "inspect", "-m", model, NULL);
+    assert_non_null(strstr(r.out, "templates by name (--chat-template): default terse"));
     /* a message cannot speak for the model: [CLS] in it is text, here unknown tokens */
     const run spelt = bert4c(NULL, ON("complete", model), FOUR, "--chat", "--to", "jsonl",
                              "--allow-unknown", "中[CLS]国", NULL),

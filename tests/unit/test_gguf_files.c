@@ -28,7 +28,8 @@ static void same_encoding(const b4c_tokenizer *a, const b4c_tokenizer *b, const 
 }
 
 /* The tokenizer of the metadata, and that of the folder written of them. */
-static void check(const b4c_gguf *g, const char *folder, const char *const *texts, size_t n)
+static void check(const b4c_gguf *g, const char *folder, const char *const *texts, size_t n,
+                  int *chats)
 {
     b4c_error err = { 0 };
     b4c_tokenizer_info x, y;
@@ -40,6 +41,9 @@ static void check(const b4c_gguf *g, const char *folder, const char *const *text
     if (!b) fail_msg("%s: %s", folder, err.message);
     b4c_tokenizer_describe(a, &x);
     b4c_tokenizer_describe(b, &y);
+    assert_string_equal(x.chat_names, y.chat_names);
+    if (x.chat) assert_string_equal(x.chat, y.chat);
+    *chats = (int)strlen(x.chat_names);
     assert_true(x.kind == y.kind && x.pad == y.pad && x.unknown == y.unknown && x.cls == y.cls &&
                 x.sep == y.sep && x.mask == y.mask && x.lower_case == y.lower_case);
     /* An ordinary token that ends texts, as the golden files have it, is no special one there. */
@@ -77,7 +81,8 @@ static void the_files_cut_as_the_metadata_do(void **state)
         snprintf(path, sizeof path, "tests/golden/formats/%s/model.gguf", golden[i]);
         assert_ok(b4c_file_map(&file, path, &err), &err);
         assert_ok(b4c_gguf_open(&g, (b4c_span){ file.data, file.size }, path, &err), &err);
-        check(&g, temp_path("%s", golden[i]), texts, COUNT(texts));
+        int chats;
+        check(&g, temp_path("%s", golden[i]), texts, COUNT(texts), &chats);
         b4c_gguf_done(&g);
         b4c_file_unmap(&file);
     }
@@ -133,6 +138,8 @@ static void other_metadata_too(void **state)
         }
         gguf_string(&m, "tokenizer.ggml.model", c->model);
         if (c->pre) gguf_string(&m, "tokenizer.ggml.pre", c->pre);
+        if (i > 0) gguf_string(&m, "tokenizer.chat_template", "{{ messages }}");
+        if (i > 1) gguf_string(&m, "tokenizer.chat_template.tool_use", "{{ tools }}");
         gguf_array(&m, "tokenizer.ggml.tokens", B4C_GGUF_STRING, n, tokens.data, tokens.size);
         gguf_array(&m, "tokenizer.ggml.token_type", B4C_GGUF_I32, n, type, n * sizeof *type);
         gguf_array(&m, "tokenizer.ggml.scores", B4C_GGUF_F32, n, score, n * sizeof *score);
@@ -155,7 +162,9 @@ static void other_metadata_too(void **state)
                                 &err), &err);
         static const char *const own[] = { "", "a", "ab a", "  a  ab ", "a<x>ab</s>a", "A<s>a",
                                            "12ab1 2" };
-        check(&g, temp_path("made-%zu", i), own, COUNT(own));
+        int chats;
+        check(&g, temp_path("made-%zu", i), own, COUNT(own), &chats);
+        assert_int_equal(chats, (int)strlen(i > 1 ? "default\ntool_use" : i ? "default" : ""));
         b4c_gguf_done(&g);
         b4c_buffer_done(&file);
         b4c_buffer_done(&tokens);

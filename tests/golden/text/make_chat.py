@@ -1,7 +1,9 @@
 """Writes tests/golden/text/chat.jsonl: chat templates with messages, and the text that transformers makes of
 them. Needs transformers and jinja2 (pip); run from the repository's root. The templates are written for this
 file, in the ways that chat models of several families write theirs."""
+import copy
 import json
+import pathlib
 
 import jinja2
 import transformers
@@ -234,18 +236,47 @@ TEMPLATES = {"chatml": CHATML, "smol": SMOL, "qwen": QWEN, "thinks": THINKS, "ll
              "blanks": BLANKS, "operators": OPERATORS, "loops": LOOPS}
 TOKENS = {"bos_token": "<s>", "eos_token": "</s>"}
 
+# Templates of many families, after their ways, with what they ask for beyond messages.
+for path in sorted(pathlib.Path("tests/golden/text/templates").glob("*.jinja")):
+    TEMPLATES[path.stem] = path.read_text(encoding="utf-8")
+TOOL_LIST = [
+    {"type": "function", "function": {"name": "weather", "description": "今天的天气", "parameters": {
+        "type": "object", "required": ["city"], "properties": {
+            "city": {"type": "string", "description": "a \"city\""}, "days": {"type": "integer"},
+            "unit": {"type": "string", "enum": ["C", "F"]},
+            "hours": {"type": "array", "items": {"type": "number"}},
+            "place": {"type": "object", "properties": {"lat": {"type": "number"}, "ok": {"type": ["string", "null"]}}}}}}},
+    {"type": "function", "function": {"name": "now", "parameters": {"type": "object", "properties": {}}, "return": {"x": 1.5}}},
+]
+CALLS = [{"role": "user", "content": "weather?"},
+         {"role": "assistant", "content": "", "tool_calls": [
+             {"id": "abcdefgh1", "type": "function", "function": {"name": "weather", "arguments": {"city": "上海", "days": 2}}}]},
+         {"role": "tool", "content": "sunny", "tool_call_id": "abcdefgh1"},
+         {"role": "assistant", "content": "Sunny."}, {"role": "user", "content": "and tomorrow?"}]
+PARTS = [{"role": "user", "content": [{"type": "image"}, {"type": "text", "text": " What is it? "}]}]
+ASIDE = [{}, {"tools": TOOL_LIST}, {"enable_thinking": False, "date_string": "1 May 2025"}]
+
 with open("tests/golden/text/chat.jsonl", "w", encoding="utf-8") as out:
     note = f"make_chat.py: transformers {transformers.__version__}, jinja2 {jinja2.__version__}"
     print(json.dumps({"note": note}), file=out)
     for name, template in TEMPLATES.items():
         compiled = _compile_jinja_template(template)
         print(json.dumps({"name": name, "template": template}, ensure_ascii=False), file=out)
-        for messages in (USER, CHAT, WRONG, THOUGHT, TOOLS):
-            for ask in (True, False):
-                case = {"name": name, "messages": messages, "ask": ask}
-                try:
-                    case["text"] = compiled.render(messages=messages, tools=None, documents=None,
-                                                   add_generation_prompt=ask, **TOKENS)
-                except jinja2.exceptions.TemplateError as e:
-                    case["refused"] = str(e)
-                print(json.dumps(case, ensure_ascii=False), file=out)
+        more = pathlib.Path(f"tests/golden/text/templates/{name}.jinja").exists()
+        for aside in ASIDE if more else ASIDE[:1]:
+            lists = (CHAT, CALLS) if aside else (USER, CHAT, WRONG, THOUGHT, TOOLS) + ((CALLS, PARTS) if more else ())
+            for messages in lists:
+                for ask in (True,) if aside else (True, False):
+                    case = {"name": name, "messages": messages, "ask": ask}
+                    if aside:
+                        case["aside"] = aside
+                    given = {"messages": messages, "tools": None, "documents": None, "add_generation_prompt": ask,
+                             **TOKENS, **aside}
+                    try:
+                        case["text"] = compiled.render(**copy.deepcopy(given))
+                    except jinja2.exceptions.TemplateError as e:
+                        case["refused"] = str(e)
+                    except TypeError as e:
+                        case["refused"] = ""
+                    if "[{'" not in case.get("text", ""):    # Python's own way to print lists is not done
+                        print(json.dumps(case, ensure_ascii=False), file=out)
