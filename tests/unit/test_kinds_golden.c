@@ -9,14 +9,6 @@
 #include "text/utf8.h"
 #include "unit/text_case.h"
 
-static b4c_tokenizer *open_path(const char *path)
-{
-    b4c_error err = { 0 };
-    b4c_tokenizer *t = b4c_tokenizer_open(path, B4C_DIALECT_AUTO, &err);
-    if (!t) fail_msg("%s", err.message);
-    return t;
-}
-
 typedef struct golden {
     b4c_tokenizer *t;
     b4c_encoding e;

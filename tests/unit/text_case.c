@@ -228,3 +228,30 @@ void assert_numbers(const json_t *list, const int32_t *got, int n, const char *w
             fail_msg("%s, line %ld: number %d is %d, wanted %lld", what, number, i, got[i], want);
     }
 }
+
+b4c_tokenizer_info describe(const b4c_tokenizer *t)
+{
+    b4c_tokenizer_info info;
+    b4c_tokenizer_describe(t, &info);
+    return info;
+}
+
+b4c_tokenizer *open_path(const char *path)
+{
+    b4c_error err = { 0 };
+    b4c_tokenizer *t = b4c_tokenizer_open(path, B4C_DIALECT_AUTO, &err);
+    if (!t) fail_msg("%s", err.message);
+    return t;
+}
+
+void assert_all(const b4c_tokenizer *t, const char *a, const char *b, const char *wanted)
+{
+    b4c_encoding e = { 0 };
+    b4c_buffer out = { 0 };
+    encode_with(t, a, b, NULL, &e);
+    for (int i = 0; i < e.n; i++) b4c_buffer_print(&out, "%s%d", i ? " " : "", e.ids[i]);
+    b4c_buffer_text(&out, "");
+    if (strcmp(out.data, wanted) != 0) fail_msg("'%s': %s, wanted %s", a, out.data, wanted);
+    b4c_buffer_done(&out);
+    b4c_encoding_free(&e);
+}

@@ -19,6 +19,12 @@ b4c_tokenizer *make_small(const char *tokens, b4c_dialect, int lower);
 /* tests/golden/text/NAME. */
 b4c_tokenizer *open_golden(const char *name, b4c_dialect, int lower);
 
+/* The tokenizer at a path, which must open. */
+b4c_tokenizer *open_path(const char *path);
+b4c_tokenizer_info describe(const b4c_tokenizer *);
+/* All ids of a text or a pair, special ones too, separated by blanks. */
+void assert_all(const b4c_tokenizer *, const char *a, const char *b, const char *wanted);
+
 /* Encode, which must work. len SIZE_MAX: to the NUL. */
 void encode(const b4c_tokenizer *, const char *text, size_t len, b4c_encoding *);
 void encode_with(const b4c_tokenizer *, const char *a, const char *b, const b4c_tokenize_options *,
