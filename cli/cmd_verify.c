@@ -96,7 +96,7 @@ static int pooling_of(const json_t *reference)
 {
     const char *name = json_string_value(json_object_get(reference, "pooling"));
     if (name && strcmp(name, "none") == 0) return B4C_POOL_AUTO;
-    for (int p = B4C_POOL_CLS; name && p <= B4C_POOL_FIRST_LAST; p++)
+    for (int p = B4C_POOL_CLS; name && p <= B4C_POOL_LAST_TOKEN; p++)
         if (strcmp(name, b4c_pooling_name((b4c_pooling)p)) == 0) return p;
     return -1;
 }

@@ -7,6 +7,7 @@
 #include "sha.h"
 #include <dirent.h>
 #include <errno.h>
+#include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -66,6 +67,29 @@ const char *cli_threads_text(int threads, long long asked, char room[CLI_THREADS
     return room;
 }
 
+/* Tensors that nobody reads, but for those that every such file has, and a head that was not asked
+ * for. */
+static void say_unread(const b4c_model *m)
+{
+    json_t *report = json_loads(b4c_model_report(m), 0, NULL), *one;
+    char names[200] = "";
+    size_t i;
+    int n = 0;
+    json_array_foreach(json_object_get(report, "unexpected"), i, one)
+    {
+        const size_t used = strlen(names);
+        if (json_object_get(one, "harmless") || json_object_get(one, "head")) continue;
+        if (n++ < 3)
+            snprintf(names + used, sizeof names - used, "%s%.60s", used ? ", " : "",
+                     json_string_value(json_object_get(one, "name")));
+    }
+    if (n)
+        cli_say("%d tensor%s of its files are unexpected and not read: %s%s; bert4c inspect lists "
+                "them",
+                n, n == 1 ? "" : "s", names, n > 3 ? " ..." : "");
+    json_decref(report);
+}
+
 int cli_model_open(cli_model *m, const cli_settings *s, const char *standard, cli_need need,
                    b4c_error *err)
 {
@@ -90,6 +114,7 @@ int cli_model_open(cli_model *m, const cli_settings *s, const char *standard, cl
     cli_say("%s: %d layers of %d, %s, %s kernels, %s", info.architecture, info.layers, info.width,
             b4c_dtype_name(info.dtype), b4c_isa_name(),
             cli_threads_text(s->threads ? (int)s->threads : b4c_cpu_count(), s->threads, threads));
+    say_unread(m->model);
     return 0;
 }
 

@@ -17,10 +17,12 @@
 const cli_option cli_options[] = {
     /* name, letter, kind, group, commands, shapes, value, field, low, high, help */
     { "pooling", 0, CLI_IS_CHOICE, CLI_OWN, VECTORS | CLI_BENCH | CLI_PARAPHRASE, true,
-      "auto|cls|linear|tanh|mean|max|first-last", AT(pooling), 0, 0,
+      "auto|cls|linear|tanh|mean|max|first-last|sqrt|weighted|last", AT(pooling),
+      0, 0,
       "how rows become one vector: first token, pooler without its tanh (SimBERT, RoFormer-Sim), "
       "pooler with it, mean, maximum, "
-      "mean of first and last layer; auto: what the model's files say, an error when they say "
+      "mean of first and last layer, sum over the root of the length, mean that later tokens count "
+      "more in, last token; auto: what the model's files say, an error when they say "
       "nothing" },
     { "normalize", 0, CLI_IS_FLAG, CLI_OWN, CLI_EMBED, true, NULL, AT(normalize), 0, 0,
       "vectors of length 1, whatever the model's files say" },

@@ -245,7 +245,10 @@ typedef enum b4c_pooling {
     B4C_POOL_LINEAR,         /* pooler on the first token without its tanh: SimBERT, RoFormer-Sim */
     B4C_POOL_TANH,           /* pooler with tanh, as BERT was trained */
     B4C_POOL_MEAN, B4C_POOL_MAX,
-    B4C_POOL_FIRST_LAST      /* mean of (mean of the first layer, mean of the last) */
+    B4C_POOL_FIRST_LAST,     /* mean of (mean of the first layer, mean of the last) */
+    B4C_POOL_MEAN_SQRT,      /* sum of the rows / sqrt(rows) */
+    B4C_POOL_WEIGHTED_MEAN,  /* row i of n, from 1, counts i times: sum of i x_i / sum of i */
+    B4C_POOL_LAST_TOKEN
 } b4c_pooling;
 
 B4C_API const char *b4c_pooling_name(b4c_pooling);

@@ -25,6 +25,9 @@ const char *b4c_pooling_name(b4c_pooling pooling)
     case B4C_POOL_MEAN: return "mean";
     case B4C_POOL_MAX: return "max";
     case B4C_POOL_FIRST_LAST: return "first-last";
+    case B4C_POOL_MEAN_SQRT: return "sqrt";
+    case B4C_POOL_WEIGHTED_MEAN: return "weighted";
+    case B4C_POOL_LAST_TOKEN: return "last";
     }
     return "?";
 }

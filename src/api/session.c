@@ -70,7 +70,7 @@ static int resolve(const b4c_session *s, const b4c_encode_options *options, b4c_
                                 : "the model's files do not say how tokens become one vector",
                             pooler ? "linear, tanh, " : "");
     }
-    if (how->pooling < B4C_POOL_CLS || how->pooling > B4C_POOL_FIRST_LAST)
+    if (how->pooling < B4C_POOL_CLS || how->pooling > B4C_POOL_LAST_TOKEN)
         return b4c_fail(err, B4C_E_ARG, "pooling %d does not exist", (int)how->pooling);
     if (!pooler && (how->pooling == B4C_POOL_LINEAR || how->pooling == B4C_POOL_TANH))
         return b4c_fail(

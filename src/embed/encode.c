@@ -52,6 +52,9 @@ static b4c_tensor pooled(b4c_tape *t, const b4c_embedding *how, b4c_tensor x, b4
     case B4C_POOL_TANH: return b4c_pooler(t, how->net, x, true);
     case B4C_POOL_MEAN: return b4c_pooled(t, x, off, n, B4C_POOL_ROW_MEAN);
     case B4C_POOL_MAX: return b4c_pooled(t, x, off, n, B4C_POOL_ROW_MAX);
+    case B4C_POOL_MEAN_SQRT: return b4c_pooled(t, x, off, n, B4C_POOL_ROW_MEAN_SQRT);
+    case B4C_POOL_WEIGHTED_MEAN: return b4c_pooled(t, x, off, n, B4C_POOL_ROW_WEIGHTED);
+    case B4C_POOL_LAST_TOKEN: return b4c_pooled(t, x, off, n, B4C_POOL_ROW_LAST);
     case B4C_POOL_FIRST_LAST:
         return b4c_scaled(t, b4c_sum(t, b4c_pooled(t, first, off, n, B4C_POOL_ROW_MEAN),
                                      b4c_pooled(t, x, off, n, B4C_POOL_ROW_MEAN)), (b4c_real)0.5);

@@ -43,9 +43,9 @@ static int read_pooling(b4c_embed_settings *s, const char *folder, const char *p
         { "cls", "pooling_mode_cls_token", B4C_POOL_CLS },
         { "mean", "pooling_mode_mean_tokens", B4C_POOL_MEAN },
         { "max", "pooling_mode_max_tokens", B4C_POOL_MAX },
-        { "mean_sqrt_len_tokens", "pooling_mode_mean_sqrt_len_tokens", B4C_POOL_AUTO },
-        { "weightedmean", "pooling_mode_weightedmean_tokens", B4C_POOL_AUTO },
-        { "lasttoken", "pooling_mode_lasttoken", B4C_POOL_AUTO },
+        { "mean_sqrt_len_tokens", "pooling_mode_mean_sqrt_len_tokens", B4C_POOL_MEAN_SQRT },
+        { "weightedmean", "pooling_mode_weightedmean_tokens", B4C_POOL_WEIGHTED_MEAN },
+        { "lasttoken", "pooling_mode_lasttoken", B4C_POOL_LAST_TOKEN },
     };
     char path[PATH];
     int rc, chosen = 0;
@@ -64,7 +64,6 @@ static int read_pooling(b4c_embed_settings *s, const char *folder, const char *p
         if (!mode) rc = b4c_json_bool(config, modes[i].key, &on, path, err);
         if (rc < 0 || !on) continue;
         s->pooling = modes[i].pooling;
-        if (s->pooling == B4C_POOL_AUTO) rc = note_unsupported(s, path, modes[i].mode, err);
         chosen++;
     }
     if (rc >= 0) rc = b4c_json_bool(config, "include_prompt", &with_prompt, path, err);

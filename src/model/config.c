@@ -307,6 +307,15 @@ static const family *find_family(const json_t *config, const b4c_store *store, c
     return NULL;
 }
 
+/* T5EncoderModel, MT5EncoderModel: what sentence-t5 and text encoders of image models are. */
+static bool is_encoder_alone(const b4c_spec *s, const json_t *config)
+{
+    const char *class =
+        json_string_value(json_array_get(json_object_get(config, "architectures"), 0));
+    return s->positions == B4C_POSITION_BUCKETS && class &&
+           (!strcmp(class, "T5EncoderModel") || !strcmp(class, "MT5EncoderModel"));
+}
+
 int b4c_config_read(b4c_spec *s, const json_t *config, const b4c_store *store, const char *where,
                     const char **note, b4c_error *err)
 {
@@ -355,7 +364,8 @@ int b4c_config_read(b4c_spec *s, const json_t *config, const b4c_store *store, c
                          (!store || b4c_names_any(store, "embedding_hidden_mapping_in"));
     B4C_TRY(b4c_json_int(config, "num_decoder_layers", 1, INT_MAX, &decoder, where, err));
     B4C_TRY(b4c_json_int(config, "decoder_layers", 1, INT_MAX, &decoder, where, err));
-    s->decoder_layers = f->two_stacks ? (int)decoder : 0;
+    s->decoder_layers = f->two_stacks && !is_encoder_alone(s, config) ? (int)decoder : 0;
+    if (f->two_stacks && !s->decoder_layers) s->tied = false; /* it has no head */
     /* The limit of a config is a limit of the architecture only where positions come from a table.
      */
     if (s->positions == B4C_POSITION_NEZHA || s->positions == B4C_POSITION_BUCKETS)

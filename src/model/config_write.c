@@ -18,19 +18,21 @@ static const struct {
     const char *architecture;
     int names;
     const char *class[3];    /* the library's, by b4c_config_kind */
+    const char *encoder;     /* of the encoder alone, where there may be no decoder */
 } families[] = {
-    { "bert", BERT, { "BertForMaskedLM", "BertModel", "BertForSequenceClassification" } },
-    { "roformer", BERT, { "RoFormerForMaskedLM", "RoFormerModel", NULL } },
-    { "albert", BERT, { "AlbertForMaskedLM", "AlbertModel", "AlbertForSequenceClassification" } },
-    { "nezha", BERT, { "NezhaForMaskedLM", "NezhaModel", "NezhaForSequenceClassification" } },
-    { "gpt2", GPT, { "GPT2LMHeadModel", "GPT2Model", NULL } },
-    { "openai-gpt", GPT, { "OpenAIGPTLMHeadModel", "OpenAIGPTModel", NULL } },
-    { "t5", T5, { "T5ForConditionalGeneration", "T5Model", NULL } },
-    { "mt5", T5, { "MT5ForConditionalGeneration", "MT5Model", NULL } },
-    { "bart", BART, { "BartForConditionalGeneration", "BartModel", NULL } },
-    { "pegasus", BART, { "PegasusForConditionalGeneration", "PegasusModel", NULL } },
-    { "llama", LLAMA, { "LlamaForCausalLM", "LlamaModel", NULL } },
-    { "qwen2", LLAMA, { "Qwen2ForCausalLM", "Qwen2Model", NULL } },
+    { "bert", BERT, { "BertForMaskedLM", "BertModel", "BertForSequenceClassification" }, NULL },
+    { "roformer", BERT, { "RoFormerForMaskedLM", "RoFormerModel", NULL }, NULL },
+    { "albert", BERT, { "AlbertForMaskedLM", "AlbertModel", "AlbertForSequenceClassification" },
+      NULL },
+    { "nezha", BERT, { "NezhaForMaskedLM", "NezhaModel", "NezhaForSequenceClassification" }, NULL },
+    { "gpt2", GPT, { "GPT2LMHeadModel", "GPT2Model", NULL }, NULL },
+    { "openai-gpt", GPT, { "OpenAIGPTLMHeadModel", "OpenAIGPTModel", NULL }, NULL },
+    { "t5", T5, { "T5ForConditionalGeneration", "T5Model", NULL }, "T5EncoderModel" },
+    { "mt5", T5, { "MT5ForConditionalGeneration", "MT5Model", NULL }, "MT5EncoderModel" },
+    { "bart", BART, { "BartForConditionalGeneration", "BartModel", NULL }, NULL },
+    { "pegasus", BART, { "PegasusForConditionalGeneration", "PegasusModel", NULL }, NULL },
+    { "llama", LLAMA, { "LlamaForCausalLM", "LlamaModel", NULL }, NULL },
+    { "qwen2", LLAMA, { "Qwen2ForCausalLM", "Qwen2Model", NULL }, NULL },
 };
 enum { FAMILIES = sizeof families / sizeof *families };
 
@@ -77,7 +79,10 @@ static int family_of(const b4c_spec *s)
 
 const char *b4c_config_class(const b4c_spec *s, b4c_config_kind kind)
 {
-    return families[family_of(s)].class[kind];
+    const int f = family_of(s);
+    return families[f].encoder && !s->decoder_layers && kind == B4C_CLASS_BARE
+             ? families[f].encoder
+             : families[f].class[kind];
 }
 
 static void set(json_t *config, const char *key, json_t *value)
@@ -142,7 +147,8 @@ static void set_positions(json_t *config, const b4c_spec *s, int names)
 /* What is one family's own. */
 static void set_own(json_t *config, const b4c_spec *s, int names)
 {
-    if (names == T5 || names == BART) set(config, "is_encoder_decoder", json_true());
+    if (names == T5 || names == BART)
+        set(config, "is_encoder_decoder", json_boolean(s->decoder_layers > 0));
     if (names == BART) set(config, "scale_embedding", json_boolean(s->embedding_scale > 1));
     if (names == LLAMA) set(config, "attention_bias", json_false());
     if (names != BERT) return;
@@ -164,10 +170,12 @@ json_t *b4c_config_write(const b4c_spec *s, bool head, b4c_error *err)
     set_text(config, "model_type", s->architecture);
     set(config, "architectures",
         json_pack("[s]", b4c_config_class(s, head ? B4C_CLASS_WRITES : B4C_CLASS_BARE)));
-    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
-        if (numbers[i].names & names)
-            set(config, numbers[i].key,
-                json_integer(*(const int *)(const void *)((const char *)s + numbers[i].at)));
+    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) {
+        const int x = *(const int *)(const void *)((const char *)s + numbers[i].at);
+        /* a T5 without a decoder has no number of its layers */
+        if ((numbers[i].names & names) && (x || numbers[i].at != AT(decoder_layers)))
+            set(config, numbers[i].key, json_integer(x));
+    }
     set(config,
         names == LLAMA            ? "rms_norm_eps"
         : names == GPT || names == T5 ? "layer_norm_epsilon"

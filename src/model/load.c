@@ -257,6 +257,8 @@ static void write_report(const b4c_loader *l, json_t *report)
             json_t *o = tensor_json(&l->store->tensor[i], NULL);
             if (b4c_name_is_known_extra(l->store->tensor[i].name))
                 json_object_set_new(o, "harmless", json_true());
+            else if (!l->net->has_head && b4c_mapping_is_heads(&l->map, l->store, i))
+                json_object_set_new(o, "head", json_true());
             json_array_append_new(extra, o);
         }
     free(taken);

@@ -138,9 +138,23 @@ bool b4c_mapping_has(const b4c_mapping *m, const b4c_store *store, b4c_role role
 
 bool b4c_mapping_has_head(const b4c_mapping *m, const b4c_spec *s, const b4c_store *store)
 {
+    /* the head of a T5 is its decoder's */
+    if (s->positions == B4C_POSITION_BUCKETS && !s->decoder_layers) return false;
     if (s->head == B4C_HEAD_TRANSFORM)
         return b4c_mapping_has(m, store, B4C_ROLE_HEAD_DENSE, B4C_KIND_MATRIX);
     return s->tied || b4c_mapping_has(m, store, B4C_ROLE_HEAD_OUT, B4C_KIND_MATRIX);
+}
+
+bool b4c_mapping_is_heads(const b4c_mapping *m, const b4c_store *store, int tensor)
+{
+    static const b4c_role roles[] = { B4C_ROLE_HEAD_DENSE, B4C_ROLE_HEAD_NORM, B4C_ROLE_HEAD_OUT,
+                                      B4C_ROLE_HEAD_BIAS };
+    static const b4c_kind kinds[] = { B4C_KIND_TABLE, B4C_KIND_MATRIX, B4C_KIND_BIAS,
+                                      B4C_KIND_GAIN };
+    for (size_t r = 0; r < sizeof roles / sizeof *roles; r++)
+        for (size_t k = 0; k < sizeof kinds / sizeof *kinds; k++)
+            if (find(m, store, roles[r], kinds[k], 0, 0) == tensor) return true;
+    return false;
 }
 
 const char *b4c_mapping_wanted(const b4c_mapping *m, const b4c_parameter *p, char *out, size_t room)

@@ -31,6 +31,8 @@ int  b4c_mapping_tensor(const b4c_mapping *, const b4c_store *, const b4c_parame
 bool b4c_mapping_has(const b4c_mapping *, const b4c_store *, b4c_role, b4c_kind);
 /* Has it what gives logits: the head's transform, or for heads that are the embedding alone, the
  * embedding? */
+/* Is tensor number `tensor` one that a language-model head would read? */
+bool b4c_mapping_is_heads(const b4c_mapping *, const b4c_store *, int tensor);
 bool b4c_mapping_has_head(const b4c_mapping *, const b4c_spec *, const b4c_store *);
 /* The name it should have, for messages. Returns out. */
 const char *b4c_mapping_wanted(const b4c_mapping *, const b4c_parameter *, char *out, size_t room);

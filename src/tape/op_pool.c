@@ -1,7 +1,9 @@
 /* op_pool.c - one row a sequence, listed rows, and rows of unit length.
  *
- *     first  y = x_0                      dx_0 += dy
+ *     first, last  y = x_0, x_n-1        dx_0, dx_n-1 += dy
  *     mean   y = (1/n) sum_i x_i          dx_i += dy / n
+ *     mean_sqrt   y = sum_i x_i / sqrt n  dx_i += dy / sqrt n
+ *     weighted    y = sum_i (i+1) x_i / (n(n+1)/2)    dx_i += (i+1) dy / (n(n+1)/2)
  *     max    y_c = max_i x_ic             dx_ic += dy_c in the first row i that has the maximum
  *     unit   y = x / max(|x|, 1e-12)      dx += (dy - y (y.dy)) / |x|;  below 1e-12: dy / 1e-12
  *
@@ -24,6 +26,14 @@ typedef struct pool_arg {
     int *winner;             /* MAX: [n_seq, cols] the row that has it, -1: none; to record only */
 } pool_arg;
 
+/* The rows' sum is divided by this; row i of a weighted mean counts i + 1 times. */
+static double divisor(b4c_pool_kind kind, int n)
+{
+    return kind == B4C_POOL_ROW_MEAN        ? n
+           : kind == B4C_POOL_ROW_MEAN_SQRT ? sqrt(n)
+                                            : 0.5 * n * (n + 1.0);
+}
+
 static void pool_mean(const b4c_kernels *k, const pool_arg *a, int s, b4c_real *sum)
 {
     const int from = a->offsets[s], upto = a->offsets[s + 1];
@@ -32,8 +42,24 @@ static void pool_mean(const b4c_kernels *k, const pool_arg *a, int s, b4c_real *
     memset(y, 0, w * sizeof *y);
     if (from == upto) return;
     memset(sum, 0, w * sizeof *sum);
-    for (int i = from; i < upto; i++) k->add(sum, b4c_row_of(a->x, i), sum, w);
-    k->axpy(1 / (b4c_real)(upto - from), sum, y, w);
+    for (int i = from; i < upto; i++)
+        if (a->kind == B4C_POOL_ROW_WEIGHTED)
+            k->axpy((b4c_real)(i - from + 1), b4c_row_of(a->x, i), sum, w);
+        else
+            k->add(sum, b4c_row_of(a->x, i), sum, w);
+    k->axpy((b4c_real)(1 / divisor(a->kind, upto - from)), sum, y, w);
+}
+
+static bool is_mean(b4c_pool_kind kind)
+{
+    return kind == B4C_POOL_ROW_MEAN || kind == B4C_POOL_ROW_MEAN_SQRT ||
+           kind == B4C_POOL_ROW_WEIGHTED;
+}
+
+/* Of those that take one row. */
+static int row_taken(const pool_arg *a, int s)
+{
+    return a->kind == B4C_POOL_ROW_LAST ? a->offsets[s + 1] - 1 : a->offsets[s];
 }
 
 static void pool_max(const pool_arg *a, int s)
@@ -59,12 +85,12 @@ static void pool_sequences(b4c_tape *t, void *arg, int begin, int end, int lane)
     const pool_arg *a = j->a;
     for (int s = begin; s < end; s++) {
         b4c_real *y = b4c_row(a->y.x, a->y.ld, s);
-        if (a->kind == B4C_POOL_ROW_MEAN)
+        if (is_mean(a->kind))
             pool_mean(t->kernels, a, s, b4c_row(j->scratch, a->y.cols, lane));
         else if (a->kind == B4C_POOL_ROW_MAX)
             pool_max(a, s);
         else if (a->offsets[s] < a->offsets[s + 1])
-            memcpy(y, b4c_row_of(a->x, a->offsets[s]), (size_t)a->y.cols * sizeof *y);
+            memcpy(y, b4c_row_of(a->x, row_taken(a, s)), (size_t)a->y.cols * sizeof *y);
         else
             memset(y, 0, (size_t)a->y.cols * sizeof *y);
     }
@@ -84,11 +110,14 @@ static void pooled_back(b4c_tape *t, const b4c_record *r)
         if (a->kind == B4C_POOL_ROW_MAX) {
             const int *winner = a->winner + (size_t)s * w;
             for (size_t c = 0; c < w; c++) b4c_row(dx, dx_ld, winner[c])[c] += dy[c];
-        } else if (a->kind == B4C_POOL_ROW_MEAN) {
-            for (int i = from; i < upto; i++)
-                t->kernels->axpy(1 / (b4c_real)(upto - from), dy, b4c_row(dx, dx_ld, i), w);
+        } else if (is_mean(a->kind)) {
+            const double by = divisor(a->kind, upto - from);
+            for (int i = from; i < upto; i++) {
+                const int times = a->kind == B4C_POOL_ROW_WEIGHTED ? i - from + 1 : 1;
+                t->kernels->axpy((b4c_real)(times / by), dy, b4c_row(dx, dx_ld, i), w);
+            }
         } else {
-            t->kernels->axpy(1, dy, b4c_row(dx, dx_ld, from), w);
+            t->kernels->axpy(1, dy, b4c_row(dx, dx_ld, row_taken(a, s)), w);
         }
     }
 }

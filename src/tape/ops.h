@@ -81,7 +81,10 @@ int b4c_bucket(int distance, int buckets, int max_distance, bool both_ways);
 typedef enum b4c_pool_kind {
     B4C_POOL_ROW_FIRST,
     B4C_POOL_ROW_MEAN,
-    B4C_POOL_ROW_MAX
+    B4C_POOL_ROW_MAX,
+    B4C_POOL_ROW_MEAN_SQRT,
+    B4C_POOL_ROW_WEIGHTED,
+    B4C_POOL_ROW_LAST
 } b4c_pool_kind;
 b4c_tensor b4c_pooled(b4c_tape *, b4c_tensor x, const int *offsets, int n_seq, b4c_pool_kind);
 /* The rows of x listed in index [n]. */

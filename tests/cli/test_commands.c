@@ -78,6 +78,29 @@ static void embed_gives_the_librarys_vectors(void **state)
     assert_vectors(bert4c(NULL, EMBED, "--dtype", "f32", "--to", "tsv", TEXTS, NULL), &o, WIDTH);
 }
 
+/* A head that was not asked for, and what every such file has, are no news. */
+static void tensors_that_nobody_reads_are_told(void **state)
+{
+    (void)state;
+    const run plain = bert4c(NULL, "embed", "-m", tiny_model(), "人", NULL);
+    assert_code(plain, 0);
+    assert_null(strstr(plain.err, "unexpected"));
+    /* a layer more than the configuration says */
+    copy_tiny_model("extra");
+    json_t *config = json_load_file(temp_path("extra/config.json"), 0, NULL);
+    const json_int_t layers = json_integer_value(json_object_get(config, "num_hidden_layers"));
+    assert_true(layers > 1);
+    json_object_set_new(config, "num_hidden_layers", json_integer(layers - 1));
+    char *text = json_dumps(config, 0);
+    temp_text("extra/config.json", text);
+    free(text);
+    json_decref(config);
+    const run extra = bert4c(NULL, "fill", "-m", temp_path("extra"), "人[MASK]", NULL);
+    assert_code(extra, 0);
+    assert_says(extra, "16 tensors of its files are unexpected and not read: bert.encoder.layer.");
+    assert_says(extra, "; bert4c inspect lists them");
+}
+
 static void every_option_of_embed_reaches_the_library(void **state)
 {
     (void)state;
@@ -88,7 +111,8 @@ static void every_option_of_embed_reaches_the_library(void **state)
         { "cls", B4C_POOL_CLS },   { "linear", B4C_POOL_LINEAR },
         { "tanh", B4C_POOL_TANH }, { "mean", B4C_POOL_MEAN },
         { "max", B4C_POOL_MAX },   { "first-last", B4C_POOL_FIRST_LAST },
-        { "auto", B4C_POOL_AUTO },
+        { "sqrt", B4C_POOL_MEAN_SQRT },     { "weighted", B4C_POOL_WEIGHTED_MEAN },
+        { "last", B4C_POOL_LAST_TOKEN }, { "auto", B4C_POOL_AUTO },
     };
     b4c_encode_options o = B4C_ENCODE_DEFAULT;
     for (size_t i = 0; i < COUNT(poolings); i++) {
@@ -536,6 +560,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(embed_gives_the_librarys_vectors),
+        cmocka_unit_test(tensors_that_nobody_reads_are_told),
         cmocka_unit_test(every_option_of_embed_reaches_the_library),
         cmocka_unit_test(threads_and_batches_change_nothing),
         cmocka_unit_test(jsonl_holds_the_text_and_its_vector),

@@ -74,12 +74,12 @@ static void inspect_says_what_the_files_want(void **state)
     assert_non_null(strstr(notes.out, "since tokens have no capital letters\n"));
     assert_null(strstr(notes.out, " \n"));
     copy_tiny_model("wants");
-    temp_text("wants/1_Pooling/config.json", "{\"pooling_mode\": \"lasttoken\"}");
+    temp_text("wants/1_Pooling/config.json", "{\"pooling_mode\": \"attentive\"}");
     temp_text("wants/config_sentence_transformers.json", "{\"truncate_dim\": 16}");
     const run r = bert4c(NULL, "inspect", temp_path("wants"), NULL);
     assert_code(r, 0);
     assert_non_null(strstr(r.out, "not normalised, the first 16 components, at most"));
-    assert_non_null(strstr(r.out, "embed: only with --pooling: config.json asks for 'lasttoken'"));
+    assert_non_null(strstr(r.out, "embed: only with --pooling: config.json asks for 'attentive'"));
 }
 
 static void bench_measures_what_it_says(void **state)

@@ -110,7 +110,7 @@ static void wrong_values_say_what_was_wanted(void **state)
     } cases[] = {
         { "embed", "--dtype", "fp32",
           "found 'fp32', wanted auto|f32|bf16|int8|int4; did you mean f32?" },
-        { "embed", "--pooling", "average", "wanted auto|cls|linear|tanh|mean|max|first-last" },
+        { "embed", "--pooling", "average", "wanted auto|cls|linear|tanh|mean|max|first-last|" },
         { "embed", "--truncate", "lef", "did you mean left?" },
         { "embed", "--dialect", "", "wanted auto|hub|bert4keras" },
         { "embed", "--encoding", "latin1", "wanted utf-8|gb18030|gbk|big5" },

@@ -356,7 +356,7 @@ static const op_case cases[] = {
     { "dropout", dropout, 2 },
     { "rotated", rotated, 2 },
     { "attend", attend, MASKS * ADDITIONS },
-    { "pooled", pooled, 3 },
+    { "pooled", pooled, 6 },
     { "gather", gather, 1 },
     { "unit", unit, 1 },
     { "cross_entropy", cross_entropy, 3 },

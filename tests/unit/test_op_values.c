@@ -352,6 +352,17 @@ static void pooling_takes_rows_of_one_sequence(void **state)
     assert_memory_equal(b4c_pooled(&tape, rows, offsets, 3, B4C_POOL_ROW_MEAN).x, mean,
                         sizeof mean);
     assert_memory_equal(b4c_pooled(&tape, rows, offsets, 3, B4C_POOL_ROW_MAX).x, most, sizeof most);
+    const b4c_real last[6] = { 5, -4, 0, 0, 7, 7 };
+    const double by_root[6] = { 6 / sqrt(2), -2 / sqrt(2), 0, 0, 4 / sqrt(2), 15 / sqrt(2) },
+                 weighted[6] = { 11. / 3, -2, 0, 0, 11. / 3, 22. / 3 };
+    assert_memory_equal(b4c_pooled(&tape, rows, offsets, 3, B4C_POOL_ROW_LAST).x, last,
+                        sizeof last);
+    const b4c_tensor root = b4c_pooled(&tape, rows, offsets, 3, B4C_POOL_ROW_MEAN_SQRT),
+                     weigh = b4c_pooled(&tape, rows, offsets, 3, B4C_POOL_ROW_WEIGHTED);
+    for (int i = 0; i < 6; i++) {
+        assert_true(fabs((double)b4c_row_of(root, i / 2)[i % 2] - by_root[i]) < 1e-6);
+        assert_true(fabs((double)b4c_row_of(weigh, i / 2)[i % 2] - weighted[i]) < 1e-6);
+    }
 }
 
 static void a_maximum_shows_a_nan(void **state)

@@ -75,11 +75,61 @@ static void a_step_that_is_not_done_is_named(void **state)
     temp_text("dense/modules.json", "[{\"type\": \"a.Pooling\", \"path\": \"../elsewhere\"}]");
     must_not_open(folder, B4C_E_FORMAT, "leaves the model's folder");
     folder = folder_make("last", "bert");
-    temp_text("last/1_Pooling/config.json", "{\"pooling_mode_lasttoken\": true}");
-    encode_must_fail(folder, NULL, B4C_E_ARG, "asks for 'lasttoken'");
+    temp_text("last/1_Pooling/config.json", "{\"pooling_mode\": \"attentive\"}");
+    encode_must_fail(folder, NULL, B4C_E_ARG, "asks for 'attentive'");
     temp_text("last/1_Pooling/config.json",
               "{\"pooling_mode_cls_token\": true, \"pooling_mode_mean_tokens\": true}");
     encode_must_fail(folder, NULL, B4C_E_ARG, "several poolings side by side");
+}
+
+/* sentence-transformers 5's Pooling, written out as double loops over the last layer's rows. */
+static void the_rarer_poolings_are_their_formulas(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *config;
+        b4c_pooling pooling;
+    } cases[] = {
+        { "{\"pooling_mode_mean_sqrt_len_tokens\": true}", B4C_POOL_MEAN_SQRT },
+        { "{\"pooling_mode_weightedmean_tokens\": true}", B4C_POOL_WEIGHTED_MEAN },
+        { "{\"pooling_mode\": \"lasttoken\"}", B4C_POOL_LAST_TOKEN },
+    };
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        b4c_error err = { 0 };
+        float out[40], hidden[8 * 12 * 40];
+        const char *folder = folder_make("rare", "bert");
+        b4c_model_options o = B4C_MODEL_DEFAULT;
+        temp_text("rare/1_Pooling/config.json", cases[i].config);
+        o.dtype = B4C_F32;
+        b4c_model *m = open_or_fail(folder, &o);
+        b4c_model_info info;
+        b4c_model_describe(m, &info);
+        assert_int_equal(info.pooling, cases[i].pooling);
+        b4c_session *s = b4c_session_new(m, &(b4c_session_options){ .threads = 1 }, &err);
+        b4c_encoding e = { 0 };
+        assert_ok(b4c_tokenize(b4c_model_tokenizer(m), "我是人中大", SIZE_MAX, NULL, 0, NULL, &e,
+                               &err),
+                  &err);
+        assert_true(e.n > 3 && e.n <= 12);
+        assert_ok(b4c_hidden(s, e.ids, e.n, hidden, &err), &err);
+        assert_ok(b4c_encode_ids(s, e.ids, NULL, &e.n, 1, NULL, out, &err), &err);
+        const float *last = hidden + (size_t)info.layers * (size_t)(e.n * info.width);
+        for (int c = 0; c < info.width; c++) {
+            double sum = 0, by = 0;
+            for (int row = 0; row < e.n; row++) {
+                const int counts = cases[i].pooling == B4C_POOL_MEAN_SQRT      ? 1
+                                   : cases[i].pooling == B4C_POOL_WEIGHTED_MEAN ? row + 1
+                                                                                : row + 1 == e.n;
+                sum += counts * (double)last[row * info.width + c];
+                by += counts;
+            }
+            if (cases[i].pooling == B4C_POOL_MEAN_SQRT) by = sqrt(by);
+            assert_true(fabs(sum / by - (double)out[c]) < 1e-5);
+        }
+        b4c_encoding_free(&e);
+        b4c_session_free(s);
+        b4c_model_free(m);
+    }
 }
 
 static void files_say_how_to_pool(void **state)
@@ -389,6 +439,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(pooling_is_asked_for_and_never_guessed),
+        cmocka_unit_test(the_rarer_poolings_are_their_formulas),
         cmocka_unit_test(files_say_how_to_pool),
         cmocka_unit_test(a_step_that_is_not_done_is_named),
         cmocka_unit_test(a_dense_layer_with_the_poolers_weights_is_the_pooler),
