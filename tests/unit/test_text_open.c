@@ -20,13 +20,6 @@ static const char *json_with(const char *rest)
 #define BERT_NORMAL ",\"normalizer\":{\"type\":\"BertNormalizer\"}"
 #define BERT_WORDS ",\"pre_tokenizer\":{\"type\":\"BertPreTokenizer\"}"
 
-static b4c_tokenizer_info describe(const b4c_tokenizer *t)
-{
-    b4c_tokenizer_info info;
-    b4c_tokenizer_describe(t, &info);
-    return info;
-}
-
 /* ---- folders ------------------------------------------------------------------------------- */
 
 /* A folder with these files; NULL ends the list of name, content pairs. */
