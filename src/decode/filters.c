@@ -2,8 +2,8 @@
  *
  * Idea of the selections: no sorting of a whole vocabulary, and no walk over it that branches. The
  * number at which the likeliest end is enclosed by a few passes of the kernels (how much weigh
- * those above a guess?); the handful in between is divided by a pivot again and again, as
- * quickselect does, with the mass of the upper part in place of its count.
+ * those above a guess?), over ever fewer that lie in between; a handful is divided by a pivot again
+ * and again, as quickselect does, with the mass of the upper part in place of its count.
  */
 #include "decode/filters.h"
 
@@ -112,33 +112,46 @@ static tally at_least(const float *x, const float *weight, int v, float least)
 }
 
 /* The highest x such that those at or above it weigh at least `wanted` > 0; -INFINITY when all
- * together do not. best: the highest of all, finite. room: 2 v floats, of which weight, or NULL for
- * 1 each, may be the first half. */
+ * together do not. best: the highest of all, finite. weight NULL: each weighs 1. room: v floats. */
 static float lowest_kept(const float *x, const float *weight, int v, float best, double wanted,
                          float *room)
 {
-    enum { FEW = 64 };       /* so many are looked at one by one */
+    enum { FEW = 64, SLACK = 16 };   /* so many are looked at one by one */
+    const b4c_kernels *k = b4c_kernels_get();
+    float key[FEW + SLACK], share[FEW + SLACK];
     float lower = -FLT_MAX, upper = INFINITY;    /* the answer is in lower <= x < upper */
-    tally above = { 0 }, below = at_least(x, weight, v, lower);
+    int n = v;               /* of x that are still looked at */
+    /* left behind by then; above upper; at or above lower */
+    tally behind = { 0 }, above = { 0 }, below = at_least(x, weight, v, lower);
     if (below.mass < wanted) return -INFINITY;
     /* From the best one down by steps that double, then by halves. */
-    for (float far = 0.5f; below.n - above.n > FEW; far *= 2) {
-        const bool falling = lower <= -FLT_MAX && best - far > lower;
+    for (float far = 2; below.n - above.n > FEW; far *= 2) {
+        const bool falling = lower <= -FLT_MAX && best - far > lower && best - far < upper;
         const float high = upper < best ? upper : best;
-        const float guess = falling ? best - far : lower / 2 + high / 2;
-        if (!(guess > lower && guess < upper)) break;    /* no number in between */
-        const tally t = at_least(x, weight, v, guess);
+        float guess = falling ? best - far : lower / 2 + high / 2;
+        const bool between = guess > lower && guess < upper;
+        if (!between && upper <= best) return lower;             /* all the rest are equal */
+        if (!between) guess = upper = best;
+        tally t = at_least(x, weight, n, guess);
+        t.mass += behind.mass;
+        t.n += behind.n;
         if (t.mass >= wanted) {
+            if (guess >= best) return best;
             lower = guess;
             below = t;
         } else {
             upper = guess;
             above = t;
         }
+        if (below.n - above.n > n / 4) continue;
+        float *to = room, *to_weight = room + v / 2;
+        n = k->between(x, weight, (size_t)n, lower, upper, to, to_weight);
+        x = to;
+        weight = to_weight;
+        behind = above;
     }
-    float *key = room + v;
-    const int n = b4c_kernels_get()->between(x, weight, (size_t)v, lower, upper, key, room);
-    return threshold(key, room, n, wanted - above.mass);
+    n = k->between(x, weight, (size_t)n, lower, upper, key, share);
+    return threshold(key, share, n, wanted - above.mass);
 }
 
 int b4c_keep_top_k(float *logits, int v, int k, b4c_filter_scratch *s)
@@ -148,15 +161,20 @@ int b4c_keep_top_k(float *logits, int v, int k, b4c_filter_scratch *s)
     return drop_below(logits, v, lowest_kept(logits, NULL, v, best, k, s->value));
 }
 
+/* What stays by top-p is at least this; what each weighs into s->value [v]. best: finite. */
+static float least_of_top_p(const float *logits, int v, float best, float p, b4c_filter_scratch *s)
+{
+    const double sum = weigh(logits, v, best, s->value);
+    /* p is a float and so are the parts: what reaches p but for their rounding has reached it */
+    const double wanted = p < 1 ? (double)p * sum * (1 - 1e-6) : INFINITY;
+    return lowest_kept(logits, s->value, v, best, wanted, s->value + v);
+}
+
 int b4c_keep_top_p(float *logits, int v, float p, b4c_filter_scratch *s)
 {
     const float best = highest(logits, v);
     if (!(best > -INFINITY)) return 0;
-    const double sum = weigh(logits, v, best, s->value);
-    /* p is a float and so are the parts: what reaches p but for their rounding has reached it */
-    const double wanted = p < 1 ? (double)p * sum * (1 - 1e-6) : INFINITY;
-    return drop_below(logits, v,
-                      lowest_kept(logits, s->value, v, best, wanted, s->value));
+    return drop_below(logits, v, least_of_top_p(logits, v, best, p, s));
 }
 
 int b4c_keep_min_p(float *logits, int v, float p)
@@ -258,16 +276,19 @@ int b4c_best_token(const float *logits, int v)
     return best;
 }
 
-int b4c_draw_token(const float *logits, int v, float u)
+static bool may_come(float logit, float least) { return logit > -INFINITY && logit >= least; }
+
+/* Of those at or above `least`, which weigh e^(x - best): `weight` [v], or NULL to find it out. */
+static int draw(const float *logits, const float *weight, int v, float best, float least, float u)
 {
     enum { PARTS = 64 };     /* the sum of each is kept, so that only one is looked at again */
-    const float best = highest(logits, v);
-    if (!(best > -INFINITY)) return -1;
     const int size = (v + PARTS - 1) / PARTS;
     double part[PARTS], sum = 0, reached = 0;
     for (int p = 0; p < PARTS; p++) {
         const int at = p * size < v ? p * size : v, n = v - at < size ? v - at : size;
-        sum += part[p] = weigh(logits + at, n, best, NULL);
+        part[p] = weight ? at_least(logits + at, weight + at, n, least).mass
+                         : weigh(logits + at, n, best, NULL);
+        sum += part[p];
     }
     const double wanted = (double)u * sum;
     int p = 0, last = -1;    /* last: a token that may come */
@@ -275,16 +296,30 @@ int b4c_draw_token(const float *logits, int v, float u)
     /* Where the parts of a part, or all parts, sum up to a little less than they did, the next
      * token that may come is as good. */
     for (int at = p * size, n; at < v; at += n) {
-        float w[BLOCK];
+        float found[BLOCK];
         n = block_at(v, at);
-        weigh(logits + at, n, best, w);
+        if (!weight) weigh(logits + at, n, best, found);
         for (int i = 0; i < n; i++) {
-            if (!(logits[at + i] > -INFINITY)) continue;
+            if (!may_come(logits[at + i], least)) continue;
             last = at + i;
-            reached += (double)w[i];
+            reached += (double)(weight ? weight[at + i] : found[i]);
             if (reached > wanted) return last;
         }
     }
-    while (last < 0) last = logits[--v] > -INFINITY ? v : -1;
+    while (last < 0) last = may_come(logits[--v], least) ? v : -1;
     return last;
+}
+
+int b4c_draw_token(const float *logits, int v, float u)
+{
+    const float best = highest(logits, v);
+    return best > -INFINITY ? draw(logits, NULL, v, best, -INFINITY, u) : -1;
+}
+
+int b4c_draw_top_p(const float *logits, int v, float p, float u, b4c_filter_scratch *s)
+{
+    const float best = highest(logits, v);
+    if (!(best > -INFINITY)) return -1;
+    const float least = least_of_top_p(logits, v, best, p, s);
+    return draw(logits, s->value, v, best, least, u);
 }

@@ -53,4 +53,7 @@ int b4c_best_token(const float *logits, int v);
 /* A token with probability softmax(logits), by uniform u in [0, 1): the first at which the sum of
  * probabilities, by rising id, exceeds u. -1 when all are -INFINITY. */
 int b4c_draw_token(const float *logits, int v, float u);
+/* The token that b4c_keep_top_p and then b4c_draw_token would give, in fewer passes; the logits
+ * stay as they are. */
+int b4c_draw_top_p(const float *logits, int v, float p, float u, b4c_filter_scratch *);
 #endif

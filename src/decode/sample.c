@@ -7,6 +7,20 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* The token that uniform u in [0, 1) draws from what the filters leave, or -1. */
+static int draw(b4c_request *r, float *row, float u)
+{
+    const b4c_generate_options *o = &r->o;
+    const int v = r->facts.vocabulary;
+    b4c_filter_scratch s = { r->scratch_value, 2 * v };
+    if (!(o->top_p < 1) || o->min_p > 0 || o->typical < 1) {
+        b4c_request_keep(r, row);
+        return b4c_draw_token(row, v, u);
+    }
+    if (o->top_k) b4c_keep_top_k(row, v, o->top_k, &s);
+    return b4c_draw_top_p(row, v, o->top_p, u, &s);
+}
+
 /* The token that follows, or -1 when rules have banned all. */
 static int choose(b4c_request *r, const b4c_hypothesis *h, float *row, int lane)
 {
@@ -16,8 +30,7 @@ static int choose(b4c_request *r, const b4c_hypothesis *h, float *row, int lane)
     if (!o->sample) return b4c_best_token(row, v);
     if (o->temperature < 1 || o->temperature > 1)
         for (int i = 0; i < v; i++) row[i] /= o->temperature;
-    b4c_request_keep(r, row);
-    return b4c_draw_token(row, v, b4c_rng_uniform(&r->rng[lane]));
+    return draw(r, row, b4c_rng_uniform(&r->rng[lane]));
 }
 
 /* ---- side by side ---------------------------------------------------------------------------- */

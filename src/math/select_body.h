@@ -14,9 +14,15 @@
 static b4c_real vector_highest(const b4c_real *x, size_t count)
 {
     const vec lowest = v_set(-INFINITY);
-    vec top = lowest;
-    EACH_VEC(count, top = v_max(top, elementwise_first(GET(x), lowest, n)));
-    return v_top(top);
+    vec top = lowest, tops[4] = { lowest, lowest, lowest, lowest };   /* none waits for another */
+    size_t begin = 0;
+    for (; begin + 4 * VEC_LANES <= count; begin += 4 * VEC_LANES) {
+        B4C_UNROLL
+        for (int i = 0; i < 4; i++) tops[i] = v_max(tops[i], v_load(x + begin + i * VEC_LANES));
+    }
+    x += begin;
+    EACH_VEC(count - begin, top = v_max(top, elementwise_first(GET(x), lowest, n)));
+    return v_top(v_max(v_max(top, tops[0]), v_max(tops[1], v_max(tops[2], tops[3]))));
 }
 
 static b4c_real vector_weigh(const b4c_real *x, size_t count, b4c_real shift, b4c_real *w)
@@ -53,28 +59,24 @@ static int vector_drop_below(b4c_real *x, size_t count, b4c_real least)
     return (int)v_sum(left);
 }
 
-/* The lanes of one vector that lie between, behind the `to` that were found before. */
-static int select_lanes(const b4c_real *x, const b4c_real *w, int n, b4c_real from, b4c_real upto,
-                        b4c_real *key, b4c_real *weight, int to)
-{
-    for (int i = 0; i < n; i++) {
-        if (!(x[i] >= from && x[i] < upto)) continue;
-        key[to] = x[i];
-        weight[to++] = w ? w[i] : 1;
-    }
-    return to;
-}
-
 static int vector_between(const b4c_real *x, const b4c_real *w, size_t count, b4c_real from,
                           b4c_real upto, b4c_real *key, b4c_real *weight)
 {
-    const vec low = v_set(from), high = v_set(upto);
+    const vec low = v_set(from), high = v_set(upto), one = v_set(1);
     int to = 0;
-    for (size_t j = 0; j < count; j += VEC_LANES) {
-        const int n = count - j < VEC_LANES ? (int)(count - j) : VEC_LANES;
-        const vec y = GET(x);
-        if (v_any(v_both(v_less(y, high), v_not_less(y, low))))
-            to = select_lanes(x + j, w ? w + j : NULL, n, from, upto, key, weight, to);
+    size_t j = 0;
+    for (; j + VEC_LANES <= count; j += VEC_LANES) {
+        const vec y = v_load(x + j), z = w ? v_load(w + j) : one;
+        const vmask m = v_both(v_less(y, high), v_not_less(y, low));
+        if (!v_any(m)) continue;
+        v_pack(key + to, m, y);
+        to += v_pack(weight + to, m, z);
+    }
+    for (; j < count; j++) {
+        if (!(x[j] >= from && x[j] < upto)) continue;
+        const b4c_real share = w ? w[j] : 1;
+        key[to] = x[j];
+        weight[to++] = share;
     }
     return to;
 }

@@ -51,6 +51,15 @@ static inline vmask v_less(vec a, vec b) { return _mm256_cmp_ps(a, b, _CMP_LT_OQ
 static inline vmask v_not_less(vec a, vec b) { return _mm256_cmp_ps(a, b, _CMP_NLT_UQ); }
 static inline bool v_any(vmask m) { return _mm256_movemask_ps(m) != 0; }
 static inline vmask v_both(vmask a, vmask b) { return _mm256_and_ps(a, b); }
+static inline int v_pack(float *to, vmask m, vec x)
+{
+    float lane[8];
+    int n = 0;
+    _mm256_storeu_ps(lane, x);
+    for (unsigned left = (unsigned)_mm256_movemask_ps(m); left; left &= left - 1)
+        to[n++] = lane[__builtin_ctz(left)];
+    return n;
+}
 static inline vec v_select(vmask m, vec a, vec b) { return _mm256_blendv_ps(b, a, m); }
 static inline vec v_keep(vmask m, vec x) { return _mm256_and_ps(m, x); }
 static inline vmask v_between(int lo, int hi) { return _mm256_andnot_ps(v_first(lo), v_first(hi)); }

@@ -49,6 +49,11 @@ static inline vmask v_less(vec a, vec b) { return _mm512_cmp_ps_mask(a, b, _CMP_
 static inline vmask v_not_less(vec a, vec b) { return _mm512_cmp_ps_mask(a, b, _CMP_NLT_UQ); }
 static inline bool v_any(vmask m) { return m != 0; }
 static inline vmask v_both(vmask a, vmask b) { return a & b; }
+static inline int v_pack(float *to, vmask m, vec x)
+{
+    _mm512_storeu_ps(to, _mm512_maskz_compress_ps(m, x));
+    return __builtin_popcount(m);
+}
 static inline vec v_select(vmask m, vec a, vec b) { return _mm512_mask_blend_ps(m, b, a); }
 static inline vec v_keep(vmask m, vec x) { return _mm512_maskz_mov_ps(m, x); }
 static inline vmask v_between(int lo, int hi) { return v_first(hi) & (vmask)~v_first(lo); }

@@ -53,6 +53,17 @@ static inline vmask v_less(vec a, vec b) { return vcltq_f32(a, b); }
 static inline vmask v_not_less(vec a, vec b) { return vmvnq_u32(vcltq_f32(a, b)); }
 static inline bool v_any(vmask m) { return vmaxvq_u32(m) != 0; }
 static inline vmask v_both(vmask a, vmask b) { return vandq_u32(a, b); }
+static inline int v_pack(float *to, vmask m, vec x)
+{
+    float lane[4];
+    uint32_t holds[4];
+    int n = 0;
+    vst1q_f32(lane, x);
+    vst1q_u32(holds, m);
+    for (int i = 0; i < 4; i++)
+        if (holds[i]) to[n++] = lane[i];
+    return n;
+}
 static inline vec v_select(vmask m, vec a, vec b) { return vbslq_f32(m, a, b); }
 static inline vec v_keep(vmask m, vec x)
 {

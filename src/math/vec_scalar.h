@@ -14,6 +14,8 @@
  *   v_round         nearest integer, ties to even
  *   v_look16(t, z)  t[last four bits of z], z as a bit pattern
  *   v_any           whether the mask holds anywhere; v_both(a, b): where both hold
+ *   v_pack          the lanes where the mask holds are written, side by side, and anything behind
+ *                   them, VEC_LANES numbers at most; returns how many hold
  *   v_keep          x where the mask holds, else 0
  *   v_exp2(x, n)    x * 2^n for whole n in -127 .. 128; NaN stays NaN; other n, and results below
  *                   the least normal number: anything
@@ -69,6 +71,11 @@ static inline vmask v_less(vec a, vec b) { return a < b; }
 static inline vmask v_not_less(vec a, vec b) { return !(a < b); }            /* holds for NaN */
 static inline bool v_any(vmask m) { return m; }
 static inline vmask v_both(vmask a, vmask b) { return a && b; }
+static inline int v_pack(b4c_real *to, vmask m, vec x)
+{
+    if (m) *to = x;
+    return m;
+}
 static inline vec v_select(vmask m, vec a, vec b) { return m ? a : b; }
 static inline vec v_keep(vmask m, vec x) { return m ? x : 0; }
 static inline vmask v_first(int n) { return n > 0; }                         /* the first n lanes */

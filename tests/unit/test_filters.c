@@ -84,6 +84,25 @@ static void top_p_keeps_the_token_that_crosses_and_no_more(void **state)
     }
 }
 
+/* The highest number that reaches p must be found among equals, and far from the best, too. */
+static void drawing_by_top_p_is_to_keep_and_then_to_draw(void **state)
+{
+    (void)state;
+    for (int round = 0; round < 4000; round++) {
+        float x[V], kept[V];
+        const int v = some_length();
+        fill(x, v);
+        for (int i = 0; i < v && round % 4 == 1; i++) x[i] = roundf(x[i]);
+        for (int i = 0; i < v && round % 4 == 2; i++) x[i] = i % 5 ? -1e30f : x[i];
+        memcpy(kept, x, sizeof x);
+        const float p = (float)(1 + word() % 999) / 1000, u = (float)(word() % 4096) / 4096;
+        b4c_keep_top_p(kept, v, p, &scratch);
+        assert_int_equal(b4c_draw_top_p(x, v, p, u, &scratch), b4c_draw_token(kept, v, u));
+    }
+    float none[3] = { -INFINITY, -INFINITY, -INFINITY };
+    assert_int_equal(b4c_draw_top_p(none, 3, .5f, .5f, &scratch), -1);
+}
+
 static void top_k_keeps_k_and_their_equals(void **state)
 {
     (void)state;
@@ -187,6 +206,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(top_p_keeps_the_token_that_crosses_and_no_more),
+        cmocka_unit_test(drawing_by_top_p_is_to_keep_and_then_to_draw),
         cmocka_unit_test(top_k_keeps_k_and_their_equals),
         cmocka_unit_test(min_p_is_a_share_of_the_best),
         cmocka_unit_test(typical_keeps_what_is_as_surprising_as_the_average),
