@@ -21,91 +21,11 @@
  */
 #ifndef B4C_MATH_ATTENTION_BODY_H
 #define B4C_MATH_ATTENTION_BODY_H
-#include "math/attention_keep_body.h"
-#include "math/attention_tile_body.h"
+#include "math/attention_room_body.h"
 #include "math/internal.h"
 #include "math/softmax_body.h"
 #include <assert.h>
 #include <limits.h>
-
-/* At most ROWS queries from `row` on. One of them sees lo .. hi-1 in all; these keys lie in the
- * vectors from first up to last-1. Some blocks make a strip, which takes each step together: the
- * fewer steps, the fewer waits for the last sums of one. */
-enum { STRIP_BLOCKS = 4, STRIP_BYTES = 16 << 10 };
-/* Rows of a strip, and room for whole vectors of one number a row. */
-enum { STRIP_ROWS = (STRIP_BLOCKS * ROWS + VEC_LANES - 1) / VEC_LANES * VEC_LANES };
-typedef struct attention_block {
-    int row, rows, lo, hi, first, last;
-    int at;                  /* its first row within the strip */
-    bool ragged;             /* some of them do not see all of lo .. hi-1 */
-} attention_block;
-
-/* ---- memory for one thread ------------------------------------------------------------------- */
-
-typedef struct attention_room {
-    attention_block *block;  /* [2][blocks] of either interval set */
-    b4c_real *keys;          /* the panels of one head, of numbers or of pairs */
-    b4c_real *weights;       /* [strip][ld] scores, then weights before their division */
-    b4c_real *extra;         /* [ld] what the distance adds to the scores of one query */
-    b4c_real *out;           /* [ROWS][d] results that do not go to rows of numbers */
-    uint16_t *q_pairs;       /* [ROWS][d] */
-    uint16_t *w_pairs;       /* [strip][ld] */
-    uint16_t *v_pairs;       /* [keys / 2][d][2] */
-    b4c_real *rel_keys;      /* NEZHA: the table as keys, [panels][d][COLS] */
-    b4c_real *rel_scores;    /* [strip][rel_ld] of the queries against the table */
-    b4c_real *rel_weights;   /* [strip][rel_ld] weights by distance */
-    size_t ld, rel_ld;
-    int blocks, strip;       /* of the job; in a strip */
-    bool pairs;
-    size_t bytes;
-} attention_room;
-
-static inline int rel_rows(const b4c_attention *job) { return job->rel ? 2 * job->rel_max + 1 : 0; }
-
-static bool attention_in_pairs(const b4c_attention *job)
-{
-    return !job->rel && heads_in_pairs(job->head_size, job->bf16);
-}
-
-/* The parts of a scratch block; base NULL: only sizes are meant. */
-static attention_room attention_divide(const b4c_attention *job, void *base)
-{
-    const size_t d = (size_t)job->head_size, real = sizeof(b4c_real);
-    const size_t keys = b4c_round_up((size_t)job->k_rows, COLS);
-    const size_t rel = b4c_round_up((size_t)rel_rows(job), COLS);
-    attention_room r = { .rel_ld = rel, .pairs = attention_in_pairs(job) };
-    r.ld = keys + 16;        /* rows a power of two apart would share few sets of the cache */
-    r.blocks = (job->q_rows + ROWS - 1) / ROWS;
-    const size_t fit = STRIP_BYTES / (ROWS * r.ld * real);
-    r.strip = fit < 1 ? 1 : fit > STRIP_BLOCKS ? STRIP_BLOCKS : (int)fit;
-    const size_t rows = (size_t)r.strip * ROWS;
-    const size_t half = r.pairs ? sizeof(uint16_t) : 0;
-    struct { void *part; size_t bytes; } parts[] = {
-        { &r.block, 2 * (size_t)r.blocks * sizeof *r.block },
-        { &r.keys, job->pages ? 0 : keys * d * (r.pairs ? half : real) },
-        { &r.weights, rows * r.ld * real },
-        { &r.extra, r.ld * real },
-        { &r.out, ROWS * d * real },
-        { &r.q_pairs, ROWS * d * half },
-        { &r.w_pairs, rows * r.ld * half },
-        { &r.v_pairs, keys * d * half },
-        { &r.rel_keys, rel * d * real },
-        { &r.rel_scores, rows * rel * real },
-        { &r.rel_weights, rows * rel * real },
-    };
-    r.bytes = base ? b4c_round_up((uintptr_t)base, 64) - (uintptr_t)base : 0;
-    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
-        void *at = base ? (char *)base + r.bytes : NULL;
-        memcpy(parts[i].part, &at, sizeof at);
-        r.bytes += b4c_round_up(parts[i].bytes, 64);
-    }
-    return r;
-}
-
-static size_t vector_attention_scratch(const b4c_attention *job)
-{
-    return attention_divide(job, NULL).bytes + 64;
-}
 
 /* ---- a block of queries against the keys of one head ----------------------------------------- */
 
@@ -117,6 +37,7 @@ typedef struct attention_head {
     const b4c_real *q, *v;   /* columns of this head, of the sequence's first row */
     const uint16_t *q_half, *v_half;     /* instead of them, or NULL */
     const int *from, *upto;  /* [q_rows] */
+    bool together;           /* strips go over heads */
     int low, high;           /* keys that any query of the job sees */
     b4c_real inverse[STRIP_ROWS];   /* 1 / sum of weights, 0 for a query that sees nothing */
 } attention_head;
@@ -162,19 +83,27 @@ static inline const void *attention_panel(const attention_head *t, int j)
 }
 
 /* What will be read two pages after page `i` of kept keys or values, for the processor does not see
- * where pages lie: a head's keys of all pages, its values of all pages, the next head's keys. NULL:
- * nothing, or what is so near that it need not be asked for. */
+ * where pages lie: a strip's keys, head by head of all pages, then its values, then the next
+ * strip's keys. NULL: nothing, or what is so near that it need not be asked for. */
 static const void *attention_later(const attention_head *t, int i, bool values)
 {
     enum { AHEAD = 2 };
     const b4c_attention *job = t->job;
-    const int d = job->head_size, pages = (t->high + B4C_PAGE - 1) / B4C_PAGE;
+    const int d = job->head_size, strip = t->together ? job->kv_heads : 1;
+    const int *page = job->page;
+    int pages = (t->high + B4C_PAGE - 1) / B4C_PAGE;
     if (!job->pages || t->room.blocks > 1) return NULL;
-    const int at = (values ? pages : 0) + i + AHEAD, kv = t->kv + at / (2 * pages);
-    if (kv >= job->kv_heads) return NULL;
-    char *page = attention_page(t, at % pages);
-    return at % (2 * pages) < pages ? page_keys(page, kv, d, t->room.pairs)
-                                    : page_values(page, job->kv_heads, kv, d, t->room.pairs);
+    int at = (t->kv / strip * 2 + values) * strip * pages + t->kv % strip * pages + i + AHEAD;
+    if (at >= 2 * pages * job->kv_heads) {           /* the next job's first */
+        at -= 2 * pages * job->kv_heads;
+        page = job->later_page;
+        pages = job->later_pages;
+        if (at >= 2 * pages * job->kv_heads) return NULL;
+    }
+    char *data = job->pages + (size_t)page[at % pages] * t->page_bytes;
+    const int part = at / pages / strip, kv = part / 2 * strip + at / pages % strip;
+    return part % 2 ? page_values(data, job->kv_heads, kv, d, t->room.pairs)
+                    : page_keys(data, kv, d, t->room.pairs);
 }
 
 /* Queries times keys, and times NEZHA's table. */
@@ -233,7 +162,7 @@ static const b4c_real *attention_extra(const attention_head *t, const attention_
     const softmax_span s = attention_see(t, b, i);
     const int pos = job->pos[b->row + i];
     if (job->bias) {
-        const b4c_real *table = job->bias + (size_t)t->head * (size_t)(2 * job->span + 1);
+        const b4c_real *table = job->bias + (size_t)b->head * (size_t)(2 * job->span + 1);
         distance_spread(table, job->span, pos, s.from, s.upto, extra, false);
     }
     if (job->rel) {
@@ -267,6 +196,7 @@ static void attention_weigh(attention_head *t, const attention_block *blocks, in
     const int rows = blocks[n - 1].at + blocks[n - 1].rows;
     b4c_real fold[STRIP_ROWS];
     vec lanes[STRIP_ROWS];
+    lanes[0] = scale;        /* there is a row */
     for (const attention_block *b = blocks; b < blocks + n; b++)
         for (int i = 0; i < b->rows; i++) {
             b4c_real *w = room->weights + (size_t)(b->at + i) * room->ld;
@@ -311,6 +241,7 @@ static void attention_keys(attention_head *t, int kv)
     const b4c_attention *job = t->job;
     const size_t at = (size_t)kv * (size_t)job->head_size, ld = (size_t)job->k_ld;
     t->kv = kv;
+    if (job->keep) keep_head(job->keep, kv);
     if (job->pages) return;
     const int d = job->head_size;
 #ifdef VEC_PAIRS
@@ -519,9 +450,49 @@ static void attention_plan(attention_head *t)
     if (t->low > t->high) t->low = t->high = 0;
 }
 
+/* Head h is the one that is looked at. */
+static void attention_turn_to(attention_head *t, int h)
+{
+    const b4c_attention *job = t->job;
+    const bool second = job->head_set && job->head_set[h];
+    const size_t column = (size_t)h * (size_t)job->head_size;
+    t->head = h;
+    t->kv = h / (job->heads / job->kv_heads);
+    if (job->q_half) t->q_half = job->q_half + column;
+    else t->q = job->q + column;
+    t->from = second ? job->from2 : job->from;
+    t->upto = second ? job->upto2 : job->upto;
+}
+
+/* Blocks side by side. turned: the key head whose keys are ready. */
+static void attention_strip(attention_head *t, const attention_block *blocks, int n, int *turned)
+{
+    for (int i = 0; i < n; i++) {
+        attention_turn_to(t, blocks[i].head);
+        if (t->kv != *turned) attention_keys(t, t->kv);
+        *turned = t->kv;
+        attention_products(t, &blocks[i]);
+    }
+    attention_weigh(t, blocks, n);
+    for (int i = 0; i < n; i++) {
+        attention_turn_to(t, blocks[i].head);
+        attention_results(t, &blocks[i]);
+    }
+}
+
+/* Do the blocks of all heads make one strip? */
+static bool attention_is_together(const attention_head *t)
+{
+    const b4c_attention *job = t->job;
+    const long rows = (long)job->heads * job->q_rows;
+    return job->pages && t->room.blocks == 1 && !job->rel && !job->head_set && !job->weights &&
+           rows <= t->room.strip * ROWS &&
+           (size_t)rows * t->room.ld * sizeof(b4c_real) <= STRIP_BYTES;
+}
+
 static void vector_attention(const b4c_attention *job, int begin, int end, void *scratch)
 {
-    const int d = job->head_size, group = job->heads / job->kv_heads;
+    const int d = job->head_size;
     attention_head t = { .job = job, .room = attention_divide(job, scratch) };
     int turned = -1;
     assert(job->heads % job->kv_heads == 0 && !form_is_i8(job->out.form) &&
@@ -532,21 +503,24 @@ static void vector_attention(const b4c_attention *job, int begin, int end, void 
     attention_plan(&t);
     if (job->rel)
         attention_turn(job->rel, (size_t)d, d, 0, rel_rows(job), t.room.rel_keys, false);
+    t.together = attention_is_together(&t);
+    if (t.together && begin < end) {
+        attention_block heads[STRIP_ROWS];
+        for (int i = 0; i < end - begin; i++) {
+            heads[i] = t.room.block[0];
+            heads[i].head = begin + i;
+            heads[i].at = i * job->q_rows;
+        }
+        attention_strip(&t, heads, end - begin, &turned);
+        return;
+    }
     for (int h = begin; h < end; h++) {
         const bool second = job->head_set && job->head_set[h];
-        t.head = h;
-        if (job->q_half) t.q_half = job->q_half + (size_t)h * (size_t)d;
-        else t.q = job->q + (size_t)h * (size_t)d;
-        t.from = second ? job->from2 : job->from;
-        t.upto = second ? job->upto2 : job->upto;
-        if (h / group != turned) attention_keys(&t, h / group);
-        turned = h / group;
-        const attention_block *blocks = t.room.block + (second ? t.room.blocks : 0);
-        for (int i = 0, n; i < t.room.blocks; i += n, blocks += n) {
-            n = t.room.blocks - i < t.room.strip ? t.room.blocks - i : t.room.strip;
-            for (int k = 0; k < n; k++) attention_products(&t, &blocks[k]);
-            attention_weigh(&t, blocks, n);
-            for (int k = 0; k < n; k++) attention_results(&t, &blocks[k]);
+        attention_block *blocks = t.room.block + (second ? t.room.blocks : 0);
+        for (int i = 0, some; i < t.room.blocks; i += some, blocks += some) {
+            some = t.room.blocks - i < t.room.strip ? t.room.blocks - i : t.room.strip;
+            for (int k = 0; k < some; k++) blocks[k].head = h;
+            attention_strip(&t, blocks, some, &turned);
         }
     }
 }

@@ -125,6 +125,17 @@ static void keep_vector(const b4c_keeping *job, const b4c_real *k, const b4c_rea
                (size_t)d * sizeof *v);
 }
 
+/* Key head kv of the job's first row alone. */
+static void keep_head(const b4c_keeping *job, int kv)
+{
+    const int d = job->head_size, column = kv * d;
+    const bool pairs = heads_in_pairs(d, job->bf16);
+    const size_t bytes = vector_page_bytes(job->kv_heads, d, job->bf16);
+    char *page = job->pages + (size_t)job->page[job->at / B4C_PAGE] * bytes;
+    keep_one(job->k + column, job->v + column, d, job->at % B4C_PAGE, pairs,
+             page_keys(page, kv, d, pairs), page_values(page, job->kv_heads, kv, d, pairs));
+}
+
 static void vector_keep(const b4c_keeping *job, int begin, int end)
 {
     const int d = job->head_size, kv_heads = job->kv_heads;

@@ -68,6 +68,20 @@ typedef struct b4c_gemm {
 
 /* ---- attention ------------------------------------------------------------------------------- */
 
+/* Keys that a page of kept keys and values holds. */
+enum { B4C_PAGE = 32 };
+
+/* Rows of k and v [.., kv_heads*d] to keep: row i becomes key at + i of its sequence, whose pages
+ * are numbers page[0], page[1] ... of `pages`, each of table->page_bytes bytes. */
+typedef struct b4c_keeping {
+    int kv_heads, head_size;
+    bool bf16;               /* as the attention that will read them */
+    const b4c_real *k, *v;
+    int k_ld, v_ld, at;
+    char *pages;
+    const int *page;
+} b4c_keeping;
+
 /* One sequence's queries against its keys. Query row i (of q_rows) sees keys from[i] ..
  * upto[i]-1 (indices within this sequence's keys); none: its output is zero. Scores = scale *
  * q.k (+ bias[bucket(j - pos[i])]) (+ NEZHA: scale * q.R[j - pos[i]]). Result = sum of weight *
@@ -84,6 +98,12 @@ typedef struct b4c_attention {
      * which is number page[j / B4C_PAGE] of pages. The same bits. NULL: not */
     char *pages;
     const int *page;
+    /* Its first row is put away into those pages before it is looked at; the job's heads must be
+     * all of their key heads. NULL: all keys are there */
+    const b4c_keeping *keep;
+    /* Pages of the job that comes next, which are asked for meanwhile, and how many. */
+    const int *later_page;
+    int later_pages;
     const int *from, *upto;      /* of the interval set of head 0 */
     const int *from2, *upto2;    /* of the second set, or NULL */
     const uint8_t *head_set;     /* [heads] 0 or 1, or NULL: all 0 */
@@ -103,20 +123,6 @@ typedef struct b4c_attention {
      * NULL */
     b4c_real *weights;
 } b4c_attention;
-
-/* Keys that a page of kept keys and values holds. */
-enum { B4C_PAGE = 32 };
-
-/* Rows of k and v [.., kv_heads*d] to keep: row i becomes key at + i of its sequence, whose pages
- * are numbers page[0], page[1] ... of `pages`, each of table->page_bytes bytes. */
-typedef struct b4c_keeping {
-    int kv_heads, head_size;
-    bool bf16;               /* as the attention that will read them */
-    const b4c_real *k, *v;
-    int k_ld, v_ld, at;
-    char *pages;
-    const int *page;
-} b4c_keeping;
 
 /* ---- norm ------------------------------------------------------------------------------------ */
 
@@ -224,8 +230,8 @@ typedef struct b4c_kernels {
     b4c_tally (*at_least)(const b4c_real *x, const b4c_real *w, size_t n, b4c_real least);
     /* Those below become -INFINITY. Returns how many others there are. */
     int (*drop_below)(b4c_real *x, size_t n, b4c_real least);
-    /* Those with from <= x < upto, and what they weigh, side by side, in order; weight may be w.
-     * Returns how many. */
+    /* Those with from <= x < upto, and what they weigh, side by side, in order; key may be x, and
+     * weight w. Returns how many. Both have room for n numbers, or for 15 more than are found. */
     int (*between)(const b4c_real *x, const b4c_real *w, size_t n, b4c_real from, b4c_real upto,
                    b4c_real *key, b4c_real *weight);
     /* Index of the first element that is not less than `least` (a NaN is not); n: there is none */

@@ -67,7 +67,14 @@ static b4c_tensor self_attention(b4c_tape *t, const b4c_network *net,
     b4c_tensor q = b4c_columns(qkv, 0, q_cols), k = b4c_columns(qkv, q_cols, kv_cols);
     b4c_tensor v = b4c_columns(qkv, q_cols + kv_cols, kv_cols);
     if (c->asked != c->self) q = b4c_gather(t, q, c->run->only, c->run->n_only);
-    if (s->positions == B4C_POSITION_ROTARY) {
+    if (s->positions == B4C_POSITION_ROTARY && c->asked == c->self) {    /* side by side */
+        const int heads = s->heads + s->kv_heads + (s->rotate_values ? s->kv_heads : 0);
+        const b4c_tensor all = b4c_rotated(t, b4c_columns(qkv, 0, heads * s->head_size), heads,
+                                           s->head_size, c->self->pos, &net->rotary);
+        q = b4c_columns(all, 0, q_cols);
+        k = b4c_columns(all, q_cols, kv_cols);
+        if (s->rotate_values) v = b4c_columns(all, q_cols + kv_cols, kv_cols);
+    } else if (s->positions == B4C_POSITION_ROTARY) {
         q = b4c_rotated(t, q, s->heads, s->head_size, c->asked->pos, &net->rotary);
         k = b4c_rotated(t, k, s->kv_heads, s->head_size, c->self->pos, &net->rotary);
         if (s->rotate_values)
@@ -76,8 +83,7 @@ static b4c_tensor self_attention(b4c_tape *t, const b4c_network *net,
     b4c_tensor y;
     if (c->run->cache) {
         const b4c_kept kept = b4c_cache_layer(c->run->cache, c->layer);
-        b4c_keep(t, &kept, c->self, k, v);
-        y = b4c_attend_kept(t, q, &kept, c->asked, &a, B4C_OPERAND);
+        y = b4c_attend_keeping(t, q, k, v, &kept, c->self, c->asked, &a, B4C_OPERAND);
     } else {
         y = b4c_attend(t, q, k, v, c->asked, &a, B4C_OPERAND);
     }

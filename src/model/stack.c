@@ -112,7 +112,8 @@ b4c_tensor b4c_stack_run(b4c_tape *t, const b4c_network *net, const b4c_stack *s
                    *last_cross = call->cross;
     b4c_plan asked, cross;
     if (t->failed) return none;
-    if (call->only) {
+    const bool some = call->only && call->n_only < last->n_rows;    /* else it is all of them */
+    if (some) {
         asked = narrowed(t, last, call->only, call->n_only);
         if (call->cross) cross = narrowed(t, call->cross, call->only, call->n_only);
         last_cross = call->cross ? &cross : NULL;
@@ -127,7 +128,7 @@ b4c_tensor b4c_stack_run(b4c_tape *t, const b4c_network *net, const b4c_stack *s
                                    .run = call,
                                    .layer = l,
                                    .self = self,
-                                   .asked = at_end && call->only ? &asked : self,
+                                   .asked = at_end && some ? &asked : self,
                                    .cross = at_end ? last_cross : call->cross,
                                    .keep_input = again || (call->first && l == 1) };
         x = again ? recomputed_layer(t, net, x, &c) : b4c_block_run(t, net, x, &c);

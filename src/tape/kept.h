@@ -1,7 +1,8 @@
 /* kept.h - attention over keys and values that stay from earlier calls (op_attend.c).
  *
  * They lie as attention's kernel reads them, in pages that sequences may share, so a step turns no
- * key again. Only inference keeps: there is no gradient.
+ * key again. A new key is put away just before it is looked at, while its page is near. Only
+ * inference keeps: there is no gradient.
  */
 #ifndef B4C_TAPE_KEPT_H
 #define B4C_TAPE_KEPT_H
@@ -21,4 +22,8 @@ void b4c_keep(b4c_tape *, const b4c_kept *, const b4c_plan *, b4c_tensor k, b4c_
 /* b4c_attend with kept keys and values, to the same bits. Not recording. */
 b4c_tensor b4c_attend_kept(b4c_tape *, b4c_tensor q, const b4c_kept *, const b4c_plan *,
                            const b4c_attend_spec *, b4c_want);
+/* b4c_keep of k and v by plan `self`, then b4c_attend_kept of q by `plan`, whose keys these are. */
+b4c_tensor b4c_attend_keeping(b4c_tape *, b4c_tensor q, b4c_tensor k, b4c_tensor v,
+                              const b4c_kept *, const b4c_plan *self, const b4c_plan *plan,
+                              const b4c_attend_spec *, b4c_want);
 #endif

@@ -30,7 +30,8 @@ typedef struct attend_arg {
     b4c_attend_spec spec;    /* spec.pos is never NULL */
     b4c_plan plan;
     b4c_tensor q, k, v;
-    const b4c_kept *kept;    /* instead of k and v, or NULL */
+    const b4c_kept *kept;    /* instead of k and v, or NULL: then those are rows to be put away */
+    const b4c_plan *self;    /* first, by this plan; NULL: nothing is */
     int span;                /* farthest distance whose bias differs from its neighbour's */
 } attend_arg;
 
@@ -95,6 +96,7 @@ typedef struct attend_job {
     const b4c_real *bias;    /* [heads, 2 span + 1] or NULL */
     b4c_operand out;
     bool bf16;               /* weights are bf16 or int8: products of attention may be, too */
+    int together;            /* heads of a unit */
     char *scratch;           /* [lanes, scratch_bytes] */
     size_t scratch_bytes;
 } attend_job;
@@ -144,6 +146,10 @@ static b4c_attention attention_of(const attend_job *j, int s)
         n.q = b4c_row_of(a->q, row);
         n.pages = a->kept->pages;
         n.page = a->kept->page + p->k_off[s];
+        if (s + 1 < p->n_seq) {
+            n.later_page = a->kept->page + p->k_off[s + 1];
+            n.later_pages = (p->k_len[s + 1] + B4C_PAGE - 1) / B4C_PAGE;
+        }
     } else if (is_half(a->q)) {
         n.q_half = half_row(a->q, row);
         n.k_half = half_row(a->k, p->k_off[s]);
@@ -164,16 +170,41 @@ static b4c_attention attention_of(const attend_job *j, int s)
     return n;
 }
 
-/* Unit: a head of a sequence, heads first. */
+/* Row `row` of k and v, of sequence s, as something to keep. */
+static b4c_keeping keeping_of(const b4c_tape *t, const b4c_kept *kept, const b4c_plan *p,
+                              b4c_tensor k, b4c_tensor v, int s, int row)
+{
+    return (b4c_keeping){
+        .kv_heads = kept->kv_heads,
+        .head_size = kept->head_size,
+        .bf16 = t->dtype != B4C_F32 && !kept->rel,
+        .k = b4c_row_of(k, row),
+        .v = b4c_row_of(v, row),
+        .k_ld = k.ld,
+        .v_ld = v.ld,
+        .at = p->pos[row],
+        .pages = kept->pages,
+        .page = kept->page + p->k_off[s],
+    };
+}
+
+/* Unit: a head of a sequence, heads first; where keys are put away, all heads of a key head. */
 static void attend_heads(b4c_tape *t, void *arg, int begin, int end, int lane)
 {
     const attend_job *j = arg;
-    const int heads = j->a->spec.heads;
+    const attend_arg *a = j->a;
+    const int units = a->spec.heads / j->together;
     for (int u = begin; u < end;) {
-        const int h = u % heads, upto = heads - h < end - u ? heads : h + end - u;
-        b4c_attention n = attention_of(j, u / heads);
+        const int h = u % units, upto = units - h < end - u ? units : h + end - u, s = u / units;
+        b4c_attention n = attention_of(j, s);
+        b4c_keeping keep;
+        if (a->self) {
+            keep = keeping_of(t, a->kept, a->self, a->k, a->v, s, a->self->q_off[s]);
+            n.keep = &keep;
+        }
         if (n.q_rows > 0)
-            t->kernels->attention(&n, h, upto, j->scratch + (size_t)lane * j->scratch_bytes);
+            t->kernels->attention(&n, h * j->together, upto * j->together,
+                                  j->scratch + (size_t)lane * j->scratch_bytes);
         u += upto - h;
     }
 }
@@ -442,14 +473,15 @@ static b4c_tensor attend(b4c_tape *t, attend_arg a, b4c_want want)
     b4c_reads(t, spec->bias.x ? spec->bias.slot : NULL);
 
     const size_t mark = b4c_scope_open(t);
-    attend_job j = { .a = &a, .bf16 = t->dtype != B4C_F32 };
+    attend_job j = { .a = &a, .bf16 = t->dtype != B4C_F32, .together = 1 };
+    if (a.self) j.together = heads / spec->kv_heads;
     j.out = b4c_target(t, &y);
     if (spec->bias.x) j.bias = spread_bias(t, spec, a.span);
     take_scratch(t, &j);
     if (t->failed) return (b4c_tensor){ 0 };
     /* One query waits for the sums of one, and for the keys: a quarter of a product's speed. */
     const double at_once = a.plan.n_rows > a.plan.n_seq ? 16 : 4;
-    const int units = a.plan.n_seq * heads;
+    const int units = a.plan.n_seq * (heads / j.together);
     b4c_each(t, attend_heads, &j, units,
              b4c_grain(t, work_of_head(&a) / at_once * heads / (units ? units : 1)));
     b4c_settle(t, &y, &j.out);
@@ -477,6 +509,29 @@ b4c_tensor b4c_attend_kept(b4c_tape *t, b4c_tensor q, const b4c_kept *kept, cons
     return attend(t, (attend_arg){ .spec = *spec, .plan = *plan, .q = q, .kept = kept }, want);
 }
 
+/* One new row a sequence is put away by the lane that looks at it, while its page is near. */
+b4c_tensor b4c_attend_keeping(b4c_tape *t, b4c_tensor q, b4c_tensor k, b4c_tensor v,
+                              const b4c_kept *kept, const b4c_plan *self, const b4c_plan *plan,
+                              const b4c_attend_spec *spec, b4c_want want)
+{
+    if (t->failed) return (b4c_tensor){ 0 };
+    /* whole key heads are a lane's units: enough to divide them evenly */
+    const bool even = spec->heads == spec->kv_heads ||
+                      self->n_seq * spec->kv_heads >= 8 * b4c_lanes(t);
+    bool singly = even && self->n_rows == self->n_seq && plan->n_rows == self->n_rows;
+    for (int s = 0; s < self->n_seq && singly; s++)
+        singly = self->q_off[s] == s && plan->q_off[s] == s;
+    if (!singly) {
+        b4c_keep(t, kept, self, k, v);
+        return b4c_attend_kept(t, q, kept, plan, spec, want);
+    }
+    assert(!t->recording && q.x && k.x && v.x && !kept->rel == !spec->rel);
+    assert(k.rows == self->n_rows && k.cols == kept->kv_heads * kept->head_size);
+    const attend_arg a = { .spec = *spec, .plan = *plan, .q = q, .k = k, .v = v, .kept = kept,
+                           .self = self };
+    return attend(t, a, want);
+}
+
 /* ---- keeping -------------------------------------------------------------------------------- */
 
 typedef struct keep_job {
@@ -491,18 +546,11 @@ static void keep_rows(b4c_tape *t, void *arg, int begin, int end, int lane)
     (void)lane;
     const keep_job *j = arg;
     const b4c_plan *p = j->plan;
-    b4c_keeping to = { .kv_heads = j->kept->kv_heads, .head_size = j->kept->head_size,
-                       .bf16 = t->dtype != B4C_F32 && !j->kept->rel, .pages = j->kept->pages };
-    to.k_ld = j->k.ld;
-    to.v_ld = j->v.ld;
     int s = 0;
     for (int row = begin, next; row < end; row = next) {
         while (p->q_off[s + 1] <= row) s++;
         next = p->q_off[s + 1] < end ? p->q_off[s + 1] : end;
-        to.k = b4c_row_of(j->k, row);
-        to.v = b4c_row_of(j->v, row);
-        to.at = p->pos[row];
-        to.page = j->kept->page + p->k_off[s];
+        const b4c_keeping to = keeping_of(t, j->kept, p, j->k, j->v, s, row);
         t->kernels->keep(&to, 0, next - row);
     }
 }

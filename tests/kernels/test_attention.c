@@ -140,7 +140,7 @@ static void cached_steps_give_the_bits_of_all_at_once(void **state)
  * `singly`. Frees: pages. */
 static char *keep(const b4c_kernels *t, b4c_attention *job, int *page, bool singly)
 {
-    const int pages = (job->k_rows + B4C_PAGE - 1) / B4C_PAGE;
+    const int pages = job->k_rows / B4C_PAGE + 1;    /* one more key finds room */
     const bool bf16 = job->bf16 && !job->rel;
     char *data = calloc((size_t)pages, t->page_bytes(job->kv_heads, job->head_size, bf16));
     for (int i = 0; i < pages; i++) page[i] = (i + pages / 2) % pages;
@@ -204,6 +204,63 @@ static void kept_keys_give_the_bits_of_rows(void **state)
                 check_kept(t, kind, (mask)m, rows[i], rows[i] - 1);
                 check_kept(t, kind, (mask)m, rows[i], rows[i] / 2);
             }
+}
+
+/* The newest key of one query, put away by the attention that looks at it, beside those of before;
+ * head by head, and all heads at once. */
+static void check_keeping(const b4c_kernels *t, int kind, int k_rows)
+{
+    static const int heads[] = { 2, 4, 12, 6 }, kv_heads[] = { 2, 2, 12, 3 },
+                     sizes[] = { 64, 32, 16, 10 };
+    scene s = scene_new(heads[kind], kv_heads[kind], sizes[kind], 1, k_rows, FULL, FULL, 5);
+    const int group = heads[kind] / kv_heads[kind];
+    if (kind == 1) add_bias(&s, 20);
+    if (kind == 3) add_rel(&s, 8);
+    s.job.head_set = NULL;
+    run(t, &s);
+    float *want = s.out;
+    s.out = malloc(s.n_out * sizeof *s.out);
+    s.job.out.data = s.out;
+    int page[8];
+    const b4c_real *k = s.job.k, *v = s.job.v;
+    for (int apart = 0; apart < 2; apart++) {
+        s.job.k = k;
+        s.job.v = v;
+        s.job.k_rows = k_rows - 1;
+        memset(s.out, 0, s.n_out * sizeof *s.out);
+        char *pages = keep(t, &s.job, page, true);
+        const b4c_keeping newest = { .kv_heads = s.job.kv_heads,
+                                     .head_size = s.job.head_size,
+                                     .bf16 = s.job.bf16 && !s.job.rel,
+                                     .k = k + (k_rows - 1) * s.job.k_ld,
+                                     .v = v + (k_rows - 1) * s.job.v_ld,
+                                     .at = k_rows - 1,
+                                     .pages = pages,
+                                     .page = page };
+        b4c_attention job = s.job;
+        job.k_rows = k_rows;
+        job.keep = &newest;
+        job.later_page = page;
+        job.later_pages = 1;
+        for (int h = 0, n = apart ? group : job.heads; h < job.heads; h += n)
+            t->attention(&job, h, h + n, s.scratch);
+        for (int c = 0; c < s.width; c++)
+            if (memcmp(&want[c], &s.out[c], sizeof *want) != 0)
+                fail_msg("%s: kind %d, %d keys: %g, wanted %g", t->name, kind, k_rows,
+                         (double)s.out[c], (double)want[c]);
+        free(pages);
+    }
+    free(want);
+    scene_done(&s);
+}
+
+static void a_key_may_be_put_away_by_the_query_that_sees_it_first(void **state)
+{
+    (void)state;
+    static const int rows[] = { 1, 2, 31, 32, 33, 64, 97 };
+    EACH_TABLE(t)
+    for (int kind = 0; kind < 4; kind++)
+        for (int i = 0; i < COUNT(rows); i++) check_keeping(t, kind, rows[i]);
 }
 
 static void what_is_hidden_cannot_be_felt(void **state)
@@ -390,6 +447,7 @@ int main(void)
         cmocka_unit_test(a_query_does_not_feel_its_neighbours),
         cmocka_unit_test(cached_steps_give_the_bits_of_all_at_once),
         cmocka_unit_test(kept_keys_give_the_bits_of_rows),
+        cmocka_unit_test(a_key_may_be_put_away_by_the_query_that_sees_it_first),
         cmocka_unit_test(what_is_hidden_cannot_be_felt),
         cmocka_unit_test(large_scores_do_not_overflow),
         cmocka_unit_test(the_operand_is_the_rounding_of_the_rows),
