@@ -36,14 +36,12 @@ const cli_command cli_pull = {
     .operands = "[NAME ...]",
     .run = run,
     .summary = "Download models from the hub",
-    .about =
-        "Brings a model's weights, configuration and vocabulary into the cache that the hub's own "
-        "programs share "
-        "(see the environment), and prints the folder. Of several kinds of weights it takes one, "
-        "safetensors first. "
-        "A download that broke off goes on where it ended; every file is checked against the hash "
-        "that the hub "
-        "tells. NAME is ORG/NAME or ORG/NAME@REVISION; without it, the default model of embed.",
+    .about = "Brings a model's weights, configuration and vocabulary into the cache that the hub's "
+             "own programs share (see the environment), and prints the folder. Of several kinds of "
+             "weights it takes one, safetensors first, GGUF where there is nothing else or "
+             "--weights names it. A download that broke off goes on where it ended; every file is "
+             "checked against the hash that the hub tells. NAME is ORG/NAME or ORG/NAME@REVISION; "
+             "without it, the default model of embed.",
     .examples = "bert4c pull BAAI/bge-small-zh-v1.5\n"
                 "HF_ENDPOINT=https://hf-mirror.com bert4c pull google-bert/bert-base-chinese\n",
 };

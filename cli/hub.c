@@ -7,6 +7,7 @@
  */
 #include "hub.h"
 #include "hub_blob.h"
+#include "hub_choose.h"
 #include "path.h"
 #include <ctype.h>
 #include <errno.h>
@@ -141,75 +142,6 @@ char *cli_hub_find(const char *name)
     return find_snapshot(&h);
 }
 
-/* ---- which files ---------------------------------------------------------------------------- */
-
-/* Weights in the order in which they are preferred; the first kind that is there is taken, all of
- * its files. */
-static const char *const weights[][2] = {
-    { "model.safetensors", NULL },
-    { "model.safetensors.index.json", "model-*.safetensors" },
-    { "pytorch_model.bin", NULL },
-    { "pytorch_model.bin.index.json", "pytorch_model-*.bin" },
-    { "bert_model.ckpt.index", "bert_model.ckpt.data-*" },
-    { "model.onnx", "model.onnx_data" },
-    { "onnx/model.onnx", "onnx/model.onnx_data" },
-};
-
-/* '*' stands for anything but a slash; at most one in a pattern. */
-static bool fits(const char *name, const char *pattern)
-{
-    const char *star = strchr(pattern, '*');
-    if (!star) return !strcmp(name, pattern);
-    const size_t head = (size_t)(star - pattern), tail = strlen(star + 1), n = strlen(name);
-    return n >= head + tail && !memcmp(name, pattern, head) && !strcmp(name + n - tail, star + 1) &&
-           !memchr(name + head, '/', n - head - tail);
-}
-
-/* Files of a sentence-transformers module: "1_Pooling/config.json", "2_Dense/model.safetensors". */
-static bool is_module_file(const char *name, const json_t *files)
-{
-    const char *slash = strchr(name, '/');
-    if (!slash || !isdigit((unsigned char)*name) || strchr(slash + 1, '/')) return false;
-    if (!strcmp(slash + 1, "config.json") || !strcmp(slash + 1, "model.safetensors")) return true;
-    if (strcmp(slash + 1, "pytorch_model.bin")) return false;
-    char better[200];
-    snprintf(better, sizeof better, "%.*s/model.safetensors", (int)(slash - name), name);
-    return !json_object_get(files, better);
-}
-
-/* The needed ones of the repository's files (an object's keys), large ones first: config.json,
- * without which nothing opens, comes last. Returns an array of strings, or NULL. */
-static json_t *choose_files(const json_t *files, const char *repo, b4c_error *err)
-{
-    const char *name;
-    json_t *value, *chosen = json_array();
-    for (size_t k = 0; k < sizeof weights / sizeof *weights && json_array_size(chosen) == 0; k++) {
-        if (!json_object_get(files, weights[k][0])) continue;
-        json_array_append_new(chosen, json_string(weights[k][0]));
-        json_object_foreach((json_t *)files, name,
-                            value) if (weights[k][1] && fits(name, weights[k][1]))
-            json_array_append_new(chosen, json_string(name));
-    }
-    if (json_array_size(chosen) == 0) {
-        char *all = json_dumps(files, 0);
-        cli_fail(err, B4C_E_MISSING,
-                 "no weights: %s: found %.600s, wanted model.safetensors, pytorch_model.bin, a TF1 "
-                 "checkpoint or model.onnx; is it a model for encoders?",
-                 repo, all ? all : "nothing");
-        free(all);
-        json_decref(chosen);
-        return NULL;
-    }
-    json_object_foreach((json_t *)files, name, value)
-        if (is_module_file(name, files) || fits(name, "additional_chat_templates/*.jinja"))
-            json_array_append_new(chosen, json_string(name));
-    const char *one;
-    for (int i = 0; (one = b4c_model_file(i)); i++)
-        if (json_object_get(files, one) && !strchr(one, '/'))
-            json_array_append_new(chosen, json_string(one));
-    return chosen;
-}
-
 /* ---- pulling -------------------------------------------------------------------------------- */
 
 typedef struct body {
@@ -302,7 +234,7 @@ static int pull_files(cli_http *http, const hub_name *h, const cli_settings *s, 
     size_t i;
     json_t *name;
     json_t *files = list_files(http, h, commit, err);
-    json_t *chosen = files ? choose_files(files, h->repo, err) : NULL;
+    json_t *chosen = files ? cli_hub_choose(files, h->repo, s->weights, err) : NULL;
     int rc = chosen ? 0 : err->code;
     char *base = cli_path("%s/%s", cache, h->folder);
     cli_blobs blobs = { http, s, h->repo, commit, base, cli_path("%s/.locks/%s", cache, h->folder),

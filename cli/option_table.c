@@ -146,6 +146,8 @@ const cli_option cli_options[] = {
       "add no [CLS] and [SEP]; with --decode, leave them out" },
     { "plain", 0, CLI_IS_FLAG, CLI_OWN, CLI_TOKENIZE, true, NULL, AT(plain), 0, 0,
       "a [MASK] inside the text is text, not the special token" },
+    { "weights", 0, CLI_IS_TEXT, CLI_OWN, CLI_PULL, false, "PART", AT(weights), 0, 0,
+      "of several GGUF files the one whose name holds PART: Q4_K_M" },
     { "write", 0, CLI_IS_FLAG, CLI_OWN, CLI_VERIFY, false, NULL, AT(write), 0, 0,
       "write the reference that later runs compare with" },
     { "reference", 0, CLI_IS_TEXT, CLI_OWN, CLI_VERIFY, false, "FILE", AT(reference), 0, 0,

@@ -66,7 +66,7 @@ typedef struct cli_settings {
     int early_stopping, reading; /* b4c_early_stopping, b4c_reading */
     const char *as, *reference, *source, *mask, *system, *whiten, *fit_whitening;
     bool chat;
-    const char *chat_template;
+    const char *chat_template, *weights;
     cli_list chat_set;
     long long max_new_tokens, min_new_tokens, n, beams, beam_groups, min_ends, top_k,
         no_repeat_ngram, alternatives, keep, stop_cycle;

@@ -53,6 +53,7 @@ static int fresh(void **state)
     (void)state;
     hub.status = hub.busy = hub.cuts = 0;
     hub.cut_after = 0;
+    hub.files = files;
     hub.no_range = hub.spoil = hub.detour = false;
     hub.list = NULL;
     fake_hub_forget(&hub);
@@ -356,7 +357,58 @@ static void a_hostile_list_writes_nothing_outside(void **state)
     assert_refused(bert4c(NULL, "pull", "lab/tiny", NULL), 1, "not the hub's answer");
     hub.list = "{\"sha\":\"" COMMIT "\",\"siblings\":[{\"rfilename\":\"README.md\"}]}";
     assert_refused(bert4c(NULL, "pull", "lab/tiny", NULL), 1,
-                   "no weights: lab/tiny: found {\"README.md\": true}");
+                   "no weights: lab/tiny: found 1 files, none of them weights");
+    hub.list = "{\"sha\":\"" COMMIT "\",\"siblings\":[{\"rfilename\":\"unet/model.safetensors\"},"
+               "{\"rfilename\":\"config.json\"}]}";
+    assert_refused(bert4c(NULL, "pull", "lab/tiny", NULL), 1,
+                   "no weights where they are looked for: lab/tiny: found unet/model.safetensors");
+}
+
+#define SMALL(name) { name, "{\"model_type\":\"bert\"}\n", 22, \
+                      "cc8a6b41c02264f7110eed9d6cac93bc973dcf7b", false }
+#define LARGE(name) { name, weights, WEIGHTS, BLOB, true }
+
+/* sentence-transformers before version 1: all of the transformer in a folder of its own. */
+static void weights_in_a_modules_folder_are_found(void **state)
+{
+    (void)state;
+    static const fake_file old[] = { SMALL("modules.json"),
+                                     SMALL("0_Transformer/config.json"),
+                                     SMALL("0_Transformer/vocab.txt"),
+                                     SMALL("0_Transformer/sentence_bert_config.json"),
+                                     LARGE("0_Transformer/pytorch_model.bin"),
+                                     SMALL("0_Transformer/notes.txt"),
+                                     SMALL("1_Pooling/config.json"),
+                                     { NULL, NULL, 0, NULL, false } };
+    hub.files = old;
+    assert_code(bert4c(NULL, "pull", "lab/tiny", NULL), 0);
+    for (int i = 0; old[i].name; i++) {
+        char path[128];
+        snprintf(path, sizeof path, "snapshots/" COMMIT "/%s", old[i].name);
+        if (exists(in_cache(path)) != !strstr(old[i].name, "notes"))
+            fail_msg("%s", old[i].name);
+    }
+}
+
+/* Of GGUF files one is a model, with all of its parts: the only one, or the one that is named. */
+static void one_gguf_model_comes_where_there_is_nothing_else(void **state)
+{
+    (void)state;
+    static const fake_file several[] = { LARGE("m-Q4_K_M.gguf"),
+                                         LARGE("m-Q8_0-00001-of-00002.gguf"),
+                                         LARGE("m-Q8_0-00002-of-00002.gguf"), SMALL("config.json"),
+                                         { NULL, NULL, 0, NULL, false } };
+    hub.files = several;
+    assert_refused(bert4c(NULL, "pull", "lab/tiny", NULL), 2,
+                   "several GGUF files: lab/tiny: found m-Q4_K_M.gguf, ");
+    assert_refused(bert4c(NULL, "pull", "--weights", "Q5", "lab/tiny", NULL), 2,
+                   "no such GGUF file: lab/tiny: found m-Q4_K_M.gguf, ");
+    assert_code(bert4c(NULL, "pull", "--weights", "Q8_0", "lab/tiny", NULL), 0);
+    assert_true(exists(in_cache("snapshots/" COMMIT "/m-Q8_0-00001-of-00002.gguf")));
+    assert_true(exists(in_cache("snapshots/" COMMIT "/m-Q8_0-00002-of-00002.gguf")));
+    assert_false(exists(in_cache("snapshots/" COMMIT "/m-Q4_K_M.gguf")));
+    hub.files = several + 1;
+    assert_code(bert4c(NULL, "pull", "lab/tiny", NULL), 0);
 }
 
 static void without_safetensors_the_next_kind_is_taken(void **state)
@@ -439,6 +491,8 @@ int main(void)
         cmocka_unit_test_setup(a_revision_has_a_reference_of_its_own, fresh),
         cmocka_unit_test_setup(names_that_leave_the_cache_are_refused, fresh),
         cmocka_unit_test_setup(a_hostile_list_writes_nothing_outside, fresh),
+        cmocka_unit_test_setup(weights_in_a_modules_folder_are_found, fresh),
+        cmocka_unit_test_setup(one_gguf_model_comes_where_there_is_nothing_else, fresh),
         cmocka_unit_test_setup(without_safetensors_the_next_kind_is_taken, fresh),
         cmocka_unit_test_setup(shards_come_with_their_index, fresh),
         cmocka_unit_test_setup(our_own_cache_comes_first, fresh),
