@@ -41,8 +41,8 @@ int b4c_place_find(b4c_place *p, b4c_embed_settings *settings, const char *path,
     }
     p->folder = b4c_path_folder(path);
     if (p->folder && !*config_path(p->folder, config)) {
-        char *above = b4c_path_join(p->folder, "..");
-        if (above && strcmp(b4c_path_name(p->folder), "onnx") == 0 && *config_path(above, config)) {
+        char *above = b4c_path_around(p->folder, "onnx");
+        if (above && *config_path(above, config)) {
             free(p->folder);
             p->folder = above;
         } else {

@@ -109,6 +109,11 @@ char *b4c_path_join(const char *folder, const char *name)
     return path;
 }
 
+char *b4c_path_around(const char *folder, const char *name)
+{
+    return strcmp(b4c_path_name(folder), name) == 0 ? b4c_path_join(folder, "..") : NULL;
+}
+
 const char *b4c_path_name(const char *path)
 {
     const char *slash = strrchr(path, '/');

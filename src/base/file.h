@@ -21,6 +21,9 @@ char *b4c_path_join(const char *folder, const char *name);
 /* Folder part of path ("." when it has none), malloc'ed. */
 char *b4c_path_folder(const char *path);
 const char *b4c_path_name(const char *path); /* points into path */
+/* The folder around `folder`, malloc'ed, where that is called `name`: exports stand in onnx/, one
+ * below what belongs to them. NULL: it is called otherwise, or no memory. */
+char *b4c_path_around(const char *folder, const char *name);
 /* False for absolute names, "..", empty parts, NUL: a name from inside a file must stay in its
  * folder. */
 bool b4c_path_is_inside(const char *relative);

@@ -213,7 +213,7 @@ static char *find_place(const char *path)
         strcpy(other + stem, "-tokenizer.json");
         if (!b4c_file_exists(other)) {
             free(other);
-            other = strcmp(b4c_path_name(folder), "onnx") == 0 ? b4c_path_join(folder, "..") : NULL;
+            other = b4c_path_around(folder, "onnx");
             if (other && !vocabulary_in(other)) {
                 free(other);
                 other = NULL;

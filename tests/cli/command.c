@@ -170,6 +170,16 @@ static const char *in_folder(const char *name, const char *file)
     return path[turn];
 }
 
+void copy_model(const char *from, const char *name)
+{
+    static const char *const files[] = { "config.json", "vocab.txt", "model.safetensors" };
+    char path[256];
+    for (size_t i = 0; i < COUNT(files); i++) {
+        snprintf(path, sizeof path, "%s/%s", from, files[i]);
+        copy(path, in_folder(name, files[i]));
+    }
+}
+
 void copy_tiny_model(const char *name)
 {
     if (!exists(WEIGHTS) || !exists(VOCABULARY)) {

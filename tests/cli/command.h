@@ -36,6 +36,8 @@ const char *tiny_model(void);
 const char *tiny_model_without_pooling(void);
 /* Its configuration, vocabulary and weights alone, in folder `name` of the test's own. */
 void copy_tiny_model(const char *name);
+/* The same files of a model in folder `from`. */
+void copy_model(const char *from, const char *name);
 /* The vocabulary of both. */
 const char *tiny_vocabulary(void);
 /* Another one: the numbers from one to ten behind BERT's special tokens, 15 in all. */

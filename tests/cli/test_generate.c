@@ -107,16 +107,7 @@ static void a_stream_is_the_same_text(void **state)
 static void a_chat_is_its_templates_text(void **state)
 {
     (void)state;
-    static const char *const files[] = { "config.json", "vocab.txt", "model.safetensors" };
-    for (size_t i = 0; i < COUNT(files); i++) {
-        char from[128], to[64];
-        size_t bytes;
-        snprintf(from, sizeof from, "%s/%s", LM, files[i]);
-        char *data = read_file(from, &bytes);
-        snprintf(to, sizeof to, "talks/%s", files[i]);
-        temp_file(to, data, bytes);
-        free(data);
-    }
+    copy_model(LM, "talks");
     const char *model = temp_path("talks");
     run r = bert4c(NULL, ON("complete", model), FOUR, "--chat", "中国", NULL);
     assert_int_equal(r.code, 1);
@@ -219,16 +210,7 @@ static void samples_are_the_librarys(void **state)
 static void rules_of_the_files_hold_and_join(void **state)
 {
     (void)state;
-    static const char *const files[] = { "config.json", "vocab.txt", "model.safetensors" };
-    for (size_t i = 0; i < COUNT(files); i++) {
-        char path[128], own[64];
-        size_t n;
-        snprintf(path, sizeof path, UNILM "/%s", files[i]);
-        snprintf(own, sizeof own, "ruled/%s", files[i]);
-        char *bytes = read_file(path, &n);
-        temp_file(own, bytes, n);
-        free(bytes);
-    }
+    copy_model(UNILM, "ruled");
     json_t *io = json_load_file(UNILM "/io.json", 0, NULL);
     char config[256];
     snprintf(config, sizeof config,

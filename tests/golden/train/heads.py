@@ -14,7 +14,7 @@ import numpy as np
 import torch
 import transformers
 from torch.nn import functional as F
-from pack import HERE, halves, padded, read, write
+from pack import HERE, halves, learn, padded, read, write
 
 torch.set_num_threads(1)
 io = read(os.path.join(HERE, "cosent.safetensors"))
@@ -28,17 +28,12 @@ def train(case, named, loss, labels, new):
     before = {name: p.detach().numpy().copy() for name, p in named.items()}
     groups = [{"params": [p for p in named.values() if p.ndim > 1], "weight_decay": 0.01},
               {"params": [p for p in named.values() if p.ndim == 1], "weight_decay": 0}]
-    optimiser, history = torch.optim.AdamW(groups, lr=1e-3), []
-    for step in range(6):
-        optimiser.zero_grad()
-        value = loss()
-        history.append(value.item())
-        value.backward()
-        if step == 0:
-            for name, p in named.items():
-                halves(out, "grad." + name, p.grad.numpy())
-        if step < 5:
-            optimiser.step()
+
+    def keep_gradients():
+        for name, p in named.items():
+            halves(out, "grad." + name, p.grad.numpy())
+
+    history = learn(torch.optim.AdamW(groups, lr=1e-3), loss, keep_gradients)
     for name, p in named.items():
         halves(out, "moved." + name, p.detach().numpy() - before[name])
     out["loss"], out["loss_history"] = np.array(history[:1], np.float32), np.array(history, np.float32)

@@ -8,7 +8,7 @@ import numpy as np
 import peft
 import torch
 import transformers
-from pack import HERE, padded, read, write
+from pack import HERE, learn, padded, read, write
 
 torch.manual_seed(5)
 torch.set_num_threads(1)
@@ -38,16 +38,8 @@ def loss():
 
 out = {name: p.detach().numpy().copy() for name, p in factors.items()}
 optimiser = torch.optim.AdamW(factors.values(), lr=1e-3)
-history = []
-for step in range(6):
-    optimiser.zero_grad()
-    value = loss()
-    history.append(value.item())
-    value.backward()
-    if step == 0:
-        out.update({"grad." + name: p.grad.numpy().copy() for name, p in factors.items()})
-    if step < 5:
-        optimiser.step()
+history = learn(optimiser, loss, lambda: out.update(
+    {"grad." + name: p.grad.numpy().copy() for name, p in factors.items()}))
 out.update({"after." + name: p.detach().numpy().copy() for name, p in factors.items()})
 out["loss_history"] = np.array(history, np.float32)
 write(os.path.join(HERE, "lora.safetensors"), out)

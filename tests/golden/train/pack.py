@@ -50,6 +50,21 @@ def halves(out, name, x):
     out["most." + name] = np.array([most], np.float32)
 
 
+def learn(optimiser, loss, at_first):
+    """The losses before, between and behind five steps; at_first() sees the first gradients."""
+    history = []
+    for step in range(6):
+        optimiser.zero_grad()
+        value = loss()
+        history.append(value.item())
+        value.backward()
+        if step == 0:
+            at_first()
+        if step < 5:
+            optimiser.step()
+    return history
+
+
 def main(source):
     models = {}
     for case in sorted(d for d in os.listdir(source) if d.startswith("train-")):
