@@ -117,24 +117,41 @@ static void leave_page(b4c_cache *c, int page)
     if (--c->users[page] == 0) c->free_page[c->n_free++] = page;
 }
 
+/* Pages to copy: `from` keeps a user until that is done. */
+typedef struct copying {
+    const b4c_cache *c;
+    int n, *from, *to;
+} copying;
+
+/* Unit: a page in one layer. */
+static void copy_pages(b4c_tape *t, void *arg, int begin, int end, int lane)
+{
+    const copying *j = arg;
+    (void)t, (void)lane;
+    for (int u = begin; u < end; u++) {
+        const int l = u / j->n, i = u % j->n;
+        memcpy(page_at(j->c, l, j->to[i]), page_at(j->c, l, j->from[i]), j->c->page_bytes);
+    }
+}
+
 /* A copy of its own where others hold the page too. */
-static int own_page(b4c_cache *c, int page)
+static int own_page(b4c_cache *c, int page, copying *copies)
 {
     if (c->users[page] == 1) return page;
     const int copy = take_page(c);
-    for (int l = 0; l < c->layers; l++)
-        memcpy(page_at(c, l, copy), page_at(c, l, page), c->page_bytes);
+    copies->from[copies->n] = page;
+    copies->to[copies->n++] = copy;
     leave_page(c, page);
     return copy;
 }
 
 /* Pages for `rows` more rows of a slot. */
-static void make_ready(b4c_cache *c, int slot, int rows)
+static void make_ready(b4c_cache *c, int slot, int rows, copying *copies)
 {
     int *list = list_of(c, slot);
     const int held = c->length[slot], have = b4c_cache_pages(held);
     assert(held + rows <= c->room);
-    if (rows && held % B4C_PAGE) list[have - 1] = own_page(c, list[have - 1]);
+    if (rows && held % B4C_PAGE) list[have - 1] = own_page(c, list[have - 1], copies);
     for (int i = have; i < b4c_cache_pages(held + rows); i++) list[i] = take_page(c);
 }
 
@@ -177,11 +194,14 @@ b4c_plan b4c_cache_plan(b4c_tape *t, b4c_cache *c, b4c_mask mask, const int *slo
         *k_off = b4c_take(t, (size_t)n_seq * bytes);
     int *k_len = b4c_take(t, (size_t)n_seq * bytes), *from = b4c_take(t, (size_t)rows * bytes);
     int *upto = b4c_take(t, (size_t)rows * bytes), *pos = b4c_take(t, (size_t)rows * bytes);
+    copying copies = { .c = c };
+    copies.from = b4c_take(t, (size_t)n_seq * bytes);
+    copies.to = b4c_take(t, (size_t)n_seq * bytes);
     if (t->failed) return no_plan;
     q_off[0] = 0;
     for (int s = 0, i = 0; s < n_seq; s++) {
         const int held = c->length[slot[s]], end = held + lengths[s];
-        make_ready(c, slot[s], lengths[s]);
+        make_ready(c, slot[s], lengths[s], &copies);
         k_off[s] = slot[s] * c->slot_pages;
         k_len[s] = end;
         for (int p = held; p < end; p++, i++) {
@@ -191,6 +211,8 @@ b4c_plan b4c_cache_plan(b4c_tape *t, b4c_cache *c, b4c_mask mask, const int *slo
         }
         q_off[s + 1] = i;
     }
+    b4c_each(t, copy_pages, &copies, c->layers * copies.n,
+             b4c_grain(t, (double)c->page_bytes / B4C_ALIGN));
     return (b4c_plan){ .n_seq = n_seq,
                        .n_rows = rows,
                        .q_off = q_off,
