@@ -448,6 +448,9 @@ static void check_case(bench *b, const op_case *c, int kind, int seed)
         fail_msg("%s, kind %d, seed %d: no gradient at all", c->op, kind, seed);
     for (int k = 0; k < w.n_in; k++) check_input(&w, b, c, k, most);
 
+    /* tapes look at the world's slots once more when they are reset: while it is there */
+    b4c_tape_reset(&b->plain);
+    b4c_tape_reset(&b->record);
     for (int i = 0; i < w.n_packed; i++) b4c_packed_done(&w.packed[i]);
     for (int i = 0; i < w.n_in; i++) free(w.in[i].x), free(w.in[i].g);
 }
