@@ -71,7 +71,7 @@ static void requantize(const b4c_operand *in, b4c_operand *out, int begin, int e
     assert(in->form == B4C_FORM_BF16 || in->form == B4C_FORM_TILE_BF16);
     for (int i = begin; i < end && groups; i++)
         row_put_groups(&(row_source){ .bf16 = row_of(in, i) }, in->cols, row_of(out, i),
-                       row_scales(out, i));
+                       row_pairs(out, i));
     for (int i = begin; i < end && !groups; i++)
         out->scale[i] = requantize_row(row_of(in, i), row_of(out, i), row_flip(out->form));
 }

@@ -184,8 +184,6 @@ static void tiles(const b4c_gemm *g, int from, int rows, int begin, int end, fin
     finish_some(&last, finish, BLOCK);
 }
 
-#include "math/groups_tiles_body.h"
-
 /* ---- few rows ------------------------------------------------------------------------------- */
 
 #define LANES        16
@@ -253,6 +251,8 @@ static inline __m512i pair(const char *p)
     memcpy(&x, p, sizeof x);
     return _mm512_set1_epi32(x);
 }
+
+#include "math/groups_tiles_body.h"
 
 /* The tile's order of sums, for `rows` rows and `panels` panels: see the head. */
 B4C_INLINE void few_bf16_tile(const int rows, const int panels, const char *a, const char *b,

@@ -137,8 +137,32 @@ static inline __m256i bytes_of_panel(__m256i w, int odd)
 /* ---- int4: nibbles as unsigned bytes against the row's signed ones --------------------------- */
 
 #define GROUP_ROWS         2
+#define GROUP_FEW          1
 #define GROUP_VECTORS      2
 #define EACH_GROUP_ROWS(X) X(1) X(2)
+
+typedef __m256i shorts, short_sums;
+static inline short_sums shorts_none(void) { return _mm256_setzero_si256(); }
+static inline shorts shorts_get(const int32_t *p) { return load_ints(p); }
+static inline void shorts_put(int32_t *p, shorts x) { _mm256_store_si256((__m256i *)(void *)p, x); }
+static inline shorts shorts_of(vec a, vec b)
+{
+    const __m256i high = _mm256_slli_epi32(_mm256_cvtps_epi32(b), 16);
+    return _mm256_blend_epi16(_mm256_cvtps_epi32(a), high, 0xaa);
+}
+static inline short_sums shorts_dot(short_sums s, shorts w, const int16_t *x)
+{
+    const __m256i pair = four8((const uint8_t *)x);
+    return _mm256_add_epi32(s, _mm256_madd_epi16(w, pair));
+}
+static inline vec shorts_total(short_sums s) { return _mm256_cvtepi32_ps(s); }
+
+/* Sums that begin at the bits of a number, and are off by one. */
+static inline __m256i sums_from(float x) { return _mm256_castps_si256(_mm256_set1_ps(x)); }
+static inline vec sums_less(__m256i s, float x)
+{
+    return _mm256_sub_ps(_mm256_castsi256_ps(s), _mm256_set1_ps(x));
+}
 
 static inline __m256i low_nibbles(__m256i w) { return _mm256_and_si256(w, _mm256_set1_epi8(15)); }
 
@@ -150,12 +174,18 @@ static inline __m256i low_nibbles(__m256i w) { return _mm256_and_si256(w, _mm256
 #define LOW(w)       low_nibbles(w)
 #define HIGH(w)      low_nibbles(_mm256_srli_epi16(w, 4))
 #define X_LOAD(p)    four8(p)
-#define S_ZERO()     _mm256_setzero_si256()
+#define S_FROM(p, g) sums_from((p)->start[g])
 #define DOT(s, w, x) __asm__("%{vex%} vpdpbusd %2, %1, %0" : "+x"(s) : "x"(w), "x"(x))
-#define TOTAL(s)     _mm256_cvtepi32_ps(s)
+#define TOTAL(s, p, g) sums_less(s, (p)->start[g])
 #include "math/gemm_int4_body.h"
 
 /* Two products of 15 and 127, eight times: below 2^15. */
+static inline vec total_of_words(__m256i s, float from)
+{
+    const __m256i sum = _mm256_madd_epi16(s, _mm256_set1_epi16(1));
+    return sums_less(_mm256_add_epi32(sums_from(from), sum), from);
+}
+
 #define NAME(x)      i4_##x
 #define W_V          __m256i
 #define X_V          __m256i
@@ -164,9 +194,9 @@ static inline __m256i low_nibbles(__m256i w) { return _mm256_and_si256(w, _mm256
 #define LOW(w)       low_nibbles(w)
 #define HIGH(w)      low_nibbles(_mm256_srli_epi16(w, 4))
 #define X_LOAD(p)    four8(p)
-#define S_ZERO()     _mm256_setzero_si256()
+#define S_FROM(p, g) _mm256_setzero_si256()
 #define DOT(s, w, x) s = _mm256_add_epi16(s, _mm256_maddubs_epi16(w, x))
-#define TOTAL(s)     _mm256_cvtepi32_ps(_mm256_madd_epi16(s, _mm256_set1_epi16(1)))
+#define TOTAL(s, p, g) total_of_words(s, (p)->start[g])
 #include "math/gemm_int4_body.h"
 
 /* ---- int8 over rows in groups ---------------------------------------------------------------- */
@@ -182,9 +212,9 @@ static inline __m256i plus_128(const uint8_t *p)
 #define S_V          __m256i
 #define W_LOAD(p)    plus_128(p)
 #define X_LOAD(p)    four8(p)
-#define S_FROM(n)    _mm256_set1_epi32(n)
+#define S_FROM(p, g) sums_from((p)->start[g])
 #define DOT(s, w, x) __asm__("%{vex%} vpdpbusd %2, %1, %0" : "+x"(s) : "x"(w), "x"(x))
-#define TOTAL(s)     _mm256_cvtepi32_ps(s)
+#define TOTAL(s, p, g) sums_less(s, (p)->after[g])
 #include "math/gemm_int8_groups_body.h"
 
 /* Signed bytes as numbers of 16 bits, even and odd ones apart. */
@@ -200,11 +230,11 @@ static inline signed_pairs pairs_of(__m256i x)
 #define S_V          __m256i
 #define W_LOAD(p)    pairs_of(load_ints(p))
 #define X_LOAD(p)    pairs_of(four8(p))
-#define S_FROM(n)    ((void)(n), _mm256_setzero_si256())
+#define S_FROM(p, g) sums_from((p)->start[g])
 #define DOT(s, w, x)                                                             \
     s = _mm256_add_epi32(_mm256_add_epi32(s, _mm256_madd_epi16(w.even, x.even)), \
                          _mm256_madd_epi16(w.odd, x.odd))
-#define TOTAL(s)     _mm256_cvtepi32_ps(s)
+#define TOTAL(s, p, g) sums_less(s, (p)->start[g])
 #include "math/gemm_int8_groups_body.h"
 
 #include "math/add_body.h"

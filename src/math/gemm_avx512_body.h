@@ -41,7 +41,7 @@ static inline float largest_of_lines(row_lines from)
 #include "math/convert_body.h"
 #include "math/gemm_epilogue.h"
 
-#define PREFETCH(p)      _mm_prefetch(p, _MM_HINT_T0)
+#define PREFETCH(p)      __asm__ volatile("prefetcht0 %0" ::"m"(*(const char *)(p)))
 #define LANES            16
 #define LARGE_ROWS       14
 #define LARGE_VECTORS    2
@@ -175,9 +175,38 @@ static inline __m512i bytes_of_panel(__m512i w, int odd)
 
 /* ---- int4: nibbles as unsigned bytes against the row's signed ones --------------------------- */
 
-#define GROUP_ROWS         4
+#define GROUP_ROWS         5
+#define GROUP_FEW          2
 #define GROUP_VECTORS      2
-#define EACH_GROUP_ROWS(X) X(1) X(2) X(3) X(4)
+#define EACH_GROUP_ROWS(X) X(1) X(2) X(3) X(4) X(5)
+
+typedef __m512i shorts, short_sums;
+static inline short_sums shorts_none(void) { return _mm512_setzero_si512(); }
+static inline shorts shorts_get(const int32_t *p) { return _mm512_load_si512(p); }
+static inline void shorts_put(int32_t *p, shorts x) { _mm512_store_si512(p, x); }
+static inline shorts shorts_of(vec a, vec b)
+{
+    const __m512i high = _mm512_slli_epi32(_mm512_cvtps_epi32(b), 16);
+    return _mm512_mask_blend_epi16(0xaaaaaaaau, _mm512_cvtps_epi32(a), high);
+}
+static inline short_sums shorts_dot(short_sums s, shorts w, const int16_t *x)
+{
+    const __m512i pair = four8((const uint8_t *)x);
+#ifdef B4C_VEC_BF16
+    __asm__("vpdpwssd %2, %1, %0" : "+v"(s) : "v"(w), "v"(pair));
+    return s;
+#else
+    return _mm512_add_epi32(s, _mm512_madd_epi16(w, pair));
+#endif
+}
+static inline vec shorts_total(short_sums s) { return _mm512_cvtepi32_ps(s); }
+
+/* Sums that begin at the bits of a number, and are off by one. */
+static inline __m512i sums_from(float x) { return _mm512_castps_si512(_mm512_set1_ps(x)); }
+static inline vec sums_less(__m512i s, float x)
+{
+    return _mm512_sub_ps(_mm512_castsi512_ps(s), _mm512_set1_ps(x));
+}
 
 static inline __m512i low_nibbles(__m512i w) { return _mm512_and_si512(w, _mm512_set1_epi8(15)); }
 
@@ -189,13 +218,19 @@ static inline __m512i low_nibbles(__m512i w) { return _mm512_and_si512(w, _mm512
 #define LOW(w)       low_nibbles(w)
 #define HIGH(w)      low_nibbles(_mm512_srli_epi16(w, 4))
 #define X_LOAD(p)    four8(p)
-#define S_ZERO()     _mm512_setzero_si512()
+#define S_FROM(p, g) sums_from((p)->start[g])
 #define DOT(s, w, x) __asm__("vpdpbusd %2, %1, %0" : "+v"(s) : "v"(w), "v"(x))
-#define TOTAL(s)     _mm512_cvtepi32_ps(s)
+#define TOTAL(s, p, g) sums_less(s, (p)->start[g])
 #include "math/gemm_int4_body.h"
 
 #ifndef B4C_VEC_BF16
 /* Two products of 15 and 127, eight times: below 2^15. */
+static inline vec total_of_words(__m512i s, float from)
+{
+    const __m512i sum = _mm512_madd_epi16(s, _mm512_set1_epi16(1));
+    return sums_less(_mm512_add_epi32(sums_from(from), sum), from);
+}
+
 #define NAME(x)      i4_##x
 #define W_V          __m512i
 #define X_V          __m512i
@@ -204,9 +239,9 @@ static inline __m512i low_nibbles(__m512i w) { return _mm512_and_si512(w, _mm512
 #define LOW(w)       low_nibbles(w)
 #define HIGH(w)      low_nibbles(_mm512_srli_epi16(w, 4))
 #define X_LOAD(p)    four8(p)
-#define S_ZERO()     _mm512_setzero_si512()
+#define S_FROM(p, g) _mm512_setzero_si512()
 #define DOT(s, w, x) s = _mm512_add_epi16(s, _mm512_maddubs_epi16(w, x))
-#define TOTAL(s)     _mm512_cvtepi32_ps(_mm512_madd_epi16(s, _mm512_set1_epi16(1)))
+#define TOTAL(s, p, g) total_of_words(s, (p)->start[g])
 #include "math/gemm_int4_body.h"
 #endif
 
@@ -228,9 +263,9 @@ static inline __m512i plus_128(const uint8_t *p)
 #define S_V          __m512i
 #define W_LOAD(p)    plus_128(p)
 #define X_LOAD(p)    four8(p)
-#define S_FROM(n)    _mm512_set1_epi32(n)
+#define S_FROM(p, g) sums_from((p)->start[g])
 #define DOT(s, w, x) __asm__("vpdpbusd %2, %1, %0" : "+v"(s) : "v"(w), "v"(x))
-#define TOTAL(s)     _mm512_cvtepi32_ps(s)
+#define TOTAL(s, p, g) sums_less(s, (p)->after[g])
 #include "math/gemm_int8_groups_body.h"
 
 #ifndef B4C_VEC_BF16
@@ -246,11 +281,11 @@ static inline signed_pairs pairs_of(__m512i x)
 #define S_V          __m512i
 #define W_LOAD(p)    pairs_of(_mm512_load_si512(p))
 #define X_LOAD(p)    pairs_of(four8(p))
-#define S_FROM(n)    ((void)(n), _mm512_setzero_si512())
+#define S_FROM(p, g) sums_from((p)->start[g])
 #define DOT(s, w, x)                                              \
     s = _mm512_add_epi32(_mm512_add_epi32(s, _mm512_madd_epi16(w.even, x.even)), \
                          _mm512_madd_epi16(w.odd, x.odd))
-#define TOTAL(s)     _mm512_cvtepi32_ps(s)
+#define TOTAL(s, p, g) sums_less(s, (p)->start[g])
 #include "math/gemm_int8_groups_body.h"
 #endif
 

@@ -143,8 +143,30 @@ static inline int32x4_t dot16(int32x4_t sum, int16x8_t a, int16x8_t b)
 /* ---- int4: nibbles as bytes against the row's bytes ------------------------------------------ */
 
 #define GROUP_ROWS         2
+#define GROUP_FEW          1
 #define GROUP_VECTORS      4
 #define EACH_GROUP_ROWS(X) X(1) X(2)
+
+typedef int32x4_t shorts, short_sums;
+static inline short_sums shorts_none(void) { return vdupq_n_s32(0); }
+static inline shorts shorts_get(const int32_t *p) { return vld1q_s32(p); }
+static inline void shorts_put(int32_t *p, shorts x) { vst1q_s32(p, x); }
+static inline shorts shorts_of(vec a, vec b)
+{
+    return vsliq_n_s32(vcvtnq_s32_f32(a), vcvtnq_s32_f32(b), 16);
+}
+static inline short_sums shorts_dot(short_sums s, shorts w, const int16_t *x)
+{
+    return dot16(s, vreinterpretq_s16_s32(w), vreinterpretq_s16_u8(four8((const uint8_t *)x)));
+}
+static inline vec shorts_total(short_sums s) { return vcvtq_f32_s32(s); }
+
+/* Sums that begin at the bits of a number, and are off by one. */
+static inline int32x4_t sums_from(float x) { return vreinterpretq_s32_f32(vdupq_n_f32(x)); }
+static inline vec sums_less(int32x4_t s, float x)
+{
+    return vsubq_f32(vreinterpretq_f32_s32(s), vdupq_n_f32(x));
+}
 
 #define NAME(x)      dot_i4_##x
 #define W_V          uint8x16_t
@@ -154,10 +176,10 @@ static inline int32x4_t dot16(int32x4_t sum, int16x8_t a, int16x8_t b)
 #define LOW(w)       vandq_u8(w, vdupq_n_u8(15))
 #define HIGH(w)      vshrq_n_u8(w, 4)
 #define X_LOAD(p)    vreinterpretq_s8_u8(four8(p))
-#define S_ZERO()     vdupq_n_s32(0)
+#define S_FROM(p, g) sums_from((p)->start[g])
 #define DOT(s, w, x) \
     __asm__(".arch armv8.2-a+dotprod\n\tsdot %0.4s, %1.16b, %2.16b" : "+w"(s) : "w"(w), "w"(x))
-#define TOTAL(s)     vcvtq_f32_s32(s)
+#define TOTAL(s, p, g) sums_less(s, (p)->start[g])
 #include "math/gemm_int4_body.h"
 
 /* Products of 15 and 127, each lane eight of them: below 2^15. */
@@ -171,9 +193,10 @@ static inline int16x8x2_t no_sums(void)
 {
     return (int16x8x2_t){ { vdupq_n_s16(0), vdupq_n_s16(0) } };
 }
-static inline float32x4_t total4(int16x8x2_t s)
+static inline float32x4_t total4(int16x8x2_t s, float from)
 {
-    return vcvtq_f32_s32(vpaddq_s32(vpaddlq_s16(s.val[0]), vpaddlq_s16(s.val[1])));
+    const int32x4_t sum = vpaddq_s32(vpaddlq_s16(s.val[0]), vpaddlq_s16(s.val[1]));
+    return sums_less(vaddq_s32(sums_from(from), sum), from);
 }
 
 #define NAME(x)      i4_##x
@@ -184,9 +207,9 @@ static inline float32x4_t total4(int16x8x2_t s)
 #define LOW(w)       vandq_u8(w, vdupq_n_u8(15))
 #define HIGH(w)      vshrq_n_u8(w, 4)
 #define X_LOAD(p)    vreinterpretq_s8_u8(four8(p))
-#define S_ZERO()     no_sums()
+#define S_FROM(p, g) no_sums()
 #define DOT(s, w, x) s = dot4(s, vreinterpretq_s8_u8(w), x)
-#define TOTAL(s)     total4(s)
+#define TOTAL(s, p, g) total4(s, (p)->start[g])
 #include "math/gemm_int4_body.h"
 
 /* ---- int8 over rows in groups ---------------------------------------------------------------- */
@@ -197,10 +220,10 @@ static inline float32x4_t total4(int16x8x2_t s)
 #define S_V          int32x4_t
 #define W_LOAD(p)    vreinterpretq_s8_u8(vld1q_u8(p))
 #define X_LOAD(p)    vreinterpretq_s8_u8(four8(p))
-#define S_FROM(n)    ((void)(n), vdupq_n_s32(0))
+#define S_FROM(p, g) sums_from((p)->start[g])
 #define DOT(s, w, x) \
     __asm__(".arch armv8.2-a+dotprod\n\tsdot %0.4s, %1.16b, %2.16b" : "+w"(s) : "w"(w), "w"(x))
-#define TOTAL(s)     vcvtq_f32_s32(s)
+#define TOTAL(s, p, g) sums_less(s, (p)->start[g])
 #include "math/gemm_int8_groups_body.h"
 
 /* Two products of 128 and 127 fit 16 bits; then pairs of sums widen to 32. */
@@ -216,9 +239,9 @@ static inline int32x4_t dot_bytes(int32x4_t s, int8x16_t w, int8x16_t x)
 #define S_V          int32x4_t
 #define W_LOAD(p)    vreinterpretq_s8_u8(vld1q_u8(p))
 #define X_LOAD(p)    vreinterpretq_s8_u8(four8(p))
-#define S_FROM(n)    ((void)(n), vdupq_n_s32(0))
+#define S_FROM(p, g) sums_from((p)->start[g])
 #define DOT(s, w, x) s = dot_bytes(s, w, x)
-#define TOTAL(s)     vcvtq_f32_s32(s)
+#define TOTAL(s, p, g) sums_less(s, (p)->start[g])
 #include "math/gemm_int8_groups_body.h"
 
 #include "math/add_body.h"

@@ -68,7 +68,28 @@ static inline int32_t dot_bytes(int32_t sum, uint32_t w, uint32_t x)
     return sum;
 }
 
+typedef int32_t shorts, short_sums;
+static inline short_sums shorts_none(void) { return 0; }
+static inline shorts shorts_get(const int32_t *p) { return *p; }
+static inline void shorts_put(int32_t *p, shorts x) { *p = x; }
+static inline shorts shorts_of(vec a, vec b)
+{
+    const bool both = v_abs(a) < 32768 && v_abs(b) < 32768;      /* NaN shows elsewhere */
+    const uint32_t low = both ? (uint32_t)(int)v_round(a) & 0xffff : 0;
+    return (int32_t)(low | (both ? (uint32_t)(int)v_round(b) << 16 : 0));
+}
+static inline short_sums shorts_dot(short_sums s, shorts w, const int16_t *x)
+{
+    return s + (int16_t)(w & 0xffff) * x[0] + (w >> 16) * x[1];
+}
+static inline vec shorts_total(short_sums s) { return (vec)s; }
+
+/* Sums that begin at the bits of a number, and are off by one. */
+static inline int32_t sums_from(float x) { return (int32_t)bits_of(x); }
+static inline vec sums_less(int32_t s, float x) { return (vec)(from_bits((uint32_t)s) - x); }
+
 #define GROUP_ROWS         1
+#define GROUP_FEW          0
 #define GROUP_VECTORS      16
 #define EACH_GROUP_ROWS(X) X(1)
 #define PREFETCH(p)     (void)(p)
@@ -80,9 +101,9 @@ static inline int32_t dot_bytes(int32_t sum, uint32_t w, uint32_t x)
 #define LOW(w)          ((w) & 0x0f0f0f0fu)
 #define HIGH(w)         ((w) >> 4 & 0x0f0f0f0fu)
 #define X_LOAD(p)       word(p)
-#define S_ZERO()        0
+#define S_FROM(p, g)    sums_from((p)->start[g])
 #define DOT(s, w, x)    s = dot_bytes(s, w, x)
-#define TOTAL(s)        (vec)(s)
+#define TOTAL(s, p, g)  sums_less(s, (p)->start[g])
 #include "math/gemm_int4_body.h"
 
 /* int8 weights over rows in groups */
@@ -98,9 +119,9 @@ static inline int32_t dot_signed(int32_t sum, uint32_t w, uint32_t x)
 #define S_V             int32_t
 #define W_LOAD(p)       word(p)
 #define X_LOAD(p)       word(p)
-#define S_FROM(n)       ((void)(n), 0)
+#define S_FROM(p, g)    sums_from((p)->start[g])
 #define DOT(s, w, x)    s = dot_signed(s, w, x)
-#define TOTAL(s)        (vec)(s)
+#define TOTAL(s, p, g)  sums_less(s, (p)->start[g])
 #include "math/gemm_int8_groups_body.h"
 
 static void gemm(const b4c_gemm *g, int begin, int end)

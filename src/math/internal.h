@@ -53,6 +53,20 @@ enum { B4C_PANEL = 32 };  /* outputs that a packed panel holds side by side */
 enum { B4C_I4_SCALES = 1024, B4C_I4_OFFSETS = 1152, B4C_I4_BLOCK = 1216 };
 void b4c_int4_fill(b4c_packed *, int row, const b4c_real *w);   /* w [k] */
 void b4c_int4_row(const b4c_packed *, int row, b4c_real *y);    /* y [k] */
+/* What an operand in groups knows of 64 neighbours of a row, two groups: an integer q of group g
+ * stands for scale * 2^-e * q, where start[g] = 1.5 * 2^23 * 2^-e. One more in the bits of `start`
+ * is 2^-e more in the number: an integer sum that begins at these bits is, read as a number, off by
+ * `start` from the sum times 2^-e, exactly. `after` is what to take off instead where every weight
+ * was 128 too large. */
+typedef struct b4c_group_pair {
+    float scale;
+    float start[2], after[2];
+    int16_t sum[2];          /* scale * 2^-e * sum(q), in units */
+    float unit;              /* a power of two, the same in the whole row */
+} b4c_group_pair;
+/* Sums over groups of a row's `sum` and as many integers within B4C_GROUP_SUM fit 32 bits. */
+enum { B4C_GROUP_SUM = 4096 };
+
 /* An int8 row (of weights or of activations) whose largest value is below this counts as zero:
  * 127 / largest must stay finite. */
 #define B4C_I8_TINY 1e-30f

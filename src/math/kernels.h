@@ -19,8 +19,8 @@
 /* The form rows are in. REAL: b4c_real rows. BF16: bf16 rows, round to nearest even. I8: one
  * byte an element with one scale a row (value = scale * q, q in -127..127; kernels for
  * unsigned-times-signed instructions keep q + 128). I8_GROUPS: one byte an element, q itself, with
- * a scale for each 32 of a row. TILE_*: the same in AMX order. Only math/ looks inside the data of
- * a form other than REAL. */
+ * a scale for each 32 of a row (b4c_group_pair, internal.h). TILE_*: the same in AMX order. Only
+ * math/ looks inside the data and the scales of a form other than REAL. */
 typedef enum b4c_form {
     B4C_FORM_NONE, B4C_FORM_REAL, B4C_FORM_BF16, B4C_FORM_I8, B4C_FORM_TILE_BF16, B4C_FORM_TILE_I8,
     B4C_FORM_I8_GROUPS
@@ -32,7 +32,7 @@ typedef struct b4c_operand {
     void *data;
     /* REAL: elements from row to row. Other forms: bytes from row to row (TILE_*: of 16 rows) */
     size_t ld;
-    float *scale;            /* [rows], *_I8 only; I8_GROUPS: [rows, cols rounded up to 64 / 32] */
+    float *scale;            /* [rows], *_I8 only; I8_GROUPS: b4c_operand_scales floats */
 } b4c_operand;
 
 /* *_BRIEF: with an absolute error of 9e-6, for results of int8 products, which are coarser. */
@@ -53,7 +53,8 @@ typedef struct b4c_packed {
     bool groups;             /* I8: its rows come as I8_GROUPS; I4's always do */
     void *panels;            /* NULL: not made (b4c_gemm_of_panel) */
     size_t bytes;            /* of panels, made or not */
-    float *scale;            /* I8: [n rounded up to 32] */
+    /* [n rounded up to 32]. I8: of the output; I4: see pack_int4.c */
+    float *scale;
     int32_t *sum128;         /* I8: 128 * sum of the row's integers, [n rounded up to 32] */
 } b4c_packed;
 

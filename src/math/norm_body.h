@@ -139,19 +139,23 @@ static float norm_integers(const norm_out *o, float top)
 }
 
 /* Rows, and int8 in groups, which need no largest value of the whole row. */
-static void norm_groups(const norm_out *o, float *scale)
+static void norm_groups(const norm_out *o, b4c_group_pair *pair)
 {
     const int w = o->from.w;
-    for (int l = 0; l < o->to.lines; l++) {
-        vec x[LINE_I8];
-        for (int i = 0; i < LINE_I8; i++) {
-            const int j = 64 * l + i * VEC_LANES, n = row_left(w, j);
-            x[i] = n ? norm_result(o, false, j, n) : v_set(0);
-            if (o->y && n) v_store_n(o->y + j, x[i], n);
-            if (n) x[i] = norm_evened(o->job, false, x[i], j, n);
+    float top = 0;
+    for (int l = 0; l < o->to.lines; l += ROW_LINES) {
+        const int lines = o->to.lines - l < ROW_LINES ? o->to.lines - l : ROW_LINES;
+        b4c_real x[64 * ROW_LINES];
+        for (int i = 0; i < 64 * lines; i += VEC_LANES) {
+            const int j = 64 * l + i, n = row_left(w, j);
+            const vec y = n ? norm_result(o, false, j, n) : v_set(0);
+            if (o->y && n) row_write(o->y + j, y, n);
+            v_store(x + i, n ? norm_evened(o->job, false, y, j, n) : y);
         }
-        row_groups_line(x, o->to, l, scale);
+        const float of = row_groups_put(x, lines, o->to, l, pair);
+        top = of > top ? of : top;
     }
+    row_groups_end(pair, o->to.lines, top);
 }
 
 /* ---- a few rows ------------------------------------------------------------------------------ */
@@ -205,7 +209,7 @@ static void norm_rows(const b4c_norm_job *job, int row, int rows)
     }
     for (int i = 0; i < rows; i++) o[i].to = row_of(&job->out, row + i);
     if (form == B4C_FORM_I8_GROUPS) {
-        for (int i = 0; i < rows; i++) norm_groups(&o[i], row_scales(&job->out, row + i));
+        for (int i = 0; i < rows; i++) norm_groups(&o[i], row_pairs(&job->out, row + i));
         return;
     }
     if (!form_is_i8(form)) {

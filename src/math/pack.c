@@ -44,7 +44,9 @@ static size_t outputs_of(int n) { return b4c_round_up((size_t)n, PANEL); }
 
 size_t b4c_packed_room(int n, int k, b4c_dtype dtype)
 {
-    const size_t scales = dtype == B4C_I8 ? outputs_of(n) * (sizeof(float) + sizeof(int32_t)) : 0;
+    const size_t scales = dtype == B4C_I8   ? outputs_of(n) * (sizeof(float) + sizeof(int32_t))
+                          : dtype == B4C_I4 ? outputs_of(n) * sizeof(float)
+                                            : 0;
     return b4c_packed_bytes(n, k, dtype) + scales;
 }
 
@@ -54,9 +56,9 @@ void b4c_packed_place(b4c_packed *p, int n, int k, b4c_dtype dtype, void *memory
     *p = (b4c_packed){ .n = n, .k = k, .kp = (int)padded_k(k, dtype), .dtype = dtype };
     p->bytes = b4c_packed_bytes(n, k, dtype);
     p->panels = memory;
-    if (dtype != B4C_I8) return;
+    if (dtype != B4C_I8 && dtype != B4C_I4) return;
     p->scale = (float *)(void *)((char *)memory + p->bytes);
-    p->sum128 = (int32_t *)(void *)(p->scale + outputs_of(n));
+    if (dtype == B4C_I8) p->sum128 = (int32_t *)(void *)(p->scale + outputs_of(n));
 }
 
 int b4c_packed_init(b4c_packed *p, int n, int k, b4c_dtype dtype)
@@ -261,6 +263,8 @@ size_t b4c_operand_bytes(b4c_form form, int rows, int cols, size_t *ld)
 
 size_t b4c_operand_scales(b4c_form form, int rows, int cols)
 {
-    if (form == B4C_FORM_I8_GROUPS) return (size_t)rows * (b4c_round_up((size_t)cols, 64) / 32);
+    if (form == B4C_FORM_I8_GROUPS)
+        return (size_t)rows * (b4c_round_up((size_t)cols, 64) / 64) *
+               (sizeof(b4c_group_pair) / sizeof(float));
     return form == B4C_FORM_I8 || form == B4C_FORM_TILE_I8 ? (size_t)rows : 0;
 }

@@ -13,6 +13,9 @@
  * 0.0852 and 0.0863 with the best scale alone. And it holds what GGUF's Q4_0 and Q4_1 hold: read
  * from those, weights keep their integers, and move by a thirty-second of a step at most.
  *
+ * Products add d * (c / 16 - 8) up as integers of 12 bits, in units of the output's own: a power of
+ * two, in `scale` of the weight.
+ *
  * How a group is chosen: of a few ranges (its own, two a little narrower, which round the outermost
  * weights worse and all others better, Q4_0's) the one whose squares of errors sum to the least.
  * Invariants: padding in n and k has d = 0; a group with NaN or infinity has d = NaN: it shows.
@@ -105,6 +108,16 @@ static uint8_t *block_of(const b4c_packed *p, int n, int b)
     return (uint8_t *)p->panels + ((size_t)(n / B4C_PANEL) * blocks + (size_t)b) * B4C_I4_BLOCK;
 }
 
+/* The unit in which `size` is an integer within B4C_GROUP_SUM. */
+static void take_unit(float *unit, float size)
+{
+    int exponent;
+    if (!(size > 0)) return;                     /* or NaN, which shows elsewhere */
+    (void)frexpf(size, &exponent);
+    const float least = isinf(size) ? size : ldexpf(1.f / B4C_GROUP_SUM, exponent);
+    if (least > *unit) *unit = least;
+}
+
 void b4c_packed_put_group(b4c_packed *p, int row, int k, const b4c_int4_group *g)
 {
     assert(p->dtype == B4C_I4 && row >= 0 && row < p->n && k % GROUP == 0 && k < p->kp);
@@ -118,6 +131,7 @@ void b4c_packed_put_group(b4c_packed *p, int row, int k, const b4c_int4_group *g
     }
     memcpy(b + B4C_I4_SCALES + 2 * at, &g->scale, sizeof g->scale);
     b[B4C_I4_OFFSETS + at] = (uint8_t)g->offset;
+    take_unit(p->scale + row, fabsf(b4c_from_bf16(g->scale) * offset(g->offset)));
 }
 
 void b4c_packed_group(const b4c_packed *p, int row, int k, b4c_int4_group *g)

@@ -118,6 +118,18 @@ static inline row_i8 row_i8_begin(float largest, row_lines to, uint8_t flip)
 
 enum { LINE_I8 = 64 / VEC_LANES };   /* vectors in a line of int8 */
 
+#ifndef VEC_TWO_GROUPS
+static inline void v_absmax_tops(vec a, vec b, b4c_real top[2])
+{
+    top[0] = v_absmax_top(a);
+    top[1] = v_absmax_top(b);
+}
+static inline void v_sums_of_bytes(const int8_t *line, int sum[2])
+{
+    sum[0] = v_sum_bytes(line);
+    sum[1] = v_sum_bytes(line + 32);
+}
+#endif
 #ifndef VEC_LINE_I8
 B4C_INLINE void v_store_line_i8(uint8_t *line, const vec x[LINE_I8], uint8_t flip)
 {
@@ -157,51 +169,175 @@ static inline void row_get_i8(row_lines from, int w, float scale, uint8_t flip, 
     }
 }
 
-/* ---- int8 in groups of 32, each as a row of its own ------------------------------------------ */
+/* ---- int8 in groups of 32 -------------------------------------------------------------------- */
 
-/* 64 elements (0 beyond the row), of two groups, to line l; x is changed. */
-B4C_INLINE void row_groups_line(vec x[LINE_I8], row_lines to, int l, float *scale)
+/* The pairs of a row's groups. */
+static inline b4c_group_pair *row_pairs(const b4c_operand *o, int row)
 {
-    B4C_UNROLL
+    const size_t each = b4c_round_up((size_t)o->cols, 64) / 64;
+    return (b4c_group_pair *)(void *)o->scale + (size_t)row * each;
+}
+
+static inline uint32_t bits_of(float x)
+{
+    union { float f; uint32_t u; } r = { x };
+    return r.u;
+}
+static inline float from_bits(uint32_t u)
+{
+    union { uint32_t u; float f; } r = { u };
+    return r.f;
+}
+
+/* ROW_ROUND: at which a number has no room for a fraction. Exponents of the smaller group of two
+ * stop at ROW_FINER, where the larger one drowns it anyway and all numbers are still normal. */
+#define ROW_ROUND 12582912.f
+enum { ROW_FINER = 20 };
+
+/* Lines whose scales are made together: loops of a constant number, which compilers turn into
+ * vectors. [2]: of both groups of a line. */
+enum { ROW_LINES = 16 };
+typedef struct row_groups {
+    uint32_t top[2][ROW_LINES];      /* the largest size, as bits */
+    float scale[ROW_LINES];
+    float inverse[2][ROW_LINES], step[2][ROW_LINES];
+    int32_t sum[2][ROW_LINES];       /* of integers */
+} row_groups;
+
+/* The group with the larger numbers says what a line's scale is; the other divides it by the power
+ * of two that fits. NaN, infinity and next to nothing: as row_i8_begin has them. */
+static inline void row_groups_scales(row_groups *r)
+{
+    const uint32_t tiny = bits_of(B4C_I8_TINY), infinite = 0x7f800000u;
+    uint32_t most[ROW_LINES];
+    float inverse[ROW_LINES];
+    for (int i = 0; i < ROW_LINES; i++)
+        most[i] = r->top[0][i] > r->top[1][i] ? r->top[0][i] : r->top[1][i];
+    for (int i = 0; i < ROW_LINES; i++) {
+        const bool none = most[i] <= tiny, finite = most[i] < infinite;
+        const float size = from_bits(none || !finite ? 0x3f800000u : most[i]);
+        const uint32_t scale = bits_of(size / 127), other = none ? 0 : 0x7fc00000u;
+        r->scale[i] = from_bits(none || !finite ? other : scale);
+        inverse[i] = from_bits(none || !finite ? 0 : bits_of(127 / size));
+    }
     for (int g = 0; g < 2; g++) {
-        vec *group = x + g * LINE_I8 / 2, top = v_set(0);
-        B4C_UNROLL
-        for (int i = 0; i < LINE_I8 / 2; i++) top = v_absmax(top, group[i]);
-        const row_i8 q = row_i8_begin((float)v_absmax_top(top), to, 0);
-        B4C_UNROLL
-        for (int i = 0; i < LINE_I8 / 2; i++)
-            group[i] = q.zero ? v_set(0) : v_mul(group[i], q.inverse);
-        scale[2 * l + g] = q.scale;
-    }
-    v_store_line_i8((uint8_t *)to.at + (size_t)l * to.step, x, 0);
-}
-
-static inline void row_put_groups(const row_source *s, int w, row_lines to, float *scale)
-{
-    for (int l = 0; l < to.lines; l++) {
-        vec x[LINE_I8];
-        for (int i = 0; i < LINE_I8; i++) {
-            const int j = 64 * l + i * VEC_LANES, n = row_left(w, j);
-            x[i] = n ? row_read(s, j, n) : v_set(0);
+        for (int i = 0; i < ROW_LINES; i++) {
+            const uint32_t e = (most[i] - r->top[g][i]) >> 23;        /* 2^e top <= most */
+            const uint32_t finer = e < ROW_FINER ? e : ROW_FINER;
+            r->step[g][i] = from_bits((127 - finer) << 23);
+            r->inverse[g][i] = inverse[i] * from_bits((127 + finer) << 23);
         }
-        row_groups_line(x, to, l, scale);
     }
 }
 
-static inline void row_get_groups(row_lines from, int w, const float *scale, b4c_real *y)
+/* `lines` <= ROW_LINES lines x [lines][64] to lines first .. of a row; returns the largest size of
+ * a group's row_group_sum. */
+static inline float row_groups_put(const b4c_real *x, int lines, row_lines to, int first,
+                                   b4c_group_pair *pair)
+{
+    row_groups r = { 0 };
+    for (int l = 0; l < lines; l++) {
+        vec top[2] = { v_set(0), v_set(0) };
+        B4C_UNROLL
+        for (int i = 0; i < LINE_I8; i++) {
+            vec *of = top + 2 * i / LINE_I8;
+            *of = v_absmax(*of, v_load(x + 64 * l + i * VEC_LANES));
+        }
+        b4c_real tops[2];
+        v_absmax_tops(top[0], top[1], tops);
+        r.top[0][l] = bits_of((float)tops[0]);
+        r.top[1][l] = bits_of((float)tops[1]);
+    }
+    row_groups_scales(&r);
+    for (int l = 0; l < lines; l++) {
+        uint8_t *line = (uint8_t *)to.at + (size_t)(first + l) * to.step;
+        const bool none = !(r.scale[l] > 0);
+        vec y[LINE_I8];
+        B4C_UNROLL
+        for (int i = 0; i < LINE_I8; i++) {
+            const vec inverse = v_set((b4c_real)r.inverse[2 * i / LINE_I8][l]);
+            y[i] = none ? v_set(0) : v_mul(v_load(x + 64 * l + i * VEC_LANES), inverse);
+        }
+        v_store_line_i8(line, y, 0);
+    }
+    for (int l = 0; l < lines; l++) {
+        int sums[2];
+        v_sums_of_bytes((const int8_t *)to.at + (size_t)(first + l) * to.step, sums);
+        r.sum[0][l] = sums[0];
+        r.sum[1][l] = sums[1];
+    }
+    float size[2][ROW_LINES], top = 0;
+    for (int g = 0; g < 2; g++) {
+        for (int i = 0; i < ROW_LINES; i++)
+            size[g][i] = 128 * r.step[g][i] * (float)r.sum[g][i];
+    }
+    for (int l = 0; l < lines; l++) {
+        b4c_group_pair *p = pair + first + l;
+        p->scale = r.scale[l];
+        for (int g = 0; g < 2; g++) {
+            const float sum = fabsf(size[g][l] * r.scale[l]);
+            p->start[g] = ROW_ROUND * r.step[g][l];
+            p->after[g] = p->start[g] + size[g][l];
+            top = sum > top ? sum : top;
+        }
+    }
+    return top;
+}
+
+/* 128 times what group g stands for, summed. */
+static inline float row_group_sum(const b4c_group_pair *p, int g)
+{
+    return (p->after[g] - p->start[g]) * p->scale;
+}
+
+/* Sums of groups, once all lines are there, the largest being `top`: integers so small that those
+ * of the whole row add up in 32 bits. */
+static inline void row_groups_end(b4c_group_pair *pair, int lines, float top)
+{
+    float most = (1 << 30) / B4C_GROUP_SUM / 32;
+    for (int n = 16; n < lines; n *= 2) most /= 2;
+    /* the power of two above the largest, over as many steps */
+    const float unit = top > 0 ? from_bits((bits_of(top) & 0x7f800000u) + (1u << 23)) / most : 1;
+    const float inverse = 1 / unit;
+    for (int i = 0; i < lines; i++) {
+        for (int g = 0; g < 2; g++) {
+            const float sum = row_group_sum(pair + i, g) * inverse + ROW_ROUND;
+            pair[i].sum[g] = (int16_t)(uint16_t)bits_of(sum);
+        }
+        pair[i].unit = unit / 128;
+    }
+}
+
+static inline void row_put_groups(const row_source *s, int w, row_lines to, b4c_group_pair *pair)
+{
+    float top = 0;
+    for (int l = 0; l < to.lines; l += ROW_LINES) {
+        const int lines = to.lines - l < ROW_LINES ? to.lines - l : ROW_LINES;
+        b4c_real near[64 * ROW_LINES];
+        const b4c_real *x = near;
+        if (s->real && 64 * (l + lines) <= w) {
+            x = s->real + 64 * l;
+        } else {
+            for (int j = 0; j < 64 * lines; j += VEC_LANES) {
+                const int n = row_left(w, 64 * l + j);
+                v_store(near + j, n ? row_read(s, 64 * l + j, n) : v_set(0));
+            }
+        }
+        const float of = row_groups_put(x, lines, to, l, pair);
+        top = of > top ? of : top;
+    }
+    row_groups_end(pair, to.lines, top);
+}
+
+static inline void row_get_groups(row_lines from, int w, const b4c_group_pair *pair, b4c_real *y)
 {
     for (int j = 0; j < w; j += VEC_LANES) {
         const int n = row_left(w, j);
+        const b4c_group_pair *p = pair + j / 64;
+        const float step = p->start[j / 32 % 2] / ROW_ROUND;
         const vec q = v_load_i8_n((const uint8_t *)from.at + j, 0, n);
-        v_store_n(y + j, v_mul(q, v_set(scale[j / 32])), n);
+        v_store_n(y + j, v_mul(q, v_set((b4c_real)(p->scale * step))), n);
     }
-}
-
-/* Scales of a row. */
-static inline float *row_scales(const b4c_operand *o, int row)
-{
-    const size_t each = o->form == B4C_FORM_I8_GROUPS ? b4c_round_up((size_t)o->cols, 64) / 32 : 1;
-    return o->scale + (size_t)row * each;
 }
 
 /* ---- any form but REAL ----------------------------------------------------------------------- */
@@ -215,7 +351,7 @@ static inline void row_put(const b4c_real *x, b4c_operand *out, int row)
 {
     row_lines to = row_of(out, row);
     if (out->form == B4C_FORM_I8_GROUPS)
-        row_put_groups(&(row_source){ .real = x }, out->cols, to, row_scales(out, row));
+        row_put_groups(&(row_source){ .real = x }, out->cols, to, row_pairs(out, row));
     else if (form_is_i8(out->form))
         out->scale[row] = row_put_i8(&(row_source){ .real = x }, out->cols, to,
                                      row_flip(out->form));
@@ -225,7 +361,7 @@ static inline void row_put(const b4c_real *x, b4c_operand *out, int row)
 static inline void row_get(const b4c_operand *in, int row, b4c_real *y)
 {
     row_lines from = row_of(in, row);
-    if (in->form == B4C_FORM_I8_GROUPS) row_get_groups(from, in->cols, row_scales(in, row), y);
+    if (in->form == B4C_FORM_I8_GROUPS) row_get_groups(from, in->cols, row_pairs(in, row), y);
     else if (form_is_i8(in->form))
         row_get_i8(from, in->cols, in->scale[row], row_flip(in->form), y);
     else row_get_bf16(from, in->cols, y);

@@ -131,6 +131,29 @@ static inline float v_absmax_top(vec a)
     return r.f;
 }
 
+/* Of two at once. */
+#define VEC_TWO_GROUPS
+static inline void v_absmax_tops(vec a, vec b, float top[2])
+{
+    const __m512i x = _mm512_castps_si512(a), y = _mm512_castps_si512(b);
+    const __m512i low = _mm512_shuffle_i32x4(x, y, 0x44), high = _mm512_shuffle_i32x4(x, y, 0xee);
+    __m512i m = _mm512_max_epu32(low, high);
+    m = _mm512_max_epu32(m, _mm512_permutex_epi64(m, 0x4e));
+    m = _mm512_max_epu32(m, _mm512_shuffle_epi32(m, 0x4e));
+    m = _mm512_max_epu32(m, _mm512_shuffle_epi32(m, 0xb1));
+    top[0] = _mm512_cvtss_f32(_mm512_castsi512_ps(m));
+    top[1] = _mm_cvtss_f32(_mm_castsi128_ps(_mm512_extracti32x4_epi32(m, 2)));
+}
+static inline void v_sums_of_bytes(const int8_t *line, int sum[2])
+{
+    const __m512i x = _mm512_xor_si512(_mm512_loadu_si512(line), _mm512_set1_epi8(-128));
+    __m512i s = _mm512_sad_epu8(x, _mm512_setzero_si512());
+    s = _mm512_add_epi64(s, _mm512_permutex_epi64(s, 0x4e));
+    s = _mm512_add_epi64(s, _mm512_permutex_epi64(s, 0xb1));
+    sum[0] = _mm_cvtsi128_si32(_mm512_castsi512_si128(s)) - 32 * 128;
+    sum[1] = _mm_cvtsi128_si32(_mm512_extracti32x4_epi32(s, 2)) - 32 * 128;
+}
+
 static inline __m256i v_to_bf16(vec x)
 {
 #ifdef B4C_VEC_BF16

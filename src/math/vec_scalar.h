@@ -29,6 +29,8 @@
  *   v_swap_pairs    lanes 2i and 2i + 1 change places; v_load_twice_n: p[i] in both, first n lanes
  *                   (even); v_negate_even: of lanes 2i (none of them here: one lane has no pairs)
  *   v_sum_bytes     sum of 32 signed bytes
+ *   v_absmax_tops, v_sums_of_bytes      v_absmax_top of two vectors, v_sum_bytes of 64 bytes: by
+ *                   row_body.h unless the set defines VEC_TWO_GROUPS and better ones
  *   v_store_bf16_n  nearest even; a NaN stays a NaN
  *   v_store_i8_n    x, already within -127 .. 127, to the nearest even integer as one byte, xor
  *                   `flip` (0, or 0x80 for q + 128); v_store_line_i8: 64 of them, by

@@ -104,6 +104,25 @@ static float *product_rows(const product *p)
     return y;
 }
 
+/* int4: by how much integers for the offsets' part may be off (gemm_int4_body.h): half a step of
+ * each, a step being at least a 4096th of the row's or the output's largest. a [k] a row. */
+static double offsets_round(const product *p, int output, const float *a)
+{
+    double sums = 0, offsets = 0, most_sum = 0, most_offset = 0;
+    for (int k = 0; k < p->k; k += B4C_GROUP) {
+        b4c_int4_group g;
+        b4c_packed_group(&p->w, output, k, &g);
+        const double d = b4c_from_bf16(g.scale), offset = fabs(d * (g.offset / 16.0 - 8));
+        double sum = 0;
+        for (int l = k; l < k + B4C_GROUP && l < p->k; l++) sum += (double)a[l];
+        sums += fabs(sum);
+        offsets += offset;
+        most_sum = fmax(most_sum, fabs(sum));
+        most_offset = fmax(most_offset, offset);
+    }
+    return (most_sum * offsets + most_offset * sums) / 4096;
+}
+
 static void check_against_double(const product *p, const float *bias, b4c_act act, const char *what)
 {
     float *y = product_rows(p), *a = calloc((size_t)p->m * (size_t)p->k, sizeof *a),
@@ -121,6 +140,7 @@ static void check_against_double(const product *p, const float *bias, b4c_act ac
             if (bias) sum += bias[j];
             double want = act_exact(act, sum), got = y[i * p->n + j];
             double tolerance = 4e-7 * (size + 1) + 1e-6;
+            if (p->w.dtype == B4C_I4) tolerance += offsets_round(p, j, a + i * p->k);
             if (p->out.form != B4C_FORM_REAL) tolerance += fabs(want) / 256;
             if (!(fabs(got - want) <= tolerance))
                 fail_msg("%s %s: [%d, %d] of %dx%dx%d is %.9g, should be %.9g", p->t->name, what, i,
@@ -389,7 +409,7 @@ static void rows_in_groups_are_multiplied_group_by_group(void **state)
                                       .out = p.out };
                     last.in.rows = last.out.rows = 1;
                     last.in.data = (char *)p.in.data + (size_t)(m - 1) * p.in.ld;
-                    last.in.scale += (size_t)(m - 1) * (b4c_round_up((size_t)ks[k], 64) / 32);
+                    last.in.scale += (size_t)(m - 1) * b4c_operand_scales(p.in.form, 1, ks[k]);
                     last.out.data = alone;
                     last.out.ld = N;
                     t->gemm(&last, 0, panels(&p));
