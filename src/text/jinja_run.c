@@ -498,16 +498,21 @@ static int run_loop(run *r, const node *n)
     json_t **frame = &r->frame[r->frames++];
     *frame = json_object();
     if (n->b) rc = keep_items(r, n, &items);
-    if (rc == 0 && !json_array_size(items)) rc = run_all(r, n->other);
+    bool ended = false; /* a round came to its end; as in Jinja, else is for when none did */
     json_array_foreach(items, i, x)
     {
         if (rc < 0 || r->after == BREAK || (rc = step(r, n)) < 0) break;
         json_object_clear(*frame);
         json_object_set_new(*frame, "loop", loop_of(items, i));
         if ((rc = set_targets(r, n, x)) == 0) rc = run_all(r, n->body);
+        ended = ended || r->after == GO_ON;
         if (r->after == CONTINUE) r->after = GO_ON;
     }
     r->after = GO_ON;
+    if (rc == 0 && !ended) { /* knows nothing of the loop, and its break is of the one around */
+        json_object_clear(*frame);
+        rc = run_all(r, n->other);
+    }
     json_decref(*frame);
     r->frames--;
     json_decref(items);
