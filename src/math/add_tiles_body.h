@@ -149,7 +149,7 @@ static void add_half(const addition *s, int begin, int end)
 {
     char block[TILES_ROWS / 16 * TILES_STRIP] __attribute__((aligned(64)));
     if (begin >= end) return;
-    tile_config(16, 16, 64);
+    tile_config(16, 16);
     add_pieces(s, (add_way){ HALF_CHUNK, TILES_ROWS, tiles_panel, tiles_block, tiles_rows }, begin,
                end, block);
     tile_release();

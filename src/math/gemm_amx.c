@@ -1,5 +1,5 @@
-/* gemm_amx.c - products on AMX tiles: bf16 and int8 over operands in tile order, and rows in groups
- * (groups_tiles_body.h); f32 is AVX-512's.
+/* gemm_amx.c - products on AMX tiles, bf16 and int8, over operands in tile order; f32 and int4 are
+ * AVX-512's.
  *
  * The idea: a block of 32 rows x 32 outputs takes four tiles of sums, two of rows and two of
  * weights: four loads for four products. The two weight tiles of a step are the even and the odd
@@ -252,8 +252,6 @@ static inline __m512i pair(const char *p)
     return _mm512_set1_epi32(x);
 }
 
-#include "math/groups_tiles_body.h"
-
 /* The tile's order of sums, for `rows` rows and `panels` panels: see the head. */
 B4C_INLINE void few_bf16_tile(const int rows, const int panels, const char *a, const char *b,
                               size_t panel, int steps, float *out)
@@ -355,23 +353,18 @@ static void (*vector_gemm)(const b4c_gemm *, int begin, int end);
 static void gemm(const b4c_gemm *g, int begin, int end)
 {
     const b4c_dtype dtype = g->w->dtype;
-    const int rows = g->in.rows;
-    const int together = groups_together(g);
-    if (together) {
-        groups_tiles(g, together, begin, end);
-        return;
-    }
     if (dtype == B4C_F32 || g->in.form == B4C_FORM_I8_GROUPS) {
         vector_gemm(g, begin, end);
         return;
     }
+    const int rows = g->in.rows;
     const finish_fn finish = finish_of(g);
     assert(g->in.form == (dtype == B4C_I8 ? B4C_FORM_TILE_I8 : B4C_FORM_TILE_BF16));
     if (rows <= (dtype == B4C_I8 ? FEW_I8 : FEW_BF16)) {
         few(g, begin, end, finish);
         return;
     }
-    tile_config(rows < 16 ? rows : 16, rows > 16 && rows < 32 ? rows - 16 : 16, LINE);
+    tile_config(rows < 16 ? rows : 16, rows > 16 && rows < 32 ? rows - 16 : 16);
     const long row_bytes = (long)(g->in.ld / 16);
     long most = (long)b4c_cpu_get()->l2_bytes * 15 / 32 / row_bytes / BLOCK * BLOCK;
     if (most < BLOCK) most = BLOCK;

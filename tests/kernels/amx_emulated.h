@@ -14,17 +14,15 @@
 
 static _Thread_local struct {
     unsigned char bytes[8][16][64];
-    int rows[8], width[8];
+    int rows[8];
     int configured;
 } emulated;
 
-static void tile_config(int first, int second, int deep)
+static void tile_config(int first, int second)
 {
     memset(&emulated, 0, sizeof emulated);
-    const int rows[8] = { first, first, second, second, first, second, deep / 4, deep / 4 };
-    const int width[8] = { 64, 64, 64, 64, deep, deep, 64, 64 };
+    const int rows[8] = { first, first, second, second, first, second, 16, 16 };
     memcpy(emulated.rows, rows, sizeof rows);
-    memcpy(emulated.width, width, sizeof width);
     emulated.configured = 1;
 }
 static void tile_release(void) { emulated.configured = 0; }
@@ -43,13 +41,13 @@ static void tile_load(int t, const void *p, long step)
     tile_check();
     tile_zero(t);
     for (int i = 0; i < emulated.rows[t]; i++)
-        memcpy(emulated.bytes[t][i], (const char *)p + i * step, (size_t)emulated.width[t]);
+        memcpy(emulated.bytes[t][i], (const char *)p + i * step, 64);
 }
 static void tile_store(int t, void *p, long step)
 {
     tile_check();
     for (int i = 0; i < emulated.rows[t]; i++)
-        memcpy((char *)p + i * step, emulated.bytes[t][i], (size_t)emulated.width[t]);
+        memcpy((char *)p + i * step, emulated.bytes[t][i], 64);
 }
 
 static float half(const unsigned char *p)
@@ -94,7 +92,7 @@ static void tile_i8(int c, int a, int b)
         int32_t sum[16];
         memcpy(sum, emulated.bytes[c][m], 64);
         for (int n = 0; n < 16; n++)
-            for (int k = 0; k < emulated.width[a]; k++)
+            for (int k = 0; k < 64; k++)
                 sum[n] += (int8_t)emulated.bytes[a][m][k] *
                           (int8_t)emulated.bytes[b][k / 4][4 * n + k % 4];
         memcpy(emulated.bytes[c][m], sum, 64);
