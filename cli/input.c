@@ -28,6 +28,7 @@ struct cli_input {
     bool header_due;
     int column[FIELDS]; /* text, second text, label: 0 first; -1: none */
     const char *key[FIELDS];
+    const char *or_key;         /* where the first one is absent; NULL: nowhere */
     char *keys;         /* "a,b" cut in two */
     int wanted_columns; /* the highest of them + 1 */
 
@@ -94,6 +95,7 @@ cli_input *cli_input_open(const cli_settings *s, cli_want want, b4c_error *err)
     in->lines.fd = -1;
     in->key[0] = want == CLI_PAIR ? "a" : want == CLI_IDS ? "ids" : "text";
     in->key[1] = want == CLI_PAIR ? "b" : NULL;
+    in->or_key = want == CLI_MESSAGES && !s->key ? "messages" : NULL;
     if (s->key && cut_in_two(in, "key", s->key, in->key, err) < 0) goto fail;
     in->key[2] = s->label;
     if (!s->text.n && !in->file.n) {
@@ -338,15 +340,18 @@ static int read_keys(const cli_input *in, cli_chunk *c, const char *line, size_t
                       in->lines.number, in->key[0]);
     for (int k = 0; k < FIELDS && rc == 0; k++) {
         if (!in->key[k]) continue;
-        const json_t *value = json_object_get(object, in->key[k]);
+        const char *key = in->key[k];
+        const json_t *value = json_object_get(object, key);
+        if (!value && k == 0 && in->or_key) value = json_object_get(object, key = in->or_key);
         r->json = r->json || (k == 0 && in->want == CLI_MESSAGES && json_is_array(value));
         if (!value)
             rc = cli_fail(err, B4C_E_FORMAT,
-                          "no such key: %s:%lld: wanted '%s'; --%s names another", name,
-                          in->lines.number, in->key[k], k == 2 ? "label" : "key");
+                          "no such key: %s:%lld: wanted '%s%s%s'; --%s names another", name,
+                          in->lines.number, in->key[k], key == in->key[k] ? "" : "' or '",
+                          key == in->key[k] ? "" : key, k == 2 ? "label" : "key");
         else if ((rc = value_text(value, in->want, k == 2, c, field[k], err)) == B4C_E_FORMAT)
             rc = cli_fail(err, B4C_E_FORMAT, "wrong value: %s:%lld: '%s': found %s, wanted %s",
-                          name, in->lines.number, in->key[k],
+                          name, in->lines.number, key,
                           json_is_object(value)   ? "an object"
                           : json_is_array(value)  ? "an array"
                           : json_is_null(value)   ? "null"

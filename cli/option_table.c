@@ -60,7 +60,7 @@ const cli_option cli_options[] = {
       "and the seventh" },
     { "chat", 0, CLI_IS_FLAG, CLI_OWN, CLI_COMPLETE, true, NULL, AT(chat), 0, 0,
       "every text is a message, put to the model by the chat template of its files; jsonl: also "
-      "arrays of {\"role\", \"content\"} (--key messages)" },
+      "arrays of {\"role\", \"content\"}, under text or messages" },
     { "system", 0, CLI_IS_TEXT, CLI_OWN, CLI_COMPLETE, true, "STR", AT(system), 0, 0,
       "with --chat: what the model is told before each message; an array that begins with a system "
       "message keeps that" },

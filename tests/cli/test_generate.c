@@ -123,9 +123,11 @@ static void a_chat_is_its_templates_text(void **state)
                plain.out);
     assert_out(bert4c("{\"messages\": [{\"role\": \"user\", \"content\": \"中国大\"}, {\"role\": "
                       "\"assistant\", \"content\": \"天\"}]}\n{\"messages\": \"中国大天\"}\n",
-                      ON("complete", model), FOUR, "--chat", "--from", "jsonl", "--key", "messages",
-                      NULL),
+                      ON("complete", model), FOUR, "--chat", "--from", "jsonl", NULL),
                twice);
+    assert_refused(bert4c("{\"message\": \"中\"}\n", ON("complete", model), "--chat", "--from",
+                          "jsonl", NULL),
+                   1, "wanted 'text' or 'messages'; --key names another");
     /* --system stands before arrays too, but for those that say it themselves */
     assert_out(bert4c("{\"messages\": [{\"role\": \"user\", \"content\": \"大天\"}]}\n{\"messages\": "
                       "[{\"role\": \"system\", \"content\": \"中国\"}, {\"role\": \"user\", "
