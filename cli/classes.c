@@ -60,10 +60,8 @@ static int read_label(const cli_classifier *x, const cli_chunk *c, const cli_rec
     *class = find_class(x, label, r->label.size);
     if (*class >= 0) return 0;
     char names[200] = "";
-    size_t n = 0;
-    for (int i = 0; i < x->classes && i < 6 && n < sizeof names; i++)
-        n += (size_t)snprintf(names + n, sizeof names - n, "%s%.24s", i ? ", " : "",
-                              i < 5 ? name_of(x, i) : "...");
+    for (int i = 0; i < x->classes && i < 6; i++)
+        cli_add_name(names, sizeof names, 24, i < 5 ? name_of(x, i) : "...");
     return cli_fail(err, B4C_E_FORMAT,
                     "wrong label: found '%.40s', wanted a class of the model (%s) or its number, 0 "
                     "to %d; --label says which column, and --header that the first line is none",

@@ -112,10 +112,8 @@ static int choose_gguf(const json_t *files, const char *repo, const char *part, 
     json_object_foreach((json_t *)(uintptr_t)files, one, value)
     {
         if (!ends_with(one, ".gguf") || strchr(one, '/')) continue;
-        const size_t used = strlen(names);
         all++;
-        if (used < sizeof names)
-            snprintf(names + used, sizeof names - used, "%s%s", used ? ", " : "", one);
+        cli_add_name(names, sizeof names, -1, one);
         if (part && !strstr(one, part)) continue;
         if (first && stem_of(first) == stem_of(one) && !memcmp(first, one, stem_of(one))) continue;
         models++;
@@ -156,11 +154,8 @@ static void find_others(const json_t *files, char *names, size_t room)
     json_t *value;
     *names = 0;
     json_object_foreach((json_t *)(uintptr_t)files, one, value)
-        for (size_t i = 0; i < sizeof ends / sizeof *ends; i++) {
-            const size_t used = strlen(names);
-            if (ends_with(one, ends[i]) && used + 1 < room)
-                snprintf(names + used, room - used, "%s%s", used ? ", " : "", one);
-        }
+        for (size_t i = 0; i < sizeof ends / sizeof *ends; i++)
+            if (ends_with(one, ends[i])) cli_add_name(names, room, -1, one);
 }
 
 static int fail_without(const json_t *files, const char *repo, b4c_error *err)

@@ -20,6 +20,13 @@ int cli_fail(b4c_error *err, int code, const char *format, ...)
     return code;
 }
 
+void cli_add_name(char *names, size_t room, int most, const char *name)
+{
+    const size_t used = strlen(names);
+    if (used + 1 < room)
+        snprintf(names + used, room - used, "%s%.*s", used ? ", " : "", most, name);
+}
+
 int cli_exit_code(const b4c_error *err) { return err->code == B4C_E_ARG ? CLI_USAGE : CLI_FAILED; }
 
 void cli_be_quiet(void) { quiet = true; }

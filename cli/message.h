@@ -12,6 +12,10 @@ enum { CLI_DONE = 0, CLI_FAILED = 1, CLI_USAGE = 2 };
 int cli_fail(b4c_error *err, int code, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
+/* One more of names that a message lists: "one, two"; at most `most` bytes of it (-1: all), and no
+ * more than there is room for. */
+void cli_add_name(char *names, size_t room, int most, const char *name);
+
 /* CLI_USAGE where the arguments are to blame, else CLI_FAILED. */
 int cli_exit_code(const b4c_error *);
 

@@ -77,11 +77,9 @@ static void say_unread(const b4c_model *m)
     int n = 0;
     json_array_foreach(json_object_get(report, "unexpected"), i, one)
     {
-        const size_t used = strlen(names);
         if (json_object_get(one, "harmless") || json_object_get(one, "head")) continue;
         if (n++ < 3)
-            snprintf(names + used, sizeof names - used, "%s%.60s", used ? ", " : "",
-                     json_string_value(json_object_get(one, "name")));
+            cli_add_name(names, sizeof names, 60, json_string_value(json_object_get(one, "name")));
     }
     if (n)
         cli_say("%d tensor%s of its files are unexpected and not read: %s%s; bert4c inspect lists "

@@ -23,6 +23,14 @@ static void *take(cli_writing *w, size_t bytes, b4c_error *err)
     return p;
 }
 
+/* n elements of what the model's files say, and room for `more` behind them. */
+static void *joined(cli_writing *w, const void *usual, int n, int more, size_t size, b4c_error *err)
+{
+    void *all = take(w, (size_t)(n + more) * size, err);
+    if (all && n) memcpy(all, usual, (size_t)n * size);
+    return all;
+}
+
 static int check_utf8(const char *option, const char *text, b4c_error *err)
 {
     if (cli_utf8_bad(text, strlen(text)) == strlen(text)) return 0;
@@ -51,10 +59,9 @@ static int token_of(const b4c_tokenizer *t, const char *option, const char *type
 static int read_bias(cli_writing *w, const b4c_tokenizer *t, const cli_list *list, b4c_error *err)
 {
     const int usual = w->options.n_bias;
-    b4c_bias *all = take(w, (size_t)(usual + list->n) * sizeof *all, err);
+    b4c_bias *all = joined(w, w->options.bias, usual, list->n, sizeof *all, err);
     if (!all) return B4C_E_MEMORY;
     b4c_bias *bias = all + usual;
-    if (usual) memcpy(all, w->options.bias, (size_t)usual * sizeof *all);
     for (int i = 0; i < list->n; i++) {
         char *end, name[256];
         const char *typed = list->item[i], *equal = strrchr(typed, '=');
@@ -81,9 +88,8 @@ static int read_phrases(cli_writing *w, const b4c_tokenizer *t, const char *opti
     b4c_encoding e = { 0 };
     how.no_special = true;
     const int usual = *n;
-    b4c_phrase *phrase = take(w, (size_t)(usual + list->n) * sizeof *phrase, err);
+    b4c_phrase *phrase = joined(w, *out, usual, list->n, sizeof *phrase, err);
     int rc = phrase ? 0 : B4C_E_MEMORY;
-    if (phrase && usual) memcpy(phrase, *out, (size_t)usual * sizeof *phrase);
     *out = phrase;
     *n = usual + list->n;
     for (int i = 0; i < list->n && rc == 0; i++) {
@@ -109,9 +115,8 @@ static int read_phrases(cli_writing *w, const b4c_tokenizer *t, const char *opti
 static int read_stop(cli_writing *w, const cli_list *list, b4c_error *err)
 {
     const int usual = w->options.n_stop;
-    const char **stop = take(w, (size_t)(usual + list->n) * sizeof *stop, err);
+    const char **stop = joined(w, w->options.stop, usual, list->n, sizeof *stop, err);
     if (!stop) return B4C_E_MEMORY;
-    if (usual) memcpy(stop, w->options.stop, (size_t)usual * sizeof *stop);
     for (int i = 0; i < list->n; i++) {
         if (check_utf8("stop", list->item[i], err) < 0) return err->code;
         stop[usual + i] = list->item[i];
@@ -261,12 +266,10 @@ void cli_writing_say_ignored(const b4c_model *m)
 {
     json_t *report = json_loads(b4c_model_report(m), 0, NULL), *key;
     char keys[512] = "";
-    size_t i, n = 0;
+    size_t i;
     json_array_foreach(json_object_get(report, "generation_ignored"), i, key)
-        if (n < sizeof keys)
-            n += (size_t)snprintf(keys + n, sizeof keys - n, "%s%s", i ? ", " : "",
-                                  json_string_value(key));
-    if (n)
+        cli_add_name(keys, sizeof keys, -1, json_string_value(key));
+    if (*keys)
         cli_say("the model's files ask for %s, which is not done: results may differ from "
                 "transformers'; bert4c inspect says why",
                 keys);
