@@ -3,7 +3,7 @@
 
 #include "base/file.h"
 #include "base/json.h"
-#include <dirent.h>
+#include "text/chat_files.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -68,20 +68,16 @@ static int copy_all(role wanted, const char *from, const char *to, b4c_error *er
 /* additional_chat_templates: each file in it. */
 static int copy_chats(const char *from, const char *to, b4c_error *err)
 {
-    static const char chats[] = "additional_chat_templates";
     struct dirent **entry = NULL;
-    char *path = b4c_path_join(from, chats), name[300];
-    int rc = path ? 0 : b4c_fail(err, B4C_E_MEMORY, "%s: no memory to copy it", from);
-    const int n = rc == 0 && b4c_folder_exists(path) ? scandir(path, &entry, NULL, alphasort) : 0;
+    char name[sizeof B4C_CHAT_FOLDER + sizeof (*entry)->d_name];
+    const int n = b4c_chat_list(from, &entry, err);
+    int rc = n < 0 ? n : 0;
     for (int i = 0; i < n; i++) {
-        const char *dot = strrchr(entry[i]->d_name, '.');
-        if (rc >= 0 && dot && !strcmp(dot, ".jinja") &&
-            (size_t)snprintf(name, sizeof name, "%s/%s", chats, entry[i]->d_name) < sizeof name)
-            rc = b4c_folder_copy(from, to, name, err);
+        snprintf(name, sizeof name, "%s/%s", B4C_CHAT_FOLDER, entry[i]->d_name);
+        if (rc >= 0) rc = b4c_folder_copy(from, to, name, err);
         free(entry[i]);
     }
     free(entry);
-    free(path);
     return rc < 0 ? rc : 0;
 }
 

@@ -1,7 +1,6 @@
 /* chat_files.c - see chat_files.h. */
 #include "text/chat_files.h"
 
-#include <dirent.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -14,11 +13,25 @@ enum { MOST_TEMPLATES = 64, LONGEST_NAME = 100 };
 
 /* ---- a folder of them ------------------------------------------------------------------------ */
 
+static int is_template(const struct dirent *entry)
+{
+    return b4c_span_ends(b4c_span_of(entry->d_name), end);
+}
+
+int b4c_chat_list(const char *folder, struct dirent ***entry, b4c_error *err)
+{
+    char *path = b4c_path_join(folder, B4C_CHAT_FOLDER);
+    if (!path) return b4c_fail(err, B4C_E_MEMORY, "%s: no memory for chat templates", folder);
+    const int n = b4c_folder_exists(path) ? scandir(path, entry, is_template, alphasort) : 0;
+    free(path);
+    return n > 0 ? n : 0;
+}
+
 static int add_file(json_t *all, const char *folder, const char *name, b4c_error *err)
 {
     const size_t n = strlen(name), k = sizeof end - 1;
     char key[LONGEST_NAME + 1];
-    if (n <= k || n - k > LONGEST_NAME || *name == '.' || strcmp(name + n - k, end) != 0) return 0;
+    if (n <= k || n - k > LONGEST_NAME || *name == '.') return 0;
     if (json_object_size(all) == MOST_TEMPLATES)
         return b4c_fail(err, B4C_E_FORMAT, "%s: more than %d chat templates", folder,
                         MOST_TEMPLATES);
@@ -38,11 +51,12 @@ static int add_file(json_t *all, const char *folder, const char *name, b4c_error
 
 int b4c_chat_gather(const char *folder, char **out, size_t *bytes, b4c_error *err)
 {
-    char *path = b4c_path_join(folder, "additional_chat_templates");
+    char *path = b4c_path_join(folder, B4C_CHAT_FOLDER);
     struct dirent **entry = NULL;
     json_t *all = json_object();
     int rc = path && all ? 0 : b4c_fail(err, B4C_E_MEMORY, "no memory for chat templates");
-    const int n = rc == 0 && b4c_folder_exists(path) ? scandir(path, &entry, NULL, alphasort) : 0;
+    const int n = rc == 0 ? b4c_chat_list(folder, &entry, err) : 0;
+    if (n < 0) rc = n;
     *out = NULL;
     for (int i = 0; i < n; i++) {
         if (rc == 0) rc = add_file(all, path, entry[i]->d_name, err);
@@ -114,7 +128,7 @@ int b4c_chat_read(b4c_settings *s, b4c_error *err)
         put(s, name, text);
         if (json_is_null(text))
             b4c_buffer_print(
-                &s->notes, "additional_chat_templates/%s.jinja is not UTF-8: passed over\n", name);
+                &s->notes, B4C_CHAT_FOLDER "/%s.jinja is not UTF-8: passed over\n", name);
     }
     if (json_object_size(s->chats) && !json_object_get(s->chats, usual))
         b4c_buffer_print(&s->notes,

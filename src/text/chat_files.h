@@ -7,6 +7,13 @@
 #define B4C_TEXT_CHAT_FILES_H
 #include "base/gguf.h"
 #include "text/settings.h"
+#include <dirent.h>
+
+#define B4C_CHAT_FOLDER "additional_chat_templates"
+
+/* The entries of the folder's additional_chat_templates that end in .jinja, by name; the caller
+ * frees each and the list. Returns how many, 0 where there is none of them; negative: no memory. */
+int b4c_chat_list(const char *folder, struct dirent ***, b4c_error *);
 
 /* The folder's additional_chat_templates/NAME.jinja as a JSON object of names and texts, malloc'ed,
  * of *bytes; null where one is not UTF-8. *out NULL: there are none. */
