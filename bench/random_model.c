@@ -100,21 +100,29 @@ static void bert(maker *m, const bench_shape *s)
     }
 }
 
-/* A line a token: the special ones, the Chinese characters from U+4E00 on, names for the rest. */
+static void write_character(FILE *f, int c)
+{
+    if (c >= 0x10000) fprintf(f, "%c%c", 0xf0 | c >> 18, 0x80 | (c >> 12 & 63));
+    else fputc(0xe0 | c >> 12, f);
+    fprintf(f, "%c%c\n", 0x80 | (c >> 6 & 63), 0x80 | (c & 63));
+}
+
+/* A line a token: the special ones, then Chinese characters, so that what a model writes comes back
+ * as the same tokens when it is read. */
 static int write_vocabulary(const bench_shape *s, const char *folder)
 {
     static const char special[] = "[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\n";
-    enum { SPECIAL = 5, CHARACTERS = 20902 };
+    /* Unicode's blocks of them: the common ones, extensions A and B. */
+    static const struct { int first, n; } blocks[] = {
+        { 0x4e00, 20902 }, { 0x3400, 6582 }, { 0x20000, 42711 }
+    };
     char path[1100];
     snprintf(path, sizeof path, "%s/vocab.txt", folder);
     FILE *f = fopen(path, "w");
     if (!f) return -1;
     fputs(special, f);
-    for (int i = SPECIAL; i < s->vocabulary; i++) {
-        const int c = 0x4e00 + i - SPECIAL;
-        if (i - SPECIAL >= CHARACTERS) fprintf(f, "[unused%d]\n", i);
-        else fprintf(f, "%c%c%c\n", 0xe0 | c >> 12, 0x80 | (c >> 6 & 63), 0x80 | (c & 63));
-    }
+    for (int b = 0, left = s->vocabulary - 5; b < 3; left -= blocks[b++].n)
+        for (int i = 0; i < left && i < blocks[b].n; i++) write_character(f, blocks[b].first + i);
     return fclose(f) ? -1 : 0;
 }
 

@@ -276,50 +276,68 @@ int b4c_best_token(const float *logits, int v)
     return best;
 }
 
+/* ---- draws ----------------------------------------------------------------------------------- */
+
+enum { PARTS = sizeof ((b4c_categorical *)0)->part / sizeof(double) };
+
 static bool may_come(float logit, float least) { return logit > -INFINITY && logit >= least; }
 
-/* Of those at or above `least`, which weigh e^(x - best): `weight` [v], or NULL to find it out. */
-static int draw(const float *logits, const float *weight, int v, float best, float least, float u)
+/* Where part p begins, and with p = PARTS where the last one ends. */
+static int part_at(const b4c_categorical *c, int p)
 {
-    enum { PARTS = 64 };     /* the sum of each is kept, so that only one is looked at again */
-    const int size = (v + PARTS - 1) / PARTS;
-    double part[PARTS], sum = 0, reached = 0;
+    const int size = (c->v + PARTS - 1) / PARTS;
+    return p * size < c->v ? p * size : c->v;
+}
+
+static void sum_parts(b4c_categorical *c)
+{
     for (int p = 0; p < PARTS; p++) {
-        const int at = p * size < v ? p * size : v, n = v - at < size ? v - at : size;
-        part[p] = weight ? at_least(logits + at, weight + at, n, least).mass
-                         : weigh(logits + at, n, best, NULL);
-        sum += part[p];
+        const int at = part_at(c, p), n = part_at(c, p + 1) - at;
+        c->part[p] = c->weight ? at_least(c->logits + at, c->weight + at, n, c->least).mass
+                               : weigh(c->logits + at, n, c->best, NULL);
     }
+}
+
+void b4c_categorical_all(b4c_categorical *c, const float *logits, int v)
+{
+    *c = (b4c_categorical){
+        .logits = logits, .v = v, .best = highest(logits, v), .least = -INFINITY
+    };
+    if (c->best > -INFINITY) sum_parts(c);
+}
+
+void b4c_categorical_top_p(b4c_categorical *c, const float *logits, int v, float p,
+                           b4c_filter_scratch *s)
+{
+    *c = (b4c_categorical){ .logits = logits, .v = v, .best = highest(logits, v) };
+    if (!(c->best > -INFINITY)) return;
+    c->weight = s->value;
+    c->least = least_of_top_p(logits, v, c->best, p, s);
+    sum_parts(c);
+}
+
+int b4c_categorical_draw(const b4c_categorical *c, float u)
+{
+    double sum = 0, reached = 0;
+    if (!(c->best > -INFINITY)) return -1;
+    for (int p = 0; p < PARTS; p++) sum += c->part[p];
     const double wanted = (double)u * sum;
-    int p = 0, last = -1;    /* last: a token that may come */
-    while (p < PARTS - 1 && reached + part[p] <= wanted) reached += part[p++];
+    int p = 0, last = -1, v = c->v;      /* last: a token that may come */
+    while (p < PARTS - 1 && reached + c->part[p] <= wanted) reached += c->part[p++];
     /* Where the parts of a part, or all parts, sum up to a little less than they did, the next
      * token that may come is as good. */
-    for (int at = p * size, n; at < v; at += n) {
+    for (int at = part_at(c, p), n; at < v; at += n) {
         float found[BLOCK];
+        const float *weight = c->weight ? c->weight + at : found;
         n = block_at(v, at);
-        if (!weight) weigh(logits + at, n, best, found);
+        if (!c->weight) weigh(c->logits + at, n, c->best, found);
         for (int i = 0; i < n; i++) {
-            if (!may_come(logits[at + i], least)) continue;
+            if (!may_come(c->logits[at + i], c->least)) continue;
             last = at + i;
-            reached += (double)(weight ? weight[at + i] : found[i]);
+            reached += (double)weight[i];
             if (reached > wanted) return last;
         }
     }
-    while (last < 0) last = may_come(logits[--v], least) ? v : -1;
+    while (last < 0) last = may_come(c->logits[--v], c->least) ? v : -1;
     return last;
-}
-
-int b4c_draw_token(const float *logits, int v, float u)
-{
-    const float best = highest(logits, v);
-    return best > -INFINITY ? draw(logits, NULL, v, best, -INFINITY, u) : -1;
-}
-
-int b4c_draw_top_p(const float *logits, int v, float p, float u, b4c_filter_scratch *s)
-{
-    const float best = highest(logits, v);
-    if (!(best > -INFINITY)) return -1;
-    const float least = least_of_top_p(logits, v, best, p, s);
-    return draw(logits, s->value, v, best, least, u);
 }

@@ -50,10 +50,19 @@ void b4c_ban_phrase(float *logits, int v, const int32_t *history, int n_history,
 double b4c_log_sum_exp(const float *logits, int v);
 /* The highest, the first of equals; -1 when all are -INFINITY. */
 int b4c_best_token(const float *logits, int v);
-/* A token with probability softmax(logits), by uniform u in [0, 1): the first at which the sum of
- * probabilities, by rising id, exceeds u. -1 when all are -INFINITY. */
-int b4c_draw_token(const float *logits, int v, float u);
-/* The token that b4c_keep_top_p and then b4c_draw_token would give, in fewer passes; the logits
- * stay as they are. */
-int b4c_draw_top_p(const float *logits, int v, float p, float u, b4c_filter_scratch *);
+/* Softmax of a row, of all of it or of what top-p leaves, ready for any number of draws. The row,
+ * and the scratch of top-p, must live as long. */
+typedef struct b4c_categorical {
+    const float *logits, *weight; /* [v] weight: e^(logit - best), or NULL */
+    int v;
+    float best, least; /* of the logits; those below least do not come */
+    double part[64];   /* sums of weights, of equal stretches of the row */
+} b4c_categorical;
+void b4c_categorical_all(b4c_categorical *, const float *logits, int v);
+/* As if b4c_keep_top_p had left the others out, in fewer passes. */
+void b4c_categorical_top_p(b4c_categorical *, const float *logits, int v, float p,
+                           b4c_filter_scratch *);
+/* By uniform u in [0, 1), the first token at which the sum of probabilities, by rising id, exceeds
+ * u; -1 when all logits are -INFINITY. */
+int b4c_categorical_draw(const b4c_categorical *, float u);
 #endif

@@ -13,6 +13,8 @@
 
 /* ---- beginning and end of a request ---------------------------------------------------------- */
 
+static bool is_sample(const b4c_request *r) { return r->o.beams <= 1 && !r->o.bert4keras_beam; }
+
 /* A phrase list with its tokens behind it, in one block. */
 static b4c_phrase *copy_phrases(const b4c_phrase *p, int n)
 {
@@ -76,7 +78,7 @@ b4c_request *b4c_request_new(const b4c_generate_options *o, const b4c_vocabulary
     r->n_prompt = n_prompt;
     r->n_model_end = f->n_end;
     r->n_end = f->n_end + o->n_stop_tokens;
-    r->most = o->beams > 1 || o->bert4keras_beam ? o->beams : o->n;
+    r->most = is_sample(r) ? o->n : o->beams;
     r->history_room = n_prompt + o->max_new_tokens + 1;
 
     const size_t v = (size_t)f->vocabulary, most = (size_t)r->most;
@@ -95,10 +97,11 @@ b4c_request *b4c_request_new(const b4c_generate_options *o, const b4c_vocabulary
     r->border = malloc(((size_t)o->max_new_tokens + 2) * sizeof *r->border);
     r->rng = calloc(most, sizeof *r->rng);
     r->z = calloc(most, sizeof *r->z);
+    r->also = malloc(most * sizeof *r->also);
     bool ok = r->o.bias && r->o.not_first && r->o.bad && r->o.forced && r->o.stop && r->end &&
               r->history && r->live && r->next && r->row && r->scratch_value && r->seen &&
-              r->rng && r->z && r->border;
-    if (ok && (o->beams > 1 || o->bert4keras_beam)) ok = b4c_beam_init(r) == 0;
+              r->rng && r->z && r->also && r->border;
+    if (ok && !is_sample(r)) ok = b4c_beam_init(r) == 0;
     if (!ok) {
         b4c_request_free(r);
         b4c_fail(err, B4C_E_MEMORY, "generation: no memory for a request of %d results", r->most);
@@ -107,7 +110,10 @@ b4c_request *b4c_request_new(const b4c_generate_options *o, const b4c_vocabulary
     if (f->n_end) memcpy(r->end, f->end, (size_t)f->n_end * sizeof *r->end);
     for (int i = 0; i < o->n_stop_tokens; i++) r->end[f->n_end + i] = o->stop_tokens[i];
     if (n_prompt) memcpy(r->history, prompt, (size_t)n_prompt * sizeof *prompt);
-    for (int i = 0; i < r->most; i++) b4c_rng_init(&r->rng[i], o->seed, number, (uint32_t)i);
+    for (int i = 0; i < r->most; i++) {
+        b4c_rng_init(&r->rng[i], o->seed, number, (uint32_t)i);
+        r->also[i] = i + 1 < r->most ? i + 1 : -1;
+    }
     r->n_never = b4c_request_never(o, f, r->never);
     r->raise = raise_of(r, r->row);
     r->n_live = 1;
@@ -143,6 +149,7 @@ void b4c_request_free(b4c_request *r)
     free(r->z);
     free(r->border);
     free(r->rng);
+    free(r->also);
     free(r);
 }
 
@@ -181,52 +188,64 @@ static void best_of(const float *row, int v, int best, b4c_candidate *out)
     }
 }
 
-void b4c_hypothesis_extend(b4c_request *r, b4c_hypothesis *to, const b4c_hypothesis *h,
-                           int32_t token, double logprob, const float *row)
+/* h, with room for `more` tokens; empty when there is no memory. */
+static b4c_hypothesis copy_hypothesis(b4c_request *r, const b4c_hypothesis *h, size_t more)
 {
     const size_t n = (size_t)h->n, alternatives = (size_t)r->o.alternatives;
     b4c_hypothesis x = *h;
-    x.ids = malloc((n + 1) * sizeof *x.ids);
-    x.token_logprob = malloc((n + 1) * sizeof *x.token_logprob);
-    x.alternative = alternatives ? malloc((n + 1) * alternatives * sizeof *x.alternative) : NULL;
+    x.ids = malloc((n + more) * sizeof *x.ids);
+    x.token_logprob = malloc((n + more) * sizeof *x.token_logprob);
+    x.alternative =
+        alternatives ? malloc((n + more) * alternatives * sizeof *x.alternative) : NULL;
     if (!x.ids || !x.token_logprob || (alternatives && !x.alternative)) {
-        free(x.ids);
-        free(x.token_logprob);
-        free(x.alternative);
-        *to = (b4c_hypothesis){ 0 };
+        b4c_hypothesis_free(&x);
         r->failed = true;
-        return;
-    }
-    if (n) {
+    } else if (n) {
         memcpy(x.ids, h->ids, n * sizeof *x.ids);
         memcpy(x.token_logprob, h->token_logprob, n * sizeof *x.token_logprob);
         if (alternatives)
             memcpy(x.alternative, h->alternative, n * alternatives * sizeof *x.alternative);
     }
-    x.ids[n] = token;
-    x.token_logprob[n] = (float)logprob;
+    return x;
+}
+
+void b4c_hypothesis_extend(b4c_request *r, b4c_hypothesis *to, const b4c_hypothesis *h,
+                           int32_t token, double logprob, const float *row)
+{
+    const size_t n = (size_t)h->n, alternatives = (size_t)r->o.alternatives;
+    *to = copy_hypothesis(r, h, 1);
+    if (r->failed) return;
+    to->ids[n] = token;
+    to->token_logprob[n] = (float)logprob;
     if (alternatives)
-        best_of(row, r->facts.vocabulary, r->o.alternatives, x.alternative + n * alternatives);
-    x.n++;
-    x.logprob += logprob;
-    *to = x;
+        best_of(row, r->facts.vocabulary, r->o.alternatives, to->alternative + n * alternatives);
+    to->n++;
+    to->logprob += logprob;
+}
+
+/* Room for one more. */
+static bool done_grows(b4c_request *r)
+{
+    if (r->n_done < r->done_room) return true;
+    const int room = r->done_room ? 2 * r->done_room : 8;
+    b4c_hypothesis *done = realloc(r->done, (size_t)room * sizeof *done);
+    if (!done) return false;
+    r->done = done;
+    r->done_room = room;
+    return true;
 }
 
 void b4c_request_finished(b4c_request *r, b4c_hypothesis *h, b4c_finish why)
 {
-    if (r->n_done == r->done_room) {
-        const int room = r->done_room ? 2 * r->done_room : 8;
-        b4c_hypothesis *done = realloc(r->done, (size_t)room * sizeof *done);
-        if (!done) {
-            r->failed = true;
-            b4c_hypothesis_free(h);
-            return;
-        }
-        r->done = done;
-        r->done_room = room;
-    }
     h->finish = why;
-    r->done[r->n_done++] = *h;
+    for (int i = is_sample(r) ? r->also[h->lane] : -1; i >= 0 && !r->failed; i = r->also[i]) {
+        b4c_hypothesis same = copy_hypothesis(r, h, 0);
+        same.lane = i;
+        if (done_grows(r)) r->done[r->n_done++] = same;
+        else b4c_hypothesis_free(&same), r->failed = true;
+    }
+    if (done_grows(r)) r->done[r->n_done++] = *h;
+    else b4c_hypothesis_free(h), r->failed = true;
     *h = (b4c_hypothesis){ 0 };
 }
 
@@ -424,7 +443,7 @@ int b4c_request_step(b4c_request *r, float *logits, b4c_move *moves, b4c_error *
 
 void b4c_request_finish(b4c_request *r, b4c_finish why)
 {
-    if (r->o.beams > 1 || r->o.bert4keras_beam) {
+    if (!is_sample(r)) {
         b4c_beam_finish(r, why);
     } else {
         for (int i = 0; i < r->n_live; i++)

@@ -45,8 +45,8 @@ b4c_request *b4c_request_new(const b4c_generate_options *, const b4c_vocabulary_
                              const int32_t *prompt, int n_prompt, uint64_t number, b4c_error *);
 void b4c_request_free(b4c_request *);
 
-/* Hypotheses that want a row of logits now; at first 1 (n results begin from the same row and part
- * ways in the first step). 0: done. */
+/* Hypotheses that want a row of logits now; at first 1. Results of a sample that have the same
+ * tokens so far are one. 0: done. */
 int b4c_request_live(const b4c_request *);
 /* The most that may ever be live at once: what the engine must have slots for. */
 int b4c_request_most(const b4c_request *);

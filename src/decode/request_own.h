@@ -18,7 +18,7 @@ typedef struct b4c_hypothesis {
     int n;
     double logprob; /* by the model alone */
     double score;   /* of beams: what the rules made of it */
-    int lane;       /* which result of a sample it is: its random stream */
+    int lane;       /* beams: its group. Samples: the first of the results that it is (also) */
     b4c_finish finish;
     size_t cut; /* bytes of text before a stop string, SIZE_MAX: no stop string */
 } b4c_hypothesis;
@@ -47,6 +47,7 @@ struct b4c_request {
     int beside_lanes;
     int *border;          /* [max_new_tokens + 2], for b4c_cycle_find */
     b4c_rng *rng;         /* [n] a stream for each result; one for beams */
+    int *also;            /* [most] samples: the next result of the same tokens so far, or -1 */
     struct b4c_beam_group *group;
     b4c_result *result;
     int n_result;
@@ -73,7 +74,7 @@ static inline bool b4c_is_among(const int32_t *tokens, int n, int32_t token)
 void b4c_hypothesis_extend(b4c_request *, b4c_hypothesis *to, const b4c_hypothesis *h,
                            int32_t token, double token_logprob, const float *row);
 void b4c_hypothesis_free(b4c_hypothesis *);
-/* Move h among the finished. */
+/* Move h among the finished; of samples, as all the results that it is. */
 void b4c_request_finished(b4c_request *, b4c_hypothesis *h, b4c_finish why);
 /* The next generation becomes the live one. */
 void b4c_request_turn(b4c_request *);

@@ -1,4 +1,9 @@
-/* sample.c - one token after another: greedy, or drawn; n results part ways in their first step. */
+/* sample.c - one token after another: greedy, or drawn.
+ *
+ * Results of one request begin alike, and go on as one hypothesis, which costs what one result
+ * does, until they draw different tokens. Each draws by its own random stream, so what it says does
+ * not depend on the others. (Paraphrases of a trained model share most of their first words.)
+ */
 #include "decode/request_own.h"
 
 #include "base/memory.h"
@@ -7,30 +12,36 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* The token that uniform u in [0, 1) draws from what the filters leave, or -1. */
-static int draw(b4c_request *r, float *row, float u)
+/* What may follow, of what the rules leave of the row. */
+static void spread(b4c_request *r, float *row, b4c_categorical *c)
 {
     const b4c_generate_options *o = &r->o;
     const int v = r->facts.vocabulary;
     b4c_filter_scratch s = { r->scratch_value, 2 * v };
-    if (!(o->top_p < 1) || o->min_p > 0 || o->typical < 1) {
-        b4c_request_keep(r, row);
-        return b4c_draw_token(row, v, u);
-    }
-    if (o->top_k) b4c_keep_top_k(row, v, o->top_k, &s);
-    return b4c_draw_top_p(row, v, o->top_p, u, &s);
-}
-
-/* The token that follows, or -1 when rules have banned all. */
-static int choose(b4c_request *r, const b4c_hypothesis *h, float *row, int lane)
-{
-    const b4c_generate_options *o = &r->o;
-    const int v = r->facts.vocabulary;
-    b4c_request_rules(r, h, row);
-    if (!o->sample) return b4c_best_token(row, v);
     if (o->temperature < 1 || o->temperature > 1)
         for (int i = 0; i < v; i++) row[i] /= o->temperature;
-    return draw(r, row, b4c_rng_uniform(&r->rng[lane]));
+    if (!(o->top_p < 1) || o->min_p > 0 || o->typical < 1) {
+        b4c_request_keep(r, row);
+        b4c_categorical_all(c, row, v);
+        return;
+    }
+    if (o->top_k) b4c_keep_top_k(row, v, o->top_k, &s);
+    b4c_categorical_top_p(c, row, v, o->top_p, &s);
+}
+
+/* token[i] of the results i that h is: what follows, or -1 when rules have banned all. */
+static void choose(b4c_request *r, const b4c_hypothesis *h, float *row, int *token)
+{
+    b4c_request_rules(r, h, row);
+    if (!r->o.sample) {
+        const int best = b4c_best_token(row, r->facts.vocabulary);
+        for (int i = h->lane; i >= 0; i = r->also[i]) token[i] = best;
+        return;
+    }
+    b4c_categorical c;
+    spread(r, row, &c);
+    for (int i = h->lane; i >= 0; i = r->also[i])
+        token[i] = b4c_categorical_draw(&c, b4c_rng_uniform(&r->rng[i]));
 }
 
 /* ---- side by side ---------------------------------------------------------------------------- */
@@ -38,8 +49,7 @@ static int choose(b4c_request *r, const b4c_hypothesis *h, float *row, int lane)
 typedef struct choosing {
     b4c_request *r;
     const float *logits;
-    int *token;              /* [n] */
-    int n;
+    int *token;              /* [results] */
 } choosing;
 
 /* Bytes of what a lane writes on while it chooses: a row, scratch of filters, history, seen. */
@@ -65,26 +75,23 @@ static b4c_request seen_by(const b4c_request *r, int lane)
     return mine;
 }
 
-/* Lanes take samples in turn; each is chosen by its own random stream. */
+/* Lanes take hypotheses in turn. */
 static void choose_some(void *arg, int lane, int lanes)
 {
     const choosing *c = arg;
     b4c_request r = seen_by(c->r, lane);
     const int v = r.facts.vocabulary;
-    for (int i = lane; i < c->n; i += lanes) {
-        const int parent = r.steps ? i : 0;
-        const b4c_hypothesis *h = &r.live[parent];
-        const float *given = c->logits + (size_t)parent * (size_t)v;
-        memcpy(r.row, given, (size_t)v * sizeof *r.row);
-        c->token[i] = choose(&r, h, r.row, r.steps ? h->lane : i);
+    for (int i = lane; i < r.n_live; i += lanes) {
+        memcpy(r.row, c->logits + (size_t)i * (size_t)v, (size_t)v * sizeof *r.row);
+        choose(&r, &r.live[i], r.row, c->token);
     }
 }
 
 /* Paper for the other lanes; without it the caller chooses alone. */
-static b4c_pool *pool_of(b4c_request *r, int n)
+static b4c_pool *pool_of(b4c_request *r)
 {
     const int lanes = b4c_pool_lanes(r->pool);
-    if (n < 2 || lanes == 1) return NULL;
+    if (r->n_live < 2 || lanes == 1) return NULL;
     if (r->beside_lanes < lanes) {
         free(r->beside);
         r->beside = calloc((size_t)(lanes - 1), lane_bytes(r));
@@ -95,39 +102,65 @@ static b4c_pool *pool_of(b4c_request *r, int n)
 
 /* ---- a step ---------------------------------------------------------------------------------- */
 
-int b4c_sample_step(b4c_request *r, float *logits, b4c_move *moves, b4c_error *err)
+/* Of the results from `first` on, those that drew what it did stay its list; returns the list of
+ * the others, -1: none. */
+static int part_ways(int *also, const int *token, int first)
 {
-    const int v = r->facts.vocabulary, n = r->steps ? r->n_live : r->o.n;
-    int kept = 0;
-    choosing c = { r, logits, malloc((size_t)n * sizeof *c.token), n };
-    if (!c.token) return r->failed = true, B4C_E_MEMORY;
-    b4c_pool_run(pool_of(r, n), choose_some, &c);
-    for (int i = 0; i < n && !r->failed; i++) {
-        const int parent = r->steps ? i : 0;
-        const b4c_hypothesis *h = &r->live[parent];
-        const float *given = logits + (size_t)parent * (size_t)v;
-        const double z = r->z[parent];
-        const int token = c.token[i];
-        if (token < 0) {
-            free(c.token);
-            return b4c_fail(err, B4C_E_ARG,
-                            "generation: step %d: every token is banned; loosen the rules",
-                            r->steps);
+    int same = first, rest = -1, *other = &rest;
+    for (int i = also[first]; i >= 0; i = also[i]) {
+        if (token[i] == token[first]) {
+            also[same] = i;
+            same = i;
+        } else {
+            *other = i;
+            other = &also[i];
         }
-        if (r->o.alternatives)
-            for (int k = 0; k < v; k++) r->row[k] = given[k] - (float)z;
+    }
+    also[same] = *other = -1;
+    return rest;
+}
+
+/* Live hypothesis i goes on as the results that it is have drawn. Returns how many now go on. */
+static int go_on(b4c_request *r, int i, const float *given, const int *token, b4c_move *moves,
+                 int kept)
+{
+    const b4c_hypothesis *h = &r->live[i];
+    const int v = r->facts.vocabulary;
+    if (r->o.alternatives)
+        for (int k = 0; k < v; k++) r->row[k] = given[k] - (float)r->z[i];
+    for (int first = h->lane, rest; first >= 0; first = rest) {
         b4c_hypothesis *to = &r->next[kept];
-        const int lane = r->steps ? h->lane : i;
-        b4c_hypothesis_extend(r, to, h, token, (double)given[token] - z, r->row);
+        rest = part_ways(r->also, token, first);
+        const double logprob = (double)given[token[first]] - r->z[i];
+        b4c_hypothesis_extend(r, to, h, token[first], logprob, r->row);
         if (r->failed) break;
-        to->lane = lane;
+        to->lane = first;
         const b4c_finish why = b4c_request_why(r, to);
         if (why != B4C_FINISH_NONE)
             b4c_request_finished(r, to, why);
         else
-            moves[kept++] = (b4c_move){ parent, token };
+            moves[kept++] = (b4c_move){ i, token[first] };
+    }
+    return kept;
+}
+
+int b4c_sample_step(b4c_request *r, float *logits, b4c_move *moves, b4c_error *err)
+{
+    const size_t v = (size_t)r->facts.vocabulary;
+    int kept = 0, rc = 0;
+    choosing c = { r, logits, malloc((size_t)r->o.n * sizeof *c.token) };
+    if (!c.token) return r->failed = true, B4C_E_MEMORY;
+    b4c_pool_run(pool_of(r), choose_some, &c);
+    for (int i = 0; i < r->n_live && !r->failed && rc == 0; i++) {
+        if (c.token[r->live[i].lane] >= 0)
+            kept = go_on(r, i, logits + (size_t)i * v, c.token, moves, kept);
+        else
+            rc = b4c_fail(err, B4C_E_ARG,
+                          "generation: step %d: every token is banned; loosen the rules",
+                          r->steps);
     }
     free(c.token);
+    if (rc < 0) return rc;
     r->n_next = kept;
     b4c_request_turn(r);
     return kept;

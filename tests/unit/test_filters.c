@@ -95,12 +95,20 @@ static void drawing_by_top_p_is_to_keep_and_then_to_draw(void **state)
         for (int i = 0; i < v && round % 4 == 1; i++) x[i] = roundf(x[i]);
         for (int i = 0; i < v && round % 4 == 2; i++) x[i] = i % 5 ? -1e30f : x[i];
         memcpy(kept, x, sizeof x);
-        const float p = (float)(1 + word() % 999) / 1000, u = (float)(word() % 4096) / 4096;
+        const float p = (float)(1 + word() % 999) / 1000;
+        b4c_categorical all, top;
         b4c_keep_top_p(kept, v, p, &scratch);
-        assert_int_equal(b4c_draw_top_p(x, v, p, u, &scratch), b4c_draw_token(kept, v, u));
+        b4c_categorical_all(&all, kept, v);
+        b4c_categorical_top_p(&top, x, v, p, &scratch);
+        for (int draw = 0; draw < 4; draw++) {
+            const float u = (float)(word() % 4096) / 4096;
+            assert_int_equal(b4c_categorical_draw(&top, u), b4c_categorical_draw(&all, u));
+        }
     }
-    float none[3] = { -INFINITY, -INFINITY, -INFINITY };
-    assert_int_equal(b4c_draw_top_p(none, 3, .5f, .5f, &scratch), -1);
+    const float none[3] = { -INFINITY, -INFINITY, -INFINITY };
+    b4c_categorical top;
+    b4c_categorical_top_p(&top, none, 3, .5f, &scratch);
+    assert_int_equal(b4c_categorical_draw(&top, .5f), -1);
 }
 
 static void top_k_keeps_k_and_their_equals(void **state)
@@ -191,13 +199,16 @@ static void draws_follow_the_probabilities(void **state)
     const float x[] = { logf(.1f), -INFINITY, logf(.6f), logf(.3f) };
     int count[4] = { 0 };
     enum { DRAWS = 100000 };
-    for (int i = 0; i < DRAWS; i++) count[b4c_draw_token(x, 4, ((float)i + .5f) / DRAWS)]++;
+    b4c_categorical c;
+    b4c_categorical_all(&c, x, 4);
+    for (int i = 0; i < DRAWS; i++) count[b4c_categorical_draw(&c, ((float)i + .5f) / DRAWS)]++;
     assert_int_equal(count[1], 0);
     assert_true(abs(count[0] - 10000) < 5 && abs(count[2] - 60000) < 5 &&
                 abs(count[3] - 30000) < 5);
-    assert_int_equal(b4c_draw_token(x, 4, 0), 0);
+    assert_int_equal(b4c_categorical_draw(&c, 0), 0);
     const float out[] = { -INFINITY, -INFINITY };
-    assert_int_equal(b4c_draw_token(out, 2, .5f), -1);
+    b4c_categorical_all(&c, out, 2);
+    assert_int_equal(b4c_categorical_draw(&c, .5f), -1);
     assert_int_equal(b4c_best_token(out, 2), -1);
     assert_true(fabs(b4c_log_sum_exp(x, 4)) < 1e-6);
 }

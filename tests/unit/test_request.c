@@ -176,6 +176,41 @@ static void a_sample_depends_on_seed_and_number_but_not_on_how_many_there_are(vo
     b4c_request_free(other);
 }
 
+static void results_that_agree_are_one_until_they_part(void **state)
+{
+    (void)state;
+    enum { N = 6, STEPS = 3 };
+    const b4c_vocabulary_facts f = toy_facts();
+    b4c_generate_options o = B4C_GENERATE_DEFAULT;
+    o.sample = true;
+    o.top_k = 1;
+    o.n = N;
+    o.max_new_tokens = o.min_new_tokens = 10;
+    o.alternatives = 2;
+    b4c_request *r = b4c_request_new(&o, &f, NULL, 0, 0, NULL);
+    b4c_move moves[N];
+    const b4c_result *x;
+    for (int step = 0; step < STEPS; step++) {
+        int n;
+        float logits[TOY_V];
+        const int32_t *ids = b4c_request_tokens(r, 0, &n);
+        toy_logits(5, ids, n, logits);
+        assert_int_equal(b4c_request_step(r, logits, moves, NULL), 1);
+    }
+    b4c_request_finish(r, B4C_FINISH_STOPPED);
+    assert_int_equal(b4c_request_results(r, &x), N);
+    for (int i = 0; i < N; i++) {
+        assert_int_equal(x[i].n, STEPS);
+        assert_int_equal(x[i].finish, B4C_FINISH_STOPPED);
+        assert_memory_equal(x[i].ids, x[0].ids, STEPS * sizeof *x[i].ids);
+        assert_memory_equal(x[i].token_logprob, x[0].token_logprob,
+                            STEPS * sizeof *x[i].token_logprob);
+        assert_memory_equal(x[i].alternative, x[0].alternative,
+                            2 * STEPS * sizeof *x[i].alternative);
+    }
+    b4c_request_free(r);
+}
+
 static void what_contradicts_is_an_error_that_names_it(void **state)
 {
     (void)state;
@@ -378,6 +413,7 @@ int main(void)
         cmocka_unit_test(greedy_takes_the_best_each_time_and_beam_of_one_is_greedy),
         cmocka_unit_test(every_combination_of_options_keeps_its_promises),
         cmocka_unit_test(a_sample_depends_on_seed_and_number_but_not_on_how_many_there_are),
+        cmocka_unit_test(results_that_agree_are_one_until_they_part),
         cmocka_unit_test(what_contradicts_is_an_error_that_names_it),
         cmocka_unit_test(a_cycle_at_the_end_is_found),
         cmocka_unit_test(whole_sentences_are_kept_where_the_limit_ends),

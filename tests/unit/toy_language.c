@@ -30,6 +30,16 @@ b4c_vocabulary_facts toy_facts(void)
     return (b4c_vocabulary_facts){ TOY_V, end, 1, -1, -1, -1, -1, NULL, 0 };
 }
 
+static void differ(const b4c_request *r, int live)
+{
+    for (int i = 0; i < live; i++)
+        for (int k = 0; k < i; k++) {
+            int n, m;
+            const int32_t *x = b4c_request_tokens(r, i, &n), *y = b4c_request_tokens(r, k, &m);
+            assert_true(n != m || memcmp(x, y, (size_t)n * sizeof *x) != 0);
+        }
+}
+
 b4c_request *toy_run(const b4c_generate_options *o, uint64_t which, uint64_t number)
 {
     b4c_error err = { 0 };
@@ -57,6 +67,7 @@ b4c_request *toy_run(const b4c_generate_options *o, uint64_t which, uint64_t num
             assert_true(moves[i].parent >= 0 && moves[i].parent < before);
             assert_int_equal(ids[n - 1], moves[i].token);
         }
+        if (o->sample) differ(r, live);
     }
     free(moves);
     free(logits);

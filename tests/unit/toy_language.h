@@ -16,6 +16,7 @@ void toy_logits(uint64_t which, const int32_t *ids, int n, float *logits);
 /* Log-probability of ids [n], and of the end token behind them where they `ended`. */
 double toy_logprob(uint64_t which, const int32_t *ids, int n, bool ended);
 b4c_vocabulary_facts toy_facts(void);
-/* Run a request to its end; checks on the way that moves name live parents. */
+/* Run a request to its end; checks on the way that moves name live parents, and that no two live
+ * hypotheses of a sample are the same. */
 b4c_request *toy_run(const b4c_generate_options *, uint64_t which, uint64_t number);
 #endif
