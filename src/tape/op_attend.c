@@ -97,6 +97,7 @@ typedef struct attend_job {
     b4c_operand out;
     bool bf16;               /* weights are bf16 or int8: products of attention may be, too */
     int together;            /* heads of a unit */
+    int cuts;                /* of a sequence's queries, each a unit for itself */
     char *scratch;           /* [lanes, scratch_bytes] */
     size_t scratch_bytes;
 } attend_job;
@@ -116,17 +117,19 @@ b4c_want b4c_attend_reads(const b4c_tape *t, const b4c_attend_spec *s)
     return half ? B4C_HALF : B4C_ROWS;
 }
 
-static b4c_attention attention_of(const attend_job *j, int s)
+/* Cut number `cut` of sequence s's queries. */
+static b4c_attention attention_of(const attend_job *j, int s, int cut)
 {
     const attend_arg *a = j->a;
     const b4c_plan *p = &a->plan;
-    const int row = p->q_off[s];
+    const long all = p->q_off[s + 1] - p->q_off[s];
+    const int row = p->q_off[s] + (int)(all * cut / j->cuts);
     b4c_attention n = {
         .heads = a->spec.heads,
         .kv_heads = a->spec.kv_heads,
         .head_size = a->spec.head_size,
         .scale = a->spec.scale,
-        .q_rows = p->q_off[s + 1] - row,
+        .q_rows = p->q_off[s] + (int)(all * (cut + 1) / j->cuts) - row,
         .k_rows = p->k_len[s],
         .q_ld = a->q.ld,
         .k_ld = a->k.ld,
@@ -188,15 +191,17 @@ static b4c_keeping keeping_of(const b4c_tape *t, const b4c_kept *kept, const b4c
     };
 }
 
-/* Unit: a head of a sequence, heads first; where keys are put away, all heads of a key head. */
+/* Unit: a head of a sequence's cut, heads first, then cuts, of which the last may see the most keys
+ * and comes first; where keys are put away, all heads of a key head. */
 static void attend_heads(b4c_tape *t, void *arg, int begin, int end, int lane)
 {
     const attend_job *j = arg;
     const attend_arg *a = j->a;
     const int units = a->spec.heads / j->together;
     for (int u = begin; u < end;) {
-        const int h = u % units, upto = units - h < end - u ? units : h + end - u, s = u / units;
-        b4c_attention n = attention_of(j, s);
+        const int h = u % units, upto = units - h < end - u ? units : h + end - u;
+        const int s = u / units / j->cuts, cut = j->cuts - 1 - u / units % j->cuts;
+        b4c_attention n = attention_of(j, s, cut);
         b4c_keeping keep;
         if (a->self) {
             keep = keeping_of(t, a->kept, a->self, a->k, a->v, s, a->self->q_off[s]);
@@ -211,13 +216,24 @@ static void attend_heads(b4c_tape *t, void *arg, int begin, int end, int lane)
 
 static void take_scratch(b4c_tape *t, attend_job *j)
 {
-    for (int s = 0; s < j->a->plan.n_seq; s++) {
-        const b4c_attention n = attention_of(j, s);
+    for (int i = 0; i < j->a->plan.n_seq * j->cuts; i++) {
+        const b4c_attention n = attention_of(j, i / j->cuts, i % j->cuts);
         const size_t bytes = t->kernels->attention_scratch(&n);
         if (bytes > j->scratch_bytes) j->scratch_bytes = bytes;
     }
     j->scratch_bytes = (j->scratch_bytes + B4C_ALIGN - 1) / B4C_ALIGN * B4C_ALIGN;
     j->scratch = b4c_take(t, (size_t)b4c_lanes(t) * j->scratch_bytes);
+}
+
+/* Where few heads are all there is and keys lie ready, long sequences are cut, so that no lane waits
+ * for another's last head. */
+static int cuts_of(const b4c_tape *t, const attend_arg *a)
+{
+    enum { CUT_ROWS = 112, CUTS = 8, ENOUGH = 32 };
+    const int units = a->plan.n_seq * a->spec.heads, lanes = b4c_lanes(t);
+    const int rows = a->plan.n_rows / (a->plan.n_seq ? a->plan.n_seq : 1);
+    if (lanes == 1 || !a->kept || a->self || units >= ENOUGH * lanes) return 1;
+    return rows / CUT_ROWS > CUTS ? CUTS : rows / CUT_ROWS > 1 ? rows / CUT_ROWS : 1;
 }
 
 /* Multiply-adds of one head in all sequences. */
@@ -474,6 +490,7 @@ static b4c_tensor attend(b4c_tape *t, attend_arg a, b4c_want want)
 
     const size_t mark = b4c_scope_open(t);
     attend_job j = { .a = &a, .bf16 = t->dtype != B4C_F32, .together = 1 };
+    j.cuts = cuts_of(t, &a);
     if (a.self) j.together = heads / spec->kv_heads;
     j.out = b4c_target(t, &y);
     if (spec->bias.x) j.bias = spread_bias(t, spec, a.span);
@@ -481,7 +498,7 @@ static b4c_tensor attend(b4c_tape *t, attend_arg a, b4c_want want)
     if (t->failed) return (b4c_tensor){ 0 };
     /* One query waits for the sums of one, and for the keys: a quarter of a product's speed. */
     const double at_once = a.plan.n_rows > a.plan.n_seq ? 16 : 4;
-    const int units = a.plan.n_seq * (heads / j.together);
+    const int units = a.plan.n_seq * j.cuts * (heads / j.together);
     b4c_each(t, attend_heads, &j, units,
              b4c_grain(t, work_of_head(&a) / at_once * heads / (units ? units : 1)));
     b4c_settle(t, &y, &j.out);

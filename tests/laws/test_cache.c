@@ -95,6 +95,42 @@ static void branch_out_in_used_memory(const golden_model *m, const b4c_kernels *
     b4c_cache_memory_done(&home);
 }
 
+/* Prompts so long that their attention is cut among three lanes, and a short one. */
+static void read_long_prompts(const golden_model *m, const b4c_kernels *k)
+{
+    enum { LONG = 500, SHORT = 9, ALL = 2 * LONG + SHORT };
+    static const int slot[] = { 0, 1, 2 }, length[] = { LONG, SHORT, LONG };
+    b4c_error err = { 0 };
+    b4c_pool *pool = b4c_pool_new(3);
+    float *want = NULL;
+    int32_t ids[ALL];
+    for (int i = 0; i < ALL; i++) ids[i] = token(m, i, 0);
+    for (int lanes = 1; lanes <= 3; lanes += 2) {
+        b4c_cache c;
+        b4c_tape t;
+        assert_ok(b4c_cache_init(&c, k, &m->net, &m->net.encoder, 3, LONG, 0, NULL, &err), &err);
+        assert_int_equal(b4c_tape_init(&t, k, lanes > 1 ? pool : NULL, m->net.dtype,
+                                       (size_t)256 << 20, false), 0);
+        const b4c_tensor y = rows(&t, m, &c, slot, length, 3, ids);
+        const size_t bytes = (size_t)(y.rows * y.cols) * sizeof *y.x;
+        if (!want) want = memcpy(malloc(bytes), y.x, bytes);
+        else if (memcmp(y.x, want, bytes) != 0)
+            fail_msg("%s, %s, %s: three lanes see otherwise", m->net.spec.architecture,
+                     b4c_dtype_name(m->net.dtype), k->name);
+        b4c_tape_done(&t);
+        b4c_cache_done(&c);
+    }
+    free(want);
+    b4c_pool_free(pool);
+}
+
+static void a_long_prompt_does_not_feel_how_its_queries_are_cut(void **state)
+{
+    (void)state;
+    static const char *const far[] = { "nezha-gpt" };
+    golden_everywhere(far, COUNT(far), read_long_prompts);
+}
+
 static void branches_of_one_prompt_do_not_feel_one_another(void **state)
 {
     (void)state;
@@ -112,6 +148,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(branches_of_one_prompt_do_not_feel_one_another),
         cmocka_unit_test(a_sequence_does_not_feel_what_its_memory_held_before),
+        cmocka_unit_test(a_long_prompt_does_not_feel_how_its_queries_are_cut),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
