@@ -191,8 +191,8 @@ static b4c_keeping keeping_of(const b4c_tape *t, const b4c_kept *kept, const b4c
     };
 }
 
-/* Unit: a head of a sequence's cut, heads first, then cuts, of which the last may see the most keys
- * and comes first; where keys are put away, all heads of a key head. */
+/* Unit: a head of a sequence's cut, heads first, then cuts: the last may see the most keys and
+ * comes first. Where keys are put away, all heads of a key head. */
 static void attend_heads(b4c_tape *t, void *arg, int begin, int end, int lane)
 {
     const attend_job *j = arg;
@@ -225,8 +225,8 @@ static void take_scratch(b4c_tape *t, attend_job *j)
     j->scratch = b4c_take(t, (size_t)b4c_lanes(t) * j->scratch_bytes);
 }
 
-/* Where few heads are all there is and keys lie ready, long sequences are cut, so that no lane waits
- * for another's last head. */
+/* Where few heads are all there is and keys lie ready, long sequences are cut, so that no lane
+ * waits for another's last head. */
 static int cuts_of(const b4c_tape *t, const attend_arg *a)
 {
     enum { CUT_ROWS = 112, CUTS = 8, ENOUGH = 32 };
