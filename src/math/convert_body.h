@@ -8,8 +8,28 @@
 #define B4C_MATH_CONVERT_BODY_H
 #include "math/row_body.h"
 
+/* Rows in groups, of numbers or of bf16. */
+static void operand_groups(const b4c_real *x, int x_ld, const b4c_operand *in, b4c_operand *out,
+                           int begin, int end)
+{
+    for (int row = begin; row < end; row += ROW_TOGETHER) {
+        const int rows = end - row < ROW_TOGETHER ? end - row : ROW_TOGETHER;
+        row_source s[ROW_TOGETHER];
+        for (int i = 0; i < rows; i++) {
+            s[i] = (row_source){ 0 };
+            if (in) s[i].bf16 = row_of(in, row + i);
+            else s[i].real = x + (size_t)(row + i) * (size_t)x_ld;
+        }
+        row_put_groups(s, rows, out, row);
+    }
+}
+
 static void operand(const b4c_real *x, int x_ld, b4c_operand *out, int begin, int end)
 {
+    if (out->form == B4C_FORM_I8_GROUPS) {
+        operand_groups(x, x_ld, NULL, out, begin, end);
+        return;
+    }
     for (int i = begin; i < end; i++) {
         const b4c_real *row = x + (size_t)i * (size_t)x_ld;
         if (out->form == B4C_FORM_REAL)
@@ -69,9 +89,7 @@ static void requantize(const b4c_operand *in, b4c_operand *out, int begin, int e
     const bool groups = out->form == B4C_FORM_I8_GROUPS;
     assert(in->cols == out->cols && (groups || form_is_i8(out->form)));
     assert(in->form == B4C_FORM_BF16 || in->form == B4C_FORM_TILE_BF16);
-    for (int i = begin; i < end && groups; i++)
-        row_put_groups(&(row_source){ .bf16 = row_of(in, i) }, in->cols, row_of(out, i),
-                       row_pairs(out, i));
+    if (groups) operand_groups(NULL, 0, in, out, begin, end);
     for (int i = begin; i < end && !groups; i++)
         out->scale[i] = requantize_row(row_of(in, i), row_of(out, i), row_flip(out->form));
 }

@@ -59,72 +59,87 @@ B4C_INLINE vec norm_load(const b4c_real *p, int j, int n)
     return n == VEC_LANES ? v_load(p + j) : v_load_n(p + j, n);
 }
 
-/* What most encoders ask for: loops that know it test nothing an element. */
-static inline bool norm_is_usual(const norm_out *o)
+/* What most encoders and most decoders ask for: loops that know it test nothing an element. */
+typedef enum norm_case { NORM_ANY, NORM_ENCODER, NORM_DECODER } norm_case;
+
+static inline norm_case norm_case_of(const norm_out *o)
 {
-    return o->job->gain && o->job->bias && !o->job->even && o->y && !o->from.b;
+    const b4c_norm_job *j = o->job;
+    if (!j->gain || j->even || o->from.b) return NORM_ANY;
+    if (j->bias && o->y) return NORM_ENCODER;
+    return j->kind == B4C_NORM_RMS && !j->bias && !o->y ? NORM_DECODER : NORM_ANY;
 }
 
-/* Elements j .. j+n-1, zeros in lanes beyond. `usual` is a constant, as in all that follow. */
-B4C_INLINE vec norm_result(const norm_out *o, const bool usual, int j, int n)
+/* Elements j .. j+n-1, zeros in lanes beyond. `is` is a constant, as in all that follow. */
+B4C_INLINE vec norm_result(const norm_out *o, const norm_case is, int j, int n)
 {
     const b4c_norm_job *job = o->job;
-    const vec x = usual ? norm_load(o->from.a, j, n) : norm_value(&o->from, j, n);
-    vec y = v_mul(v_sub(x, o->mean), o->rstd);
-    vec gain = usual || job->gain ? norm_load(job->gain, j, n) : v_set(1);
-    y = usual || job->bias ? v_fma(y, gain, norm_load(job->bias, j, n)) : v_mul(y, gain);
+    const vec x = is ? norm_load(o->from.a, j, n) : norm_value(&o->from, j, n);
+    const vec h = v_mul(is == NORM_DECODER ? x : v_sub(x, o->mean), o->rstd);
+    const vec gain = is || job->gain ? norm_load(job->gain, j, n) : v_set(1);
+    const bool bias = is == NORM_ENCODER || (!is && job->bias);
+    const vec y = bias ? v_fma(h, gain, norm_load(job->bias, j, n)) : v_mul(h, gain);
     return n == VEC_LANES ? y : v_keep(v_first(n), y);
 }
 
 /* What an int8 row takes of them. */
-B4C_INLINE vec norm_evened(const b4c_norm_job *job, const bool usual, vec v, int j, int n)
+B4C_INLINE vec norm_evened(const b4c_norm_job *job, const norm_case is, vec v, int j, int n)
 {
-    return !usual && job->even ? v_mul(v, norm_load(job->even, j, n)) : v;
+    return !is && job->even ? v_mul(v, norm_load(job->even, j, n)) : v;
 }
 
-B4C_INLINE vec norm_write(const norm_out *o, const bool usual, const bool bf16, const bool i8,
+B4C_INLINE vec norm_write(const norm_out *o, const norm_case is, const bool bf16, const bool i8,
                           int j, int n, vec top)
 {
-    const vec v = norm_result(o, usual, j, n);
-    if ((usual || o->y) && n == VEC_LANES) v_store(o->y + j, v);
-    else if (o->y) v_store_n(o->y + j, v, n);
+    const vec v = norm_result(o, is, j, n);
+    const bool rows = is == NORM_ENCODER || (!is && o->y);
+    if (rows) row_write(o->y + j, v, n);
     if (bf16) v_store_bf16_n(row_bf16_line(o->to, j / 32) + j % 32, v, VEC_LANES);
-    return i8 ? v_absmax(top, norm_evened(o->job, usual, v, j, n)) : top;
+    return i8 ? v_absmax(top, norm_evened(o->job, is, v, j, n)) : top;
 }
 
-B4C_INLINE vec norm_write_all(const norm_out *o, const bool usual, const bool bf16, const bool i8)
+B4C_INLINE vec norm_write_all(const norm_out *o, const norm_case is, const bool bf16, const bool i8)
 {
     const int w = o->from.w, whole = w / VEC_LANES * VEC_LANES;
     vec top = v_set(0);
     for (int j = 0; j < whole; j += VEC_LANES)
-        top = norm_write(o, usual, bf16, i8, j, VEC_LANES, top);
-    return whole < w ? norm_write(o, usual, bf16, i8, whole, w - whole, top) : top;
+        top = norm_write(o, is, bf16, i8, j, VEC_LANES, top);
+    return whole < w ? norm_write(o, is, bf16, i8, whole, w - whole, top) : top;
 }
 
 /* Rows and bf16; returns the largest of each lane when int8 is wanted. */
 B4C_INLINE vec norm_walk(const norm_out *o, const bool bf16, const bool i8)
 {
     const int w = o->from.w;
-    const vec top = norm_is_usual(o) ? norm_write_all(o, true, bf16, i8)
-                                     : norm_write_all(o, false, bf16, i8);
+    const norm_case is = norm_case_of(o);
+    const vec top = is == NORM_ENCODER   ? norm_write_all(o, NORM_ENCODER, bf16, i8)
+                    : is == NORM_DECODER ? norm_write_all(o, NORM_DECODER, bf16, i8)
+                                         : norm_write_all(o, NORM_ANY, bf16, i8);
     for (int j = (int)b4c_round_up((size_t)w, VEC_LANES); bf16 && j < 32 * o->to.lines;
          j += VEC_LANES)
         v_store_bf16_n(row_bf16_line(o->to, j / 32) + j % 32, v_set(0), VEC_LANES);
     return top;
 }
 
-/* Line l of an int8 row, of elements that are whole vectors where `whole`. Without rows the results
- * are made again. */
-B4C_INLINE void norm_line(const norm_out *o, const row_i8 *q, const bool usual, const bool whole,
-                          int l)
+/* What line l of an int8 row is made of, whole vectors where `whole`. Without rows the results are
+ * made again. */
+B4C_INLINE void norm_numbers(const norm_out *o, const norm_case is, const bool whole, int l,
+                             vec x[LINE_I8])
 {
-    vec x[LINE_I8];
     B4C_UNROLL
     for (int i = 0; i < LINE_I8; i++) {
         const int j = 64 * l + i * VEC_LANES, n = whole ? VEC_LANES : row_left(o->from.w, j);
-        const vec v = usual || o->y ? norm_load(o->y, j, n) : norm_result(o, usual, j, n);
-        x[i] = norm_evened(o->job, usual, v, j, n);
+        const bool rows = is == NORM_ENCODER || (!is && o->y);
+        const vec v = rows ? norm_load(o->y, j, n) : norm_result(o, is, j, n);
+        x[i] = norm_evened(o->job, is, v, j, n);
     }
+}
+
+B4C_INLINE void norm_line(const norm_out *o, const row_i8 *q, const norm_case is, const bool whole,
+                          int l)
+{
+    vec x[LINE_I8];
+    norm_numbers(o, is, whole, l, x);
     row_i8_line(q, l, x);
 }
 
@@ -133,34 +148,40 @@ static float norm_integers(const norm_out *o, float top)
 {
     const row_i8 q = row_i8_begin(top, o->to, row_flip(o->job->out.form));
     int l = 0;
-    for (; norm_is_usual(o) && l < o->from.w / 64; l++) norm_line(o, &q, true, true, l);
-    for (; l < o->to.lines; l++) norm_line(o, &q, false, false, l);
+    for (; norm_case_of(o) == NORM_ENCODER && l < o->from.w / 64; l++)
+        norm_line(o, &q, NORM_ENCODER, true, l);
+    for (; l < o->to.lines; l++) norm_line(o, &q, NORM_ANY, false, l);
     return q.scale;
 }
 
-/* Rows, and int8 in groups, which need no largest value of the whole row. */
-static void norm_groups(const norm_out *o, b4c_group_pair *pair)
+/* Rows in groups of int8. */
+B4C_INLINE void norm_groups(const norm_out *o, const norm_case is, int rows, b4c_operand *out,
+                            int row)
 {
-    const int w = o->from.w;
-    float top = 0;
-    for (int l = 0; l < o->to.lines; l += ROW_LINES) {
-        const int lines = o->to.lines - l < ROW_LINES ? o->to.lines - l : ROW_LINES;
-        b4c_real x[64 * ROW_LINES];
-        for (int i = 0; i < 64 * lines; i += VEC_LANES) {
-            const int j = 64 * l + i, n = row_left(w, j);
-            const vec y = n ? norm_result(o, false, j, n) : v_set(0);
-            if (o->y && n) row_write(o->y + j, y, n);
-            v_store(x + i, n ? norm_evened(o->job, false, y, j, n) : y);
+    row_groups r[ROW_TOGETHER][ROW_PARTS];
+    vec x[LINE_I8];
+    for (int i = 0; i < rows; i++) {
+        if (o[i].y) norm_walk(&o[i], false, false);
+        row_groups_clear(r[i], o[i].to);
+        for (int l = 0; l < o[i].to.lines; l++) {
+            norm_numbers(&o[i], is, l < o[i].from.w / 64, l, x);
+            row_groups_look(r[i], l, x);
         }
-        const float of = row_groups_put(x, lines, o->to, l, pair);
-        top = of > top ? of : top;
     }
-    row_groups_end(pair, o->to.lines, top);
+    for (int i = 0; i < rows; i++) row_groups_begin(r[i], o[i].to);
+    for (int i = 0; i < rows; i++) {
+        for (int l = 0; l < o[i].to.lines; l++) {
+            norm_numbers(&o[i], is, l < o[i].from.w / 64, l, x);
+            row_groups_line(r[i], o[i].to, l, x);
+        }
+    }
+    for (int i = 0; i < rows; i++) row_groups_sum(r[i], o[i].to);
+    for (int i = 0; i < rows; i++) row_groups_end(r[i], o[i].to, row_pairs(out, row + i));
 }
 
 /* ---- a few rows ------------------------------------------------------------------------------ */
 
-enum { NORM_ROWS = 4 };
+enum { NORM_ROWS = ROW_TOGETHER };
 
 /* The walks that only read: mean and deviation of each row. */
 static void norm_measure(const b4c_norm_job *job, int row, int rows, norm_out *o)
@@ -209,7 +230,9 @@ static void norm_rows(const b4c_norm_job *job, int row, int rows)
     }
     for (int i = 0; i < rows; i++) o[i].to = row_of(&job->out, row + i);
     if (form == B4C_FORM_I8_GROUPS) {
-        for (int i = 0; i < rows; i++) norm_groups(&o[i], row_pairs(&job->out, row + i));
+        b4c_operand out = job->out;
+        if (norm_case_of(o) == NORM_DECODER) norm_groups(o, NORM_DECODER, rows, &out, row);
+        else norm_groups(o, NORM_ANY, rows, &out, row);
         return;
     }
     if (!form_is_i8(form)) {

@@ -194,18 +194,45 @@ static inline float from_bits(uint32_t u)
 #define ROW_ROUND 12582912.f
 enum { ROW_FINER = 20 };
 
-/* Lines whose scales are made together: loops of a constant number, which compilers turn into
- * vectors. [2]: of both groups of a line. */
-enum { ROW_LINES = 16 };
+/* What is known of ROW_LINES lines of a row, side by side, for loops that compilers turn into
+ * vectors. [2]: of both groups of a line. A row's lines are walked in turns, and some rows take
+ * each walk together, so that none waits for the sum or the largest of another. */
+enum { ROW_LINES = 16, ROW_TOGETHER = 4, ROW_PARTS = B4C_I8_COLS / 64 / ROW_LINES + 1 };
 typedef struct row_groups {
     uint32_t top[2][ROW_LINES];      /* the largest size, as bits */
     float scale[ROW_LINES];
     float inverse[2][ROW_LINES], step[2][ROW_LINES];
     int32_t sum[2][ROW_LINES];       /* of integers */
+    float size[2][ROW_LINES];        /* 128 times that, by the group's step */
 } row_groups;
 
-/* The group with the larger numbers says what a line's scale is; the other divides it by the power
- * of two that fits. NaN, infinity and next to nothing: as row_i8_begin has them. */
+static inline int row_parts(row_lines r) { return (r.lines + ROW_LINES - 1) / ROW_LINES; }
+
+/* Before the first walk: what no line fills is defined. */
+static inline void row_groups_clear(row_groups *r, row_lines to)
+{
+    row_groups *last = r + row_parts(to) - 1;
+    for (int g = 0; g < 2; g++) {
+        for (int i = 0; i < ROW_LINES; i++) last->top[g][i] = 0, last->sum[g][i] = 0;
+    }
+}
+
+/* The first walk: of line l, 64 numbers x. */
+B4C_INLINE void row_groups_look(row_groups *r, int l, const vec x[LINE_I8])
+{
+    vec of[2] = { v_set(0), v_set(0) };
+    b4c_real tops[2];
+    B4C_UNROLL
+    for (int i = 0; i < LINE_I8; i++)
+        of[2 * i / LINE_I8] = v_absmax(of[2 * i / LINE_I8], x[i]);
+    v_absmax_tops(of[0], of[1], tops);
+    r += l / ROW_LINES;
+    r->top[0][l % ROW_LINES] = bits_of((float)tops[0]);
+    r->top[1][l % ROW_LINES] = bits_of((float)tops[1]);
+}
+
+/* Then the group with the larger numbers says what a line's scale is; the other divides it by the
+ * power of two that fits. NaN, infinity and next to nothing: as row_i8_begin has them. */
 static inline void row_groups_scales(row_groups *r)
 {
     const uint32_t tiny = bits_of(B4C_I8_TINY), infinite = 0x7f800000u;
@@ -230,103 +257,119 @@ static inline void row_groups_scales(row_groups *r)
     }
 }
 
-/* `lines` <= ROW_LINES lines x [lines][64] to lines first .. of a row; returns the largest size of
- * a group's row_group_sum. */
-static inline float row_groups_put(const b4c_real *x, int lines, row_lines to, int first,
-                                   b4c_group_pair *pair)
+static inline void row_groups_begin(row_groups *r, row_lines to)
 {
-    row_groups r = { 0 };
-    for (int l = 0; l < lines; l++) {
-        vec top[2] = { v_set(0), v_set(0) };
-        B4C_UNROLL
-        for (int i = 0; i < LINE_I8; i++) {
-            vec *of = top + 2 * i / LINE_I8;
-            *of = v_absmax(*of, v_load(x + 64 * l + i * VEC_LANES));
-        }
-        b4c_real tops[2];
-        v_absmax_tops(top[0], top[1], tops);
-        r.top[0][l] = bits_of((float)tops[0]);
-        r.top[1][l] = bits_of((float)tops[1]);
+    for (int i = 0; i < row_parts(to); i++) row_groups_scales(r + i);
+}
+
+/* The second walk. */
+B4C_INLINE void row_groups_line(const row_groups *r, row_lines to, int l, const vec x[LINE_I8])
+{
+    const row_groups *of = r + l / ROW_LINES;
+    const int at = l % ROW_LINES;
+    const bool none = !(of->scale[at] > 0);
+    vec y[LINE_I8];
+    B4C_UNROLL
+    for (int i = 0; i < LINE_I8; i++) {
+        const vec inverse = v_set((b4c_real)of->inverse[2 * i / LINE_I8][at]);
+        y[i] = none ? v_set(0) : v_mul(x[i], inverse);
     }
-    row_groups_scales(&r);
-    for (int l = 0; l < lines; l++) {
-        uint8_t *line = (uint8_t *)to.at + (size_t)(first + l) * to.step;
-        const bool none = !(r.scale[l] > 0);
-        vec y[LINE_I8];
-        B4C_UNROLL
-        for (int i = 0; i < LINE_I8; i++) {
-            const vec inverse = v_set((b4c_real)r.inverse[2 * i / LINE_I8][l]);
-            y[i] = none ? v_set(0) : v_mul(v_load(x + 64 * l + i * VEC_LANES), inverse);
-        }
-        v_store_line_i8(line, y, 0);
-    }
-    for (int l = 0; l < lines; l++) {
+    v_store_line_i8((uint8_t *)to.at + (size_t)l * to.step, y, 0);
+}
+
+/* The third. */
+static inline void row_groups_sum(row_groups *r, row_lines to)
+{
+    for (int l = 0; l < to.lines; l++) {
         int sums[2];
-        v_sums_of_bytes((const int8_t *)to.at + (size_t)(first + l) * to.step, sums);
-        r.sum[0][l] = sums[0];
-        r.sum[1][l] = sums[1];
+        v_sums_of_bytes((const int8_t *)to.at + (size_t)l * to.step, sums);
+        r[l / ROW_LINES].sum[0][l % ROW_LINES] = sums[0];
+        r[l / ROW_LINES].sum[1][l % ROW_LINES] = sums[1];
     }
-    float size[2][ROW_LINES], top = 0;
-    for (int g = 0; g < 2; g++) {
-        for (int i = 0; i < ROW_LINES; i++)
-            size[g][i] = 128 * r.step[g][i] * (float)r.sum[g][i];
-    }
-    for (int l = 0; l < lines; l++) {
-        b4c_group_pair *p = pair + first + l;
-        p->scale = r.scale[l];
+}
+
+/* In the end, sums of groups become integers so small that those of the whole row add up in 32
+ * bits. */
+static inline void row_groups_end(row_groups *r, row_lines to, b4c_group_pair *pair)
+{
+    const int parts = row_parts(to);
+    float top = 0, most = (1 << 30) / B4C_GROUP_SUM / 32;
+    for (int n = 16; n < to.lines; n *= 2) most /= 2;
+    for (int i = 0; i < parts; i++) {
+        float part[ROW_LINES];
         for (int g = 0; g < 2; g++) {
-            const float sum = fabsf(size[g][l] * r.scale[l]);
-            p->start[g] = ROW_ROUND * r.step[g][l];
-            p->after[g] = p->start[g] + size[g][l];
-            top = sum > top ? sum : top;
+            for (int j = 0; j < ROW_LINES; j++)
+                r[i].size[g][j] = 128 * r[i].step[g][j] * (float)r[i].sum[g][j];
         }
+        for (int j = 0; j < ROW_LINES; j++) {
+            const float a = fabsf(r[i].size[0][j] * r[i].scale[j]);
+            const float b = fabsf(r[i].size[1][j] * r[i].scale[j]);
+            part[j] = a > b ? a : b;
+        }
+        const int left = to.lines - i * ROW_LINES;
+        for (int j = 0; j < ROW_LINES && j < left; j++) top = part[j] > top ? part[j] : top;
     }
-    return top;
-}
-
-/* 128 times what group g stands for, summed. */
-static inline float row_group_sum(const b4c_group_pair *p, int g)
-{
-    return (p->after[g] - p->start[g]) * p->scale;
-}
-
-/* Sums of groups, once all lines are there, the largest being `top`: integers so small that those
- * of the whole row add up in 32 bits. */
-static inline void row_groups_end(b4c_group_pair *pair, int lines, float top)
-{
-    float most = (1 << 30) / B4C_GROUP_SUM / 32;
-    for (int n = 16; n < lines; n *= 2) most /= 2;
     /* the power of two above the largest, over as many steps */
     const float unit = top > 0 ? from_bits((bits_of(top) & 0x7f800000u) + (1u << 23)) / most : 1;
     const float inverse = 1 / unit;
-    for (int i = 0; i < lines; i++) {
+    for (int i = 0; i < parts; i++) {
         for (int g = 0; g < 2; g++) {
-            const float sum = row_group_sum(pair + i, g) * inverse + ROW_ROUND;
-            pair[i].sum[g] = (int16_t)(uint16_t)bits_of(sum);
+            for (int j = 0; j < ROW_LINES; j++) {
+                const float sum = r[i].size[g][j] * r[i].scale[j];
+                r[i].sum[g][j] = (int32_t)bits_of(sum * inverse + ROW_ROUND);
+                r[i].step[g][j] *= ROW_ROUND;
+            }
         }
-        pair[i].unit = unit / 128;
+    }
+    for (int l = 0; l < to.lines; l++) {
+        const row_groups *of = r + l / ROW_LINES;
+        const int at = l % ROW_LINES;
+        pair[l].scale = of->scale[at];
+        for (int g = 0; g < 2; g++) {
+            pair[l].start[g] = of->step[g][at];
+            pair[l].after[g] = of->step[g][at] + of->size[g][at];
+            pair[l].sum[g] = (int16_t)(uint16_t)of->sum[g][at];
+        }
+        pair[l].unit = unit / 128;
     }
 }
 
-static inline void row_put_groups(const row_source *s, int w, row_lines to, b4c_group_pair *pair)
+/* Line l of a row; whole: all of it is within the row's width. */
+B4C_INLINE void row_get_line(const row_source *s, int w, const bool whole, int l, vec x[LINE_I8])
 {
-    float top = 0;
-    for (int l = 0; l < to.lines; l += ROW_LINES) {
-        const int lines = to.lines - l < ROW_LINES ? to.lines - l : ROW_LINES;
-        b4c_real near[64 * ROW_LINES];
-        const b4c_real *x = near;
-        if (s->real && 64 * (l + lines) <= w) {
-            x = s->real + 64 * l;
-        } else {
-            for (int j = 0; j < 64 * lines; j += VEC_LANES) {
-                const int n = row_left(w, 64 * l + j);
-                v_store(near + j, n ? row_read(s, 64 * l + j, n) : v_set(0));
-            }
-        }
-        const float of = row_groups_put(x, lines, to, l, pair);
-        top = of > top ? of : top;
+    B4C_UNROLL
+    for (int i = 0; i < LINE_I8; i++) {
+        const int j = 64 * l + i * VEC_LANES, n = whole ? VEC_LANES : row_left(w, j);
+        x[i] = n ? row_read(s, j, n) : v_set(0);
     }
-    row_groups_end(pair, to.lines, top);
+}
+
+/* At most ROW_TOGETHER rows of an operand. */
+static void row_put_groups(const row_source *s, int rows, b4c_operand *out, int row)
+{
+    const int w = out->cols, whole = w / 64;
+    row_groups r[ROW_TOGETHER][ROW_PARTS];
+    row_lines to[ROW_TOGETHER];
+    vec x[LINE_I8];
+    for (int i = 0; i < rows; i++) {
+        to[i] = row_of(out, row + i);
+        row_groups_clear(r[i], to[i]);
+        for (int l = 0; l < to[i].lines; l++) {
+            if (l < whole) row_get_line(&s[i], w, true, l, x);
+            else row_get_line(&s[i], w, false, l, x);
+            row_groups_look(r[i], l, x);
+        }
+    }
+    for (int i = 0; i < rows; i++) row_groups_begin(r[i], to[i]);
+    for (int i = 0; i < rows; i++) {
+        for (int l = 0; l < to[i].lines; l++) {
+            if (l < whole) row_get_line(&s[i], w, true, l, x);
+            else row_get_line(&s[i], w, false, l, x);
+            row_groups_line(r[i], to[i], l, x);
+        }
+    }
+    for (int i = 0; i < rows; i++) row_groups_sum(r[i], to[i]);
+    for (int i = 0; i < rows; i++) row_groups_end(r[i], to[i], row_pairs(out, row + i));
 }
 
 static inline void row_get_groups(row_lines from, int w, const b4c_group_pair *pair, b4c_real *y)
@@ -350,8 +393,7 @@ static inline bool form_is_i8(b4c_form form)
 static inline void row_put(const b4c_real *x, b4c_operand *out, int row)
 {
     row_lines to = row_of(out, row);
-    if (out->form == B4C_FORM_I8_GROUPS)
-        row_put_groups(&(row_source){ .real = x }, out->cols, to, row_pairs(out, row));
+    if (out->form == B4C_FORM_I8_GROUPS) row_put_groups(&(row_source){ .real = x }, 1, out, row);
     else if (form_is_i8(out->form))
         out->scale[row] = row_put_i8(&(row_source){ .real = x }, out->cols, to,
                                      row_flip(out->form));
