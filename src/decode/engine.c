@@ -79,14 +79,11 @@ static int longest(const engine *e, int (*limit_of)(const b4c_request *))
     return limit && most > limit ? limit : most;
 }
 
-/* Pages that a job may come to hold: whole ones of its prompt are shared by its hypotheses. */
+/* Pages that a job may come to hold: its hypotheses share those of its prompt. */
 static int pages_for(const engine *e, const b4c_job *j, int room)
 {
-    const int first = first_rows(e, j), most = b4c_request_most(j->request);
-    const int all = first + b4c_request_longest(j->request);
-    const int each = b4c_cache_pages(all < room ? all : room);
-    const int shared = first / B4C_PAGE < each ? first / B4C_PAGE : each;
-    return shared + most * (each - shared);
+    const int first = first_rows(e, j), all = first + b4c_request_longest(j->request);
+    return b4c_cache_pages_of_forks(first, all < room ? all : room, b4c_request_most(j->request));
 }
 
 /* As many of the wanted pages as the budget has, and at least what one job needs. */
@@ -247,11 +244,13 @@ static int first_child(const b4c_move *moves, int n, int parent)
 }
 
 /* Slots follow the moves: a parent's first child goes on in its slot, others fork from it; slots
- * without children are freed first, so that the others find room. */
+ * without children are freed first, so that the others find room. Where all come from one, what it
+ * holds is their trunk. */
 static void follow(engine *e, active *a)
 {
     const int live = a->next;
     const b4c_move *moves = a->moves;
+    if (a->live == 1 && live > 1) b4c_cache_root(&e->cache, a->slot[0]);
     for (int p = 0; p < a->live; p++) {
         e->spare[p] = a->slot[p];
         if (first_child(moves, live, p) < 0) free_slot(e, a->slot[p]);

@@ -2,8 +2,8 @@
  * act_body.h and row_body.h.
  *
  * The one idea: both products are the same tile (attention_tile_body.h), ROWS queries x COLS
- * columns in registers. The keys of a head are turned once into panels of COLS keys: scores are
- * queries [ROWS, d] x panel [d, COLS], results are weights [ROWS, keys] x values [keys, d].
+ * columns in registers. The keys of a head are turned once into panels of VEC_LANES keys: scores
+ * are queries [ROWS, d] x two panels [d, COLS], results weights [ROWS, keys] x values [keys, d].
  * In between, ROWS rows of scores wait in the nearest cache; the matrix of all queries against all
  * keys never exists unless `weights` is asked for. Where bf16 products are faster and the job
  * allows them, queries, keys, weights and values are rounded to bf16 on their way into the tile;
@@ -21,6 +21,7 @@
  */
 #ifndef B4C_MATH_ATTENTION_BODY_H
 #define B4C_MATH_ATTENTION_BODY_H
+#include "math/attention_pages_body.h"
 #include "math/attention_room_body.h"
 #include "math/internal.h"
 #include "math/softmax_body.h"
@@ -28,19 +29,6 @@
 #include <limits.h>
 
 /* ---- a block of queries against the keys of one head ----------------------------------------- */
-
-typedef struct attention_head {
-    const b4c_attention *job;
-    attention_room room;
-    int head, kv;            /* of queries; of the keys that they see */
-    size_t page_bytes;       /* of kept keys and values */
-    const b4c_real *q, *v;   /* columns of this head, of the sequence's first row */
-    const uint16_t *q_half, *v_half;     /* instead of them, or NULL */
-    const int *from, *upto;  /* [q_rows] */
-    bool together;           /* strips go over heads */
-    int low, high;           /* keys that any query of the job sees */
-    b4c_real inverse[STRIP_ROWS];   /* 1 / sum of weights, 0 for a query that sees nothing */
-} attention_head;
 
 static void attention_look(attention_block *b, const int *from, const int *upto)
 {
@@ -66,44 +54,49 @@ static inline softmax_span attention_see(const attention_head *t, const attentio
     return from < upto ? softmax_span_of(from, upto) : softmax_span_of(b->lo, b->lo);
 }
 
-/* Page number `i` of the sequence. */
-static inline char *attention_page(const attention_head *t, int i)
+/* Scores of `rows` rows of a block from row i on against a run of keys that begins with key `run`
+ * and whose pages they share: vectors of begin .. end-1 within the run. */
+static void attention_score(const attention_head *t, const attention_block *b, attention_product p,
+                            int i, int rows, int run, int begin, int end)
 {
-    return t->job->pages + (size_t)t->job->page[i] * t->page_bytes;
-}
-
-/* The panel of key j, as numbers or as pairs. */
-static inline const void *attention_panel(const attention_head *t, int j)
-{
-    const bool pairs = t->room.pairs;
-    const size_t one = (size_t)t->job->head_size * COLS * (pairs ? 2 : sizeof(b4c_real));
-    if (!t->job->pages) return (const char *)t->room.keys + (size_t)(j / COLS) * one;
-    const char *keys = page_keys(attention_page(t, j / B4C_PAGE), t->kv, t->job->head_size, pairs);
-    return keys + (size_t)(j % B4C_PAGE / COLS) * one;
-}
-
-/* What will be read two pages after page `i` of kept keys or values, for the processor does not see
- * where pages lie: a strip's keys, head by head of all pages, then its values, then the next
- * strip's keys. NULL: nothing, or what is so near that it need not be asked for. */
-static const void *attention_later(const attention_head *t, int i, bool values)
-{
-    enum { AHEAD = 2 };
-    const b4c_attention *job = t->job;
-    const int d = job->head_size, strip = t->together ? job->kv_heads : 1;
-    const int *page = job->page;
-    int pages = (t->high + B4C_PAGE - 1) / B4C_PAGE;
-    if (!job->pages || t->room.blocks > 1) return NULL;
-    int at = (t->kv / strip * 2 + values) * strip * pages + t->kv % strip * pages + i + AHEAD;
-    if (at >= 2 * pages * job->kv_heads) {           /* the next job's first */
-        at -= 2 * pages * job->kv_heads;
-        page = job->later_page;
-        pages = job->later_pages;
-        if (at >= 2 * pages * job->kv_heads) return NULL;
+    const attention_room *room = &t->room;
+    b4c_real *scores = room->weights + (size_t)(b->at + i) * room->ld + run;
+    if (p.a_pairs) p.a_pairs += (size_t)i * p.a_ld;
+    else p.a += (size_t)i * p.a_ld;
+    const int d = t->job->head_size;
+    const size_t one = (size_t)d * (room->pairs ? sizeof(uint16_t) : sizeof(b4c_real));  /* a key */
+    for (int j = begin; j < end; j += p.cols) {
+        const bool second = j % COLS > 0;
+        const char *panel = (const char *)room->keys + (size_t)j * one;
+        if (t->job->pages) {
+            const attention_place at = attention_find(t, b->row + i, run + j);
+            panel = page_keys(at.page, t->kv, d, room->pairs) + (size_t)at.key * one;
+            p.ask = second ? NULL : attention_later(t, b->row + i, at.index, false);
+            p.ask_half = t->job->branch && end <= VEC_LANES;
+        }
+        p.cols = second || j + COLS > end ? VEC_LANES : COLS;
+        p.c = scores + j;
+        p.b = panel;
+        attention_multiply(&p, rows);
     }
-    char *data = job->pages + (size_t)page[at % pages] * t->page_bytes;
-    const int part = at / pages / strip, kv = part / 2 * strip + at / pages % strip;
-    return part % 2 ? page_values(data, job->kv_heads, kv, d, t->room.pairs)
-                    : page_keys(data, kv, d, t->room.pairs);
+}
+
+/* Queries times keys: of the trunk, which all rows share, then of their branches. */
+static void attention_score_all(const attention_head *t, const attention_block *b,
+                                const attention_product *p)
+{
+    const int trunk = t->job->trunk, each = t->job->branch ? 1 : b->rows;
+    const int shared = b->hi < trunk ? b->hi : trunk, behind = b->lo > trunk ? b->lo - trunk : 0;
+    if (b->lo < shared)
+        attention_score(t, b, *p, 0, b->rows, 0, b->first,
+                        (int)b4c_round_up((size_t)shared, VEC_LANES));
+    for (int i = 0; i < b->rows; i += each) {
+        const int hi = t->job->branch ? t->upto[b->row + i] : b->hi;
+        if (attention_keeps(t)) attention_keep_key(t, b->row + i);
+        if (hi > trunk)
+            attention_score(t, b, *p, i, each, trunk, behind / VEC_LANES * VEC_LANES,
+                            (int)b4c_round_up((size_t)(hi - trunk), VEC_LANES));
+    }
 }
 
 /* Queries times keys, and times NEZHA's table. */
@@ -114,9 +107,10 @@ static void attention_products(const attention_head *t, const attention_block *b
     const int d = job->head_size;
     const size_t q_ld = (size_t)job->q_ld;
     const b4c_real *q = t->q ? t->q + (size_t)b->row * q_ld : NULL;
-    attention_product p = { .a = q, .a_ld = q_ld, .b_ld = COLS, .steps = d, .c_ld = room->ld };
+    attention_product p = { .a = q, .a_ld = q_ld, .b_ld = VEC_LANES, .steps = d, .c_ld = room->ld };
+    p.b_next = (size_t)d * VEC_LANES;
     if (room->pairs) {
-        p.b_ld = 2 * COLS;
+        p.b_ld = 2 * VEC_LANES;
         p.steps = d / 2;
     }
     if (t->q_half) {
@@ -129,18 +123,8 @@ static void attention_products(const attention_head *t, const attention_block *b
         p.a_pairs = room->q_pairs;
         p.a_ld = (size_t)d;
     }
-    for (int j = b->first; j < b->last; j += p.cols) {
-        const size_t half = (size_t)(j % COLS);
-        const void *panel = attention_panel(t, j);
-        p.cols = half > 0 || j + COLS > b->last ? VEC_LANES : COLS;
-        p.c = room->weights + (size_t)b->at * room->ld + j;
-        p.ask = half == 0 ? attention_later(t, j / B4C_PAGE, false) : NULL;
-        if (room->pairs) p.b_pairs = (const uint16_t *)panel + 2 * half;
-        else p.b = (const b4c_real *)panel + half;
-        attention_multiply(&p, b->rows);
-    }
+    attention_score_all(t, b, &p);
     if (!job->rel || b->lo == b->hi) return;
-    p.ask = NULL;
     b4c_real scale[ROWS];
     for (int i = 0; i < ROWS; i++) scale[i] = job->scale;
     p.factor = scale;
@@ -241,7 +225,6 @@ static void attention_keys(attention_head *t, int kv)
     const b4c_attention *job = t->job;
     const size_t at = (size_t)kv * (size_t)job->head_size, ld = (size_t)job->k_ld;
     t->kv = kv;
-    if (job->keep) keep_head(job->keep, kv);
     if (job->pages) return;
     const int d = job->head_size;
 #ifdef VEC_PAIRS
@@ -265,36 +248,39 @@ static void attention_weighted(const attention_head *t, attention_product *p, in
 {
     const attention_room *room = &t->room;
     p->a_ld = room->ld;
+    p->b = values;
     if (room->pairs) {
         p->a_pairs = room->w_pairs + (size_t)i * room->ld + lo;
-        p->b_pairs = values;
         p->b_ld = 2 * ld;
+        p->b_next = 2 * VEC_LANES;
         p->steps = (hi - lo + 1) / 2;
     } else {
         p->a = room->weights + (size_t)i * room->ld + lo;
-        p->b = values;
         p->b_ld = ld;
+        p->b_next = VEC_LANES;
         p->steps = hi - lo;
     }
 }
 
-/* Sums over the kept values lo .. hi-1: page by page, each going on from the sums before it. */
-static void attention_sum_pages(const attention_head *t, const attention_product *p, int i, int lo,
-                                int hi, int rows)
+/* Sums over the kept values lo .. hi-1 of `rows` rows of a block from row i on, which share their
+ * pages: page by page, each going on from the sums before it. `before`: there are some; `last`: it
+ * ends with them. */
+static void attention_sum_run(const attention_head *t, const attention_block *b,
+                              const attention_product *p, int i, int rows, int lo, int hi,
+                              bool before, bool last)
 {
     const int d = t->job->head_size;
     const bool pairs = t->room.pairs;
+    const size_t one = (size_t)d * (pairs ? sizeof(uint16_t) : sizeof(b4c_real));
     for (int j = lo, next; j < hi; j = next) {
-        const int page = j / B4C_PAGE, end = (page + 1) * B4C_PAGE;
-        const char *values = page_values(attention_page(t, page), t->job->kv_heads, t->kv, d,
-                                         pairs);
-        const size_t one = (size_t)d * (pairs ? sizeof(uint16_t) : sizeof(b4c_real));
+        const attention_place at = attention_find(t, b->row + i, j);
+        const char *values = page_values(at.page, t->job->kv_heads, t->kv, d, pairs);
         attention_product part = *p;
-        next = end < hi ? end : hi;
-        attention_weighted(t, &part, i, j, next, values + (size_t)(j % B4C_PAGE) * one, (size_t)d);
-        part.add = j > lo;
-        part.ask = attention_later(t, page, true);
-        if (next < hi) {
+        next = at.upto < hi ? at.upto : hi;
+        attention_weighted(t, &part, b->at + i, j, next, values + (size_t)at.key * one, (size_t)d);
+        part.add = before || j > lo;
+        part.ask = attention_later(t, b->row + i, at.index, true);
+        if (next < hi || !last) {
             part.factor = NULL;
             part.to = NULL;
         }
@@ -302,27 +288,55 @@ static void attention_sum_pages(const attention_head *t, const attention_product
     }
 }
 
-/* p = weights times the values lo .. hi-1, for the strip's row i and those below. */
-static void attention_sum_values(const attention_head *t, attention_product *p, int i, int lo,
-                                 int hi, int rows)
+/* Row i and those below as a product of their own. */
+static attention_product attention_from_row(const attention_product *p, int i)
+{
+    attention_product x = *p;
+    x.c += (size_t)i * p->c_ld;
+    x.to_row += i;
+    if (x.factor) x.factor += i;
+    return x;
+}
+
+/* Sums over kept values: of the trunk for all rows, then of each row's branch. */
+static void attention_sum_branches(const attention_head *t, const attention_block *b,
+                                   const attention_product *p)
+{
+    const int trunk = t->job->trunk, lo = b->lo > trunk ? b->lo : trunk;
+    attention_sum_run(t, b, p, 0, b->rows, b->lo, trunk, false, false);
+    for (int i = 0; i < b->rows; i++) {
+        const attention_product row = attention_from_row(p, i);
+        if (attention_keeps(t)) attention_keep_value(t, b->row + i);
+        attention_sum_run(t, b, &row, i, 1, lo, t->upto[b->row + i], b->lo < trunk, true);
+    }
+}
+
+/* p = weights times the values lo .. hi-1, for `rows` rows of a block from row i on. */
+static void attention_sum_values(const attention_head *t, const attention_block *b,
+                                 attention_product *p, int i, int rows, int lo, int hi)
 {
     const attention_room *room = &t->room;
     const size_t d = (size_t)t->job->head_size, ld = room->pairs ? d : (size_t)t->job->v_ld;
     if (room->pairs) lo = lo / 2 * 2;
     if (t->job->pages && lo < hi) {
-        attention_sum_pages(t, p, i, lo, hi, rows);
+        if (t->job->branch) {
+            attention_sum_branches(t, b, p);
+            return;
+        }
+        if (attention_keeps(t)) attention_keep_value(t, b->row + i);
+        attention_sum_run(t, b, p, i, rows, lo, hi, false, true);
         return;
     }
     const void *values = room->pairs  ? (const void *)(room->v_pairs + (size_t)lo * d)
                        : t->job->pages ? (const void *)room->weights
                                        : (const void *)(t->v + (size_t)lo * ld);
-    attention_weighted(t, p, i, lo, hi, values, ld);
+    attention_weighted(t, p, b->at + i, lo, hi, values, ld);
     attention_multiply(p, rows);
 }
 
 /* The same from a copy of the pairs in which hidden values are 0. */
-static void attention_sum_seen(const attention_head *t, attention_product *p, int i, int from,
-                               int upto)
+static void attention_sum_seen(const attention_head *t, const attention_block *b,
+                               attention_product *p, int i, int from, int upto)
 {
 #ifdef VEC_PAIRS
     const attention_room *room = &t->room;
@@ -331,22 +345,22 @@ static void attention_sum_seen(const attention_head *t, attention_product *p, in
         const int lo = from / 2 * 2;
         if (!t->job->pages) attention_values(t, from, upto);
         for (int j = lo; t->job->pages && j < upto; j += 2) {
-            const char *page = page_values(attention_page(t, j / B4C_PAGE), t->job->kv_heads,
-                                           t->kv, (int)d, true);
+            const attention_place at = attention_find(t, b->row + i, j);
+            const char *values = page_values(at.page, t->job->kv_heads, t->kv, (int)d, true);
             uint16_t *to = room->v_pairs + (size_t)j * d;
-            memcpy(to, (const uint16_t *)(const void *)page + (size_t)(j % B4C_PAGE) * d,
+            memcpy(to, (const uint16_t *)(const void *)values + (size_t)at.key * d,
                    2 * d * sizeof *to);
             for (size_t c = 0; c < 2 * d; c += 2) {
                 if (j < from) to[c] = 0;
                 if (j + 1 >= upto) to[c + 1] = 0;
             }
         }
-        attention_weighted(t, p, i, lo, upto, room->v_pairs + (size_t)lo * d, d);
+        attention_weighted(t, p, b->at + i, lo, upto, room->v_pairs + (size_t)lo * d, d);
         attention_multiply(p, 1);
         return;
     }
 #endif
-    attention_sum_values(t, p, i, from, upto, 1);
+    attention_sum_values(t, b, p, i, 1, from, upto);
 }
 
 /* Rows beside hidden values that came out as NaN or infinity, once more from what they see. */
@@ -362,7 +376,7 @@ static void attention_mend(const attention_head *t, const attention_block *b, at
         const softmax_span s = attention_see(t, b, i);
         attention_product alone = p;
         if (p.factor) alone.factor = p.factor + i;
-        attention_sum_seen(t, &alone, b->at + i, s.from, s.upto);
+        attention_sum_seen(t, b, &alone, i, s.from, s.upto);
         mended = true;
     }
     if (mended && !t->job->pages) attention_values(t, t->low, t->high);
@@ -412,13 +426,14 @@ static void attention_results(const attention_head *t, const attention_block *b)
         p.c = (b4c_real *)job->out.data + (size_t)row * job->out.ld + (size_t)t->head * (size_t)d;
         p.c_ld = job->out.ld;
     }
-    attention_sum_values(t, &p, b->at, b->lo, b->hi, b->rows);
+    attention_sum_values(t, b, &p, 0, b->rows, b->lo, b->hi);
     if (b->ragged) attention_mend(t, b, p);
     if (job->rel) {
         p.a = room->rel_weights + (size_t)b->at * room->rel_ld;
         p.a_ld = room->rel_ld;
         p.b = job->rel;
         p.b_ld = (size_t)d;
+        p.b_next = VEC_LANES;
         p.steps = rel_rows(job);
         p.factor = t->inverse + b->at;
         p.add = true;
@@ -443,6 +458,9 @@ static void attention_plan(attention_head *t)
             b->rows = (int)((long)job->q_rows * (i + 1) / blocks) - b->row;
             b->at = i % t->room.strip == 0 ? 0 : b[-1].at + b[-1].rows;
             attention_look(b, set ? job->from2 : job->from, set ? job->upto2 : job->upto);
+            for (int r = b->row; job->branch && r < b->row + b->rows; r++)
+                assert(job->upto[r] > job->trunk);
+            if (job->branch) b->ragged = false;      /* each row sums up its own keys */
             assert(b->lo >= 0 && b->hi <= job->k_rows);
             if (b->lo < b->hi && b->lo < t->low) t->low = b->lo;
             if (b->hi > t->high) t->high = b->hi;

@@ -34,7 +34,7 @@ typedef struct attention_room {
     uint16_t *q_pairs;       /* [ROWS][d] */
     uint16_t *w_pairs;       /* [strip][ld] */
     uint16_t *v_pairs;       /* [keys / 2][d][2] */
-    b4c_real *rel_keys;      /* NEZHA: the table as keys, [panels][d][COLS] */
+    b4c_real *rel_keys;      /* NEZHA: the table as keys, [panels][d][VEC_LANES] */
     b4c_real *rel_scores;    /* [strip][rel_ld] of the queries against the table */
     b4c_real *rel_weights;   /* [strip][rel_ld] weights by distance */
     size_t ld, rel_ld;

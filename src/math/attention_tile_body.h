@@ -16,17 +16,19 @@ enum { COLS = 2 * VEC_LANES, ROWS = (VEC_REGISTERS - 4) / 2, MOST_ROWS = 14 };
 /* c [rows, cols] = a [rows, steps] b [steps, cols], each row times factor[row] (NULL: 1), sums
  * starting from c itself (`add`) or from 0. In pairs a is [rows][steps][2] and b [steps][cols][2]
  * of bf16. `to` non-NULL: the result goes to that operand instead, at row to_row, column to_col.
- * `ask` non-NULL: what will be read soon, as large as b; the processor is asked for it
- * meanwhile. */
+ * `ask` non-NULL: what will be read soon, as large as b, or as one vector of its columns
+ * (`ask_half`); the processor is asked for it meanwhile. */
 typedef struct attention_product {
-    const b4c_real *a, *b;
-    const uint16_t *a_pairs, *b_pairs;       /* instead of a and b, unless NULL */
+    const b4c_real *a;
+    const uint16_t *a_pairs;                 /* instead of a, unless NULL: then b is pairs, too */
+    const void *b;
     size_t a_ld, b_ld;                       /* elements from row to row, from step to step */
+    size_t b_next;                           /* from a vector of columns of b to the next */
     int steps, cols;
     b4c_real *c;
     size_t c_ld;
     const b4c_real *factor;
-    bool add;
+    bool add, ask_half;
     const b4c_operand *to;
     int to_row, to_col;
     const void *ask;
@@ -49,22 +51,25 @@ static inline const char *tile_asks(const tile_shape *t, const attention_product
     return p->ask ? (const char *)p->ask + share : (const char *)b;
 }
 
-/* A step's share: as one that reads two vectors. */
-static inline const char *tile_ask(const char *at)
+/* A step's share: as one that reads two vectors, or one. */
+static inline const char *tile_ask(const char *at, bool half)
 {
-    for (size_t i = 0; i < 2 * sizeof(vec); i += B4C_ALIGN) __builtin_prefetch(at + i);
+    __builtin_prefetch(at);
+    if (half) return at + sizeof(vec);
+    if (2 * sizeof(vec) > B4C_ALIGN) __builtin_prefetch(at + sizeof(vec));
     return at + 2 * sizeof(vec);
 }
 
 B4C_INLINE void tile_sums(const tile_shape t, const attention_product *p, vec s[MOST_ROWS][2])
 {
-    const b4c_real *a = p->a + (size_t)t.first * p->a_ld, *b = p->b + t.col;
+    const b4c_real *a = p->a + (size_t)t.first * p->a_ld;
+    const b4c_real *b = (const b4c_real *)p->b + t.col;
     const char *ask = tile_asks(&t, p, b);
     for (int k = 0; k < p->steps; k++, b += p->b_ld) {
-        ask = tile_ask(ask);
+        ask = tile_ask(ask, p->ask_half);
         vec b0 = t.kind == TILE_SOME ? v_load_n(b, t.n0) : v_load(b), b1 = v_set(0);
         if (t.n1 > 0)
-            b1 = t.kind == TILE_SOME ? v_load_n(b + VEC_LANES, t.n1) : v_load(b + VEC_LANES);
+            b1 = t.kind == TILE_SOME ? v_load_n(b + p->b_next, t.n1) : v_load(b + p->b_next);
         B4C_UNROLL
         for (int i = 0; i < t.rows; i++) {
             vec x = v_set(a[(size_t)i * p->a_ld + (size_t)k]);
@@ -79,12 +84,13 @@ B4C_INLINE void tile_sums(const tile_shape t, const attention_product *p, vec s[
 B4C_INLINE void tile_sums_of_pairs(const tile_shape t, const attention_product *p,
                                    vec s[MOST_ROWS][2])
 {
-    const uint16_t *a = p->a_pairs + (size_t)t.first * p->a_ld, *b = p->b_pairs + 2 * t.col;
+    const uint16_t *a = p->a_pairs + (size_t)t.first * p->a_ld;
+    const uint16_t *b = (const uint16_t *)p->b + 2 * t.col;
     const char *ask = tile_asks(&t, p, b);
     for (int k = 0; k < p->steps; k++, a += 2, b += p->b_ld) {
-        ask = tile_ask(ask);
+        ask = tile_ask(ask, p->ask_half);
         vpair b0 = v_load_pairs(b), b1 = b0;
-        if (t.kind == TILE_TWO) b1 = v_load_pairs(b + 2 * VEC_LANES);
+        if (t.kind == TILE_TWO) b1 = v_load_pairs(b + p->b_next);
         B4C_UNROLL
         for (int i = 0; i < t.rows; i++) {
             vpair x = v_set_pair(a + (size_t)i * p->a_ld);
@@ -181,15 +187,15 @@ static void attention_multiply(const attention_product *p, int rows)
 
 /* ---- keys and values as the matrix of a product ---------------------------------------------- */
 
-/* Rows from .. upto-1 of k [.., d] as columns of panels [panels][d][COLS], or of
- * [panels][d / 2][COLS][2] in pairs (d even). The rest of their vectors is zero; a vector without
+/* Rows from .. upto-1 of k [.., d] as columns of panels [panels][d][VEC_LANES], or of
+ * [panels][d / 2][VEC_LANES][2] in pairs (d even). The rest of a panel is zero; one without
  * any of them is never read. */
 static void attention_turn(const b4c_real *k, size_t ld, int d, int from, int upto,
                            b4c_real *panels, bool pairs)
 {
     for (int j = from / VEC_LANES * VEC_LANES; j < upto; j += VEC_LANES) {
         const b4c_real *rows = k + (size_t)j * ld;
-        const size_t panel = (size_t)(j / COLS) * (size_t)d * COLS, half = (size_t)(j % COLS);
+        const size_t panel = (size_t)j * (size_t)d;
         for (int c = 0; c < d; c += VEC_LANES) {
             const int n = row_left(d, c);
             vec r[VEC_LANES];
@@ -205,18 +211,18 @@ static void attention_turn(const b4c_real *k, size_t ld, int d, int from, int up
             v_transpose(r);
 #ifdef VEC_PAIRS
             if (pairs) {
-                uint16_t *to = (uint16_t *)(void *)panels + panel + 2 * half;
+                uint16_t *to = (uint16_t *)(void *)panels + panel;
                 for (int i = 0; i < n; i += 2)
-                    v_store_pairs(to + (size_t)(c + i) * COLS, v_pairs_of(r[i], r[i + 1]));
+                    v_store_pairs(to + (size_t)(c + i) * VEC_LANES, v_pairs_of(r[i], r[i + 1]));
                 continue;
             }
 #endif
-            b4c_real *to = panels + panel + half;
+            b4c_real *to = panels + panel;
             if (n == VEC_LANES) {
                 B4C_UNROLL
-                for (int i = 0; i < VEC_LANES; i++) v_store(to + (size_t)(c + i) * COLS, r[i]);
+                for (int i = 0; i < VEC_LANES; i++) v_store(to + (size_t)(c + i) * VEC_LANES, r[i]);
             } else {
-                for (int i = 0; i < n; i++) v_store(to + (size_t)(c + i) * COLS, r[i]);
+                for (int i = 0; i < n; i++) v_store(to + (size_t)(c + i) * VEC_LANES, r[i]);
             }
         }
     }
@@ -244,7 +250,7 @@ static void attention_turn_half(const uint16_t *k, size_t ld, int d, int from, i
 {
     for (int j = from / VEC_LANES * VEC_LANES; j < upto; j += VEC_LANES) {
         const uint16_t *rows = k + (size_t)j * ld;
-        uint16_t *to = panels + (size_t)(j / COLS) * (size_t)d * COLS + 2 * (j % COLS);
+        uint16_t *to = panels + (size_t)j * (size_t)d;
         for (int c = 0; c < d / 2; c += VEC_LANES) {
             const int n = row_left(d / 2, c);
             vpair r[VEC_LANES];
@@ -253,7 +259,7 @@ static void attention_turn_half(const uint16_t *k, size_t ld, int d, int from, i
                 r[i] = inside ? v_load_pairs_n(rows + (size_t)i * ld + 2 * c, n) : v_no_pairs();
             }
             v_transpose_pairs(r);
-            for (int i = 0; i < n; i++) v_store_pairs(to + (size_t)(c + i) * 2 * COLS, r[i]);
+            for (int i = 0; i < n; i++) v_store_pairs(to + (size_t)(c + i) * 2 * VEC_LANES, r[i]);
         }
     }
 }

@@ -95,13 +95,19 @@ typedef struct b4c_attention {
     /* Instead of them, where table->bf16_heads allows it: the same as bf16 (q_half NULL: not). */
     const uint16_t *q_half, *k_half, *v_half;
     int q_ld, k_ld, v_ld;        /* elements */
-    /* Instead of k and v: keys and values that table->keep put away, key j in page j / B4C_PAGE,
-     * which is number page[j / B4C_PAGE] of pages. The same bits. NULL: not */
+    /* Instead of k and v: keys and values that table->keep put away. The same bits. NULL: not. The
+     * first `trunk` keys, an even number, fill pages number page[0], page[1] ... of pages; those
+     * behind them, the branch, fill the next ones. */
     char *pages;
     const int *page;
-    /* Its first row is put away into those pages before it is looked at; the job's heads must be
-     * all of their key heads. NULL: all keys are there */
-    const b4c_keeping *keep;
+    int trunk;
+    /* [q_rows] Each query is of a sequence of its own, and they share the trunk: the branch of row
+     * i has pages page[branch[i]], page[branch[i] + 1] ... k_rows is the most that one has. NULL:
+     * all queries are of one sequence */
+    const int *branch;
+    /* Row i of k and v is the newest key that query i sees, number upto[i] - 1, which is put away
+     * before it is looked at; the job's heads must be all of their key heads. */
+    bool keep;
     /* Pages of the job that comes next, which are asked for meanwhile, and how many. */
     const int *later_page;
     int later_pages;
@@ -198,6 +204,11 @@ typedef struct b4c_kernels {
      * no `rel`). */
     size_t (*page_bytes)(int kv_heads, int head_size, bool bf16);
     void (*keep)(const b4c_keeping *, int begin, int end);
+    /* n keys and values, from number `at` of a page on, to another page's from number to_at on;
+     * both numbers even. */
+    void (*copy_kept)(int kv_heads, int head_size, bool bf16, const char *from, int at, char *to,
+                      int to_at, int n);
+    int attention_rows;      /* queries that a job takes at once */
     /* Attention with `bf16` reads q, k and v as bf16 too, to the same bits, where the head size is
      * a multiple of this and there is no `rel`. 0: never. */
     int bf16_heads;

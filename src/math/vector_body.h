@@ -14,6 +14,8 @@ static void vector_fill(b4c_kernels *t)
     t->attention_scratch = vector_attention_scratch;
     t->page_bytes = vector_page_bytes;
     t->keep = vector_keep;
+    t->copy_kept = vector_copy_kept;
+    t->attention_rows = ROWS;
     t->bf16_heads = attention_bf16_heads();
     t->act = vector_act;
     t->act_back = vector_act_back;

@@ -1,10 +1,11 @@
 /* cache.c - slots of keys and values. The idea stands in cache.h.
  *
- * Invariants: a slot of length n holds the first (n + PAGE - 1) / PAGE entries of its list, and
- * users[] counts the slots that hold a page; free pages have no users and are listed once. A page
- * is written only by a slot that is its one user. Values behind a page's end are finite: memory
- * begins as zeros and gets what rows gave, and where rows are not finite a logit is NaN, which ends
- * the run; whoever runs must then let go of the memory.
+ * Invariants: a slot's list begins with the pages of its trunk, on which those of the keys behind
+ * it follow, as many as they fill; users[] counts the slots that hold a page; free pages have no
+ * users and are listed once. A page is written only by a slot that is its one user, and no page of
+ * a trunk is. Values behind a page's end are finite: memory begins as zeros and gets what rows
+ * gave, and where rows are not finite a logit is NaN, which ends the run; whoever runs must then
+ * let go of the memory.
  */
 #include "model/cache.h"
 #include "base/error.h"
@@ -13,14 +14,31 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* Keys that pay for a page of their own. */
+enum { TRUNK_LEAST = 8 };
+
 int b4c_cache_pages(int rows) { return (rows + B4C_PAGE - 1) / B4C_PAGE; }
+
+/* Attention takes keys by pairs: an odd last one stays with those that follow. */
+static int trunk_of(int rows) { return rows < TRUNK_LEAST ? 0 : rows - rows % 2; }
+
+int b4c_cache_pages_of_forks(int first, int rows, int n)
+{
+    const int whole = b4c_cache_pages(rows);
+    /* The trunk may come to be any longer than `first`, the branches then the shorter. */
+    return n == 1 ? whole : whole + n * b4c_cache_pages(rows - trunk_of(first));
+}
+
+/* May keys be rounded? */
+static bool in_bf16(const b4c_network *net)
+{
+    return net->dtype != B4C_F32 && net->spec.positions != B4C_POSITION_NEZHA;
+}
 
 /* Bytes of a page in one layer. */
 static size_t layer_page_bytes(const b4c_kernels *k, const b4c_network *net)
 {
-    const b4c_spec *s = &net->spec;
-    const bool bf16 = net->dtype != B4C_F32 && s->positions != B4C_POSITION_NEZHA;
-    return k->page_bytes(s->kv_heads, s->head_size, bf16);
+    return k->page_bytes(net->spec.kv_heads, net->spec.head_size, in_bf16(net));
 }
 
 size_t b4c_cache_page_bytes(const b4c_kernels *k, const b4c_network *net, const b4c_stack *st)
@@ -59,18 +77,20 @@ int b4c_cache_init(b4c_cache *c, const b4c_kernels *kernels, const b4c_network *
                       .room = room,
                       .kv_heads = net->spec.kv_heads,
                       .head_size = net->spec.head_size,
-                      .slot_pages = b4c_cache_pages(room),
+                      .slot_pages = b4c_cache_pages(room) + 1,
                       .rel = net->spec.positions == B4C_POSITION_NEZHA,
+                      .bf16 = in_bf16(net),
                       .page_bytes = layer_page_bytes(kernels, net),
                       .home = home };
     c->pages = pages ? pages : slots * c->slot_pages;
     c->bytes = (size_t)c->layers * (size_t)c->pages * c->page_bytes;
     c->length = calloc((size_t)slots, sizeof *c->length);
+    c->trunk = calloc((size_t)slots, sizeof *c->trunk);
     c->page = calloc((size_t)slots * (size_t)c->slot_pages, sizeof *c->page);
     c->users = calloc((size_t)c->pages, sizeof *c->users);
     c->free_page = calloc((size_t)c->pages, sizeof *c->free_page);
     take_memory(c);
-    if (!c->length || !c->page || !c->users || !c->free_page || !c->data) {
+    if (!c->length || !c->trunk || !c->page || !c->users || !c->free_page || !c->data) {
         b4c_cache_done(c);
         return b4c_fail(err, B4C_E_MEMORY,
                         "no memory for the keys and values of %d sequences of %d tokens", slots,
@@ -83,6 +103,7 @@ int b4c_cache_init(b4c_cache *c, const b4c_kernels *kernels, const b4c_network *
 void b4c_cache_done(b4c_cache *c)
 {
     free(c->length);
+    free(c->trunk);
     free(c->page);
     free(c->users);
     free(c->free_page);
@@ -117,10 +138,24 @@ static void leave_page(b4c_cache *c, int page)
     if (--c->users[page] == 0) c->free_page[c->n_free++] = page;
 }
 
-/* Pages to copy: `from` keeps a user until that is done. */
+/* Pages of the slot's trunk, and of what it holds behind that. */
+static int trunk_pages(const b4c_cache *c, int slot) { return b4c_cache_pages(c->trunk[slot]); }
+static int branch_pages(const b4c_cache *c, int slot)
+{
+    return b4c_cache_pages(c->length[slot] - c->trunk[slot]);
+}
+
+/* `n` keys of a layer's page, from number `at` on, to the beginning of another. */
+static void copy_keys(const b4c_cache *c, int layer, int from, int at, int n, int to)
+{
+    c->kernels->copy_kept(c->kv_heads, c->head_size, c->bf16, page_at(c, layer, from), at,
+                          page_at(c, layer, to), 0, n);
+}
+
+/* Pages to copy, and how many keys of them: `from` keeps a user until that is done. */
 typedef struct copying {
     const b4c_cache *c;
-    int n, *from, *to;
+    int n, *from, *to, *keys;
 } copying;
 
 /* Unit: a page in one layer. */
@@ -130,16 +165,17 @@ static void copy_pages(b4c_tape *t, void *arg, int begin, int end, int lane)
     (void)t, (void)lane;
     for (int u = begin; u < end; u++) {
         const int l = u / j->n, i = u % j->n;
-        memcpy(page_at(j->c, l, j->to[i]), page_at(j->c, l, j->from[i]), j->c->page_bytes);
+        copy_keys(j->c, l, j->from[i], 0, j->keys[i], j->to[i]);
     }
 }
 
-/* A copy of its own where others hold the page too. */
-static int own_page(b4c_cache *c, int page, copying *copies)
+/* A copy of its own of a page with so many keys, where others hold the page too. */
+static int own_page(b4c_cache *c, int page, int keys, copying *copies)
 {
     if (c->users[page] == 1) return page;
     const int copy = take_page(c);
     copies->from[copies->n] = page;
+    copies->keys[copies->n] = keys;
     copies->to[copies->n++] = copy;
     leave_page(c, page);
     return copy;
@@ -148,26 +184,40 @@ static int own_page(b4c_cache *c, int page, copying *copies)
 /* Pages for `rows` more rows of a slot. */
 static void make_ready(b4c_cache *c, int slot, int rows, copying *copies)
 {
-    int *list = list_of(c, slot);
-    const int held = c->length[slot], have = b4c_cache_pages(held);
-    assert(held + rows <= c->room);
-    if (rows && held % B4C_PAGE) list[have - 1] = own_page(c, list[have - 1], copies);
+    int *list = list_of(c, slot) + trunk_pages(c, slot);
+    const int held = c->length[slot] - c->trunk[slot], have = b4c_cache_pages(held);
+    assert(c->length[slot] + rows <= c->room);
+    if (rows && held % B4C_PAGE)
+        list[have - 1] = own_page(c, list[have - 1], held % B4C_PAGE, copies);
     for (int i = have; i < b4c_cache_pages(held + rows); i++) list[i] = take_page(c);
+}
+
+void b4c_cache_root(b4c_cache *c, int slot)
+{
+    const int length = c->length[slot], trunk = trunk_of(length);
+    if (c->trunk[slot] || !trunk) return;
+    c->trunk[slot] = trunk;
+    if (length == trunk || trunk % B4C_PAGE == 0) return;    /* no page holds keys of both */
+    int *list = list_of(c, slot) + trunk_pages(c, slot);
+    list[0] = take_page(c);
+    for (int l = 0; l < c->layers; l++) copy_keys(c, l, list[-1], trunk % B4C_PAGE, 1, list[0]);
 }
 
 void b4c_cache_fork(b4c_cache *c, int from, int to)
 {
     assert(c->length[to] == 0);
-    const int n = b4c_cache_pages(c->length[from]);
+    const int n = trunk_pages(c, from) + branch_pages(c, from);
     memcpy(list_of(c, to), list_of(c, from), (size_t)n * sizeof *c->page);
     for (int i = 0; i < n; i++) c->users[list_of(c, to)[i]]++;
     c->length[to] = c->length[from];
+    c->trunk[to] = c->trunk[from];
 }
 
 void b4c_cache_clear(b4c_cache *c, int slot)
 {
-    for (int i = b4c_cache_pages(c->length[slot]); i-- > 0;) leave_page(c, list_of(c, slot)[i]);
-    c->length[slot] = 0;
+    const int n = trunk_pages(c, slot) + branch_pages(c, slot);
+    for (int i = n; i-- > 0;) leave_page(c, list_of(c, slot)[i]);
+    c->length[slot] = c->trunk[slot] = 0;
 }
 
 b4c_kept b4c_cache_layer(const b4c_cache *c, int layer)
@@ -197,6 +247,8 @@ b4c_plan b4c_cache_plan(b4c_tape *t, b4c_cache *c, b4c_mask mask, const int *slo
     copying copies = { .c = c };
     copies.from = b4c_take(t, (size_t)n_seq * bytes);
     copies.to = b4c_take(t, (size_t)n_seq * bytes);
+    copies.keys = b4c_take(t, (size_t)n_seq * bytes);
+    int *trunk = b4c_take(t, (size_t)n_seq * bytes);
     if (t->failed) return no_plan;
     q_off[0] = 0;
     for (int s = 0, i = 0; s < n_seq; s++) {
@@ -204,6 +256,7 @@ b4c_plan b4c_cache_plan(b4c_tape *t, b4c_cache *c, b4c_mask mask, const int *slo
         make_ready(c, slot[s], lengths[s], &copies);
         k_off[s] = slot[s] * c->slot_pages;
         k_len[s] = end;
+        trunk[s] = c->trunk[slot[s]];
         for (int p = held; p < end; p++, i++) {
             from[i] = 0;
             upto[i] = mask == B4C_MASK_FULL ? end : p + 1;
@@ -220,7 +273,8 @@ b4c_plan b4c_cache_plan(b4c_tape *t, b4c_cache *c, b4c_mask mask, const int *slo
                        .k_len = k_len,
                        .from = { from },
                        .upto = { upto },
-                       .pos = pos };
+                       .pos = pos,
+                       .trunk = trunk };
 }
 
 void b4c_cache_grow(b4c_cache *c, const int *slot, const int *lengths, int n_seq)

@@ -5,7 +5,10 @@
  * attention reads them, each page once for every layer; a slot is a list of page numbers. Slots
  * that begin alike share pages: a copy of a slot is a copy of its list, and a page that several
  * slots hold is copied when one of them writes behind its end. So a hundred samples of one source,
- * or the beams of a search, keep what they have in common once.
+ * or the beams of a search, keep what they have in common once. Where many go on from one slot,
+ * what it holds becomes a trunk: each goes on in a page of its own behind it, even where the
+ * trunk's last page is not full, so that little is copied, and attention takes the trunk for all of
+ * them at once.
  *
  * A plan made here lets new rows continue slots. Nothing else in the block knows about it.
  */
@@ -26,8 +29,9 @@ typedef struct b4c_cache {
     const b4c_kernels *kernels;
     int layers, slots, room;        /* room: rows that a slot may hold */
     int kv_heads, head_size, slot_pages;
-    bool rel;
+    bool rel, bf16;
     int *length;                    /* [slots] rows that a slot holds */
+    int *trunk;                     /* [slots] those of its trunk: an even number */
     int *page;                      /* [slots, slot_pages] */
     int pages, n_free;
     int *users;                     /* [pages] slots that hold it */
@@ -45,6 +49,8 @@ int b4c_cache_init(b4c_cache *, const b4c_kernels *, const b4c_network *, const 
 void b4c_cache_done(b4c_cache *);
 /* Pages of `rows` rows; bytes of a page in all layers. */
 int b4c_cache_pages(int rows);
+/* The most pages that `n` slots hold which go on to `rows` rows each from the same `first` ones. */
+int b4c_cache_pages_of_forks(int first, int rows, int n);
 size_t b4c_cache_page_bytes(const b4c_kernels *, const b4c_network *, const b4c_stack *);
 
 /* Plan for lengths[s] new rows behind slot[s], s < n_seq. FULL: each sees all the slot holds and
@@ -56,6 +62,8 @@ b4c_plan b4c_cache_plan(b4c_tape *, b4c_cache *, b4c_mask, const int *slot, cons
 /* The rows of that plan have been read: they belong to the slots now. */
 void b4c_cache_grow(b4c_cache *, const int *slot, const int *lengths, int n_seq);
 
+/* What the slot holds becomes a trunk, if that pays: forks will follow. A page must be free. */
+void b4c_cache_root(b4c_cache *, int slot);
 /* Slot `to`, which is empty, becomes what slot `from` is. Copies no keys. */
 void b4c_cache_fork(b4c_cache *, int from, int to);
 /* The slot is empty again, and its pages free that no other slot holds. */

@@ -22,6 +22,8 @@ typedef struct b4c_plan {
     const int *from[2], *upto[2]; /* [n_rows] each, within the sequence's keys; set 1 may be NULL */
     const uint8_t *head_set; /* [heads], or NULL: all heads use set 0 */
     const int *pos;          /* [n_rows] position of the row in its sequence */
+    const int *trunk;        /* [n_seq] kept keys: the first ones, that other sequences may share
+                                (cache.h); NULL: none */
 } b4c_plan;
 
 typedef enum b4c_mask { B4C_MASK_FULL, B4C_MASK_CAUSAL, B4C_MASK_ANTI, B4C_MASK_PREFIX } b4c_mask;

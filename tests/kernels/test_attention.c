@@ -3,6 +3,8 @@
  * keys in the batch or in a cache. */
 #include "attention_scene.h"
 
+#include <math.h>
+
 static void attention_is_the_softmax_of_what_is_visible(void **state)
 {
     (void)state;
@@ -15,10 +17,10 @@ static void attention_is_the_softmax_of_what_is_visible(void **state)
                       q = n % 3 == 0 ? k : 1 + n * 7 % (k < 40 ? k : 40);
             scene s = scene_new(n % 4 == 3 ? 4 : 2, 2, sizes[i], q, k, (mask)(n % MASKS),
                                 (mask)(n % 5 ? n % MASKS : CAUSAL), (unsigned)n);
-            if (n % 4 == 1) add_bias(&s, n % 8 == 1 ? 3 : 400);
-            if (n % 4 == 2 || n % 16 == 1) add_rel(&s, n % 8 == 2 ? 64 : 4);
-            if (n % 3 == 1) add_weights(&s);
-            check_scene(t, &s);
+            if (n % 4 == 1) scene_add_bias(&s, n % 8 == 1 ? 3 : 400);
+            if (n % 4 == 2 || n % 16 == 1) scene_add_rel(&s, n % 8 == 2 ? 64 : 4);
+            if (n % 3 == 1) scene_add_weights(&s);
+            scene_check(t, &s);
             scene_done(&s);
         }
 }
@@ -29,8 +31,8 @@ static void every_number_of_queries_is_right(void **state)
     EACH_TABLE(t)
     for (int n = 1; n <= 45; n++) {
         scene s = scene_new(3, 3, 16, n, n, (mask)(n % MASKS), FULL, (unsigned)n);
-        add_weights(&s);
-        check_scene(t, &s);
+        scene_add_weights(&s);
+        scene_check(t, &s);
         scene_done(&s);
     }
 }
@@ -41,14 +43,14 @@ static void a_query_that_sees_nothing_gives_zeros(void **state)
     EACH_TABLE(t)
     {
         scene s = scene_new(2, 1, 24, 20, 33, FULL, CAUSAL, 5);
-        add_rel(&s, 8);
-        add_weights(&s);
+        scene_add_rel(&s, 8);
+        scene_add_weights(&s);
         for (int i = 0; i < 20; i += 3) {
             s.interval[0][i] = s.interval[1][i] = i;
             s.interval[2][i] = 30;
             s.interval[3][i] = 4;
         }
-        run(t, &s);
+        scene_run(t, &s);
         for (int i = 0; i < 20; i += 3) {
             for (int c = 0; c < s.width; c++) assert_true(s.out[i * s.out_ld + c] == 0);
             for (int h = 0; h < 2; h++)
@@ -57,7 +59,7 @@ static void a_query_that_sees_nothing_gives_zeros(void **state)
         for (int i = 0; i < 20; i++)
             s.interval[0][i] = s.interval[1][i] = s.interval[2][i] = s.interval[3][i] = 7;
         for (int i = 0; i < 33 * s.job.v_ld; i++) s.v[i] = NAN; /* nobody looks */
-        run(t, &s);
+        scene_run(t, &s);
         for (int i = 0; i < 20; i++)
             for (int c = 0; c < s.width; c++) assert_true(s.out[i * s.out_ld + c] == 0);
         scene_done(&s);
@@ -72,9 +74,9 @@ static void a_query_does_not_feel_its_neighbours(void **state)
     for (int m = 0; m < MASKS; m++)
         for (int step = 1; step <= 7; step += step == 1 ? 1 : 5) {
             scene s = scene_new(4, 2, 32, 41, 71, (mask)m, CAUSAL, 9);
-            if (m % 3 == 1) add_bias(&s, 6);
-            if (m % 3 == 2) add_rel(&s, 6);
-            run(t, &s);
+            if (m % 3 == 1) scene_add_bias(&s, 6);
+            if (m % 3 == 2) scene_add_rel(&s, 6);
+            scene_run(t, &s);
             float *all = malloc(s.n_out * sizeof *all);
             memcpy(all, s.out, s.n_out * sizeof *all);
             for (size_t i = 0; i < s.n_out; i++) s.out[i] = 55;
@@ -108,9 +110,9 @@ static void cached_steps_give_the_bits_of_all_at_once(void **state)
     EACH_TABLE(t)
     for (int kind = 0; kind < 3; kind++) {
         scene s = scene_new(2, 2, 64, N, N, CAUSAL, CAUSAL, 21);
-        if (kind == 1) add_bias(&s, 20);
-        if (kind == 2) add_rel(&s, 64);
-        run(t, &s);
+        if (kind == 1) scene_add_bias(&s, 20);
+        if (kind == 2) scene_add_rel(&s, 64);
+        scene_run(t, &s);
         const int ld = 2 * s.width;
         float *cache = random_floats((size_t)(ROOM * ld), 4, 9), one[128];
         for (int i = 0; i < N; i++) {
@@ -172,17 +174,17 @@ static void check_kept(const b4c_kernels *t, int kind, mask m, int k_rows, int h
     static const int heads[] = { 2, 4, 3, 2 }, kv_heads[] = { 2, 2, 1, 2 },
                      sizes[] = { 64, 32, 16, 10 };
     scene s = scene_new(heads[kind], kv_heads[kind], sizes[kind], 9, k_rows, m, ANTI, 31);
-    if (kind == 1) add_bias(&s, 20);
-    if (kind == 2) add_rel(&s, 64);
+    if (kind == 1) scene_add_bias(&s, 20);
+    if (kind == 2) scene_add_rel(&s, 64);
     /* what some queries do not see, in a value and in a key */
     if (hidden >= 0) s.v[hidden * s.job.v_ld] = s.k[hidden * s.job.k_ld + 3] = INFINITY;
-    run(t, &s);
+    scene_run(t, &s);
     float *want = s.out;
     s.out = malloc(s.n_out * sizeof *s.out);
     s.job.out.data = s.out;
     int page[8];
     char *pages = keep(t, &s.job, page, kind % 2 == 1);
-    run(t, &s);
+    scene_run(t, &s);
     for (size_t i = 0; i < s.n_out; i++)
         if (isnan(want[i]) ? !isnan(s.out[i]) : memcmp(&want[i], &s.out[i], sizeof *want) != 0)
             fail_msg("%s: kind %d, mask %d, %d keys: %g, wanted %g", t->name, kind, (int)m, k_rows,
@@ -214,10 +216,10 @@ static void check_keeping(const b4c_kernels *t, int kind, int k_rows)
                      sizes[] = { 64, 32, 16, 10 };
     scene s = scene_new(heads[kind], kv_heads[kind], sizes[kind], 1, k_rows, FULL, FULL, 5);
     const int group = heads[kind] / kv_heads[kind];
-    if (kind == 1) add_bias(&s, 20);
-    if (kind == 3) add_rel(&s, 8);
+    if (kind == 1) scene_add_bias(&s, 20);
+    if (kind == 3) scene_add_rel(&s, 8);
     s.job.head_set = NULL;
-    run(t, &s);
+    scene_run(t, &s);
     float *want = s.out;
     s.out = malloc(s.n_out * sizeof *s.out);
     s.job.out.data = s.out;
@@ -229,17 +231,11 @@ static void check_keeping(const b4c_kernels *t, int kind, int k_rows)
         s.job.k_rows = k_rows - 1;
         memset(s.out, 0, s.n_out * sizeof *s.out);
         char *pages = keep(t, &s.job, page, true);
-        const b4c_keeping newest = { .kv_heads = s.job.kv_heads,
-                                     .head_size = s.job.head_size,
-                                     .bf16 = s.job.bf16 && !s.job.rel,
-                                     .k = k + (k_rows - 1) * s.job.k_ld,
-                                     .v = v + (k_rows - 1) * s.job.v_ld,
-                                     .at = k_rows - 1,
-                                     .pages = pages,
-                                     .page = page };
         b4c_attention job = s.job;
         job.k_rows = k_rows;
-        job.keep = &newest;
+        job.k = k + (k_rows - 1) * job.k_ld;
+        job.v = v + (k_rows - 1) * job.v_ld;
+        job.keep = true;
         job.later_page = page;
         job.later_pages = 1;
         for (int h = 0, n = apart ? group : job.heads; h < job.heads; h += n)
@@ -272,13 +268,13 @@ static void what_is_hidden_cannot_be_felt(void **state)
         for (int bad = 0; bad < 50; bad += 7)
             for (int p = 0; p < COUNT(poison); p++) {
                 scene s = scene_new(2, 2, 16, 50, 50, (mask)m, (mask)m, 31);
-                if (m == WINDOW) add_rel(&s, 8);
-                run(t, &s);
+                if (m == WINDOW) scene_add_rel(&s, 8);
+                scene_run(t, &s);
                 float *good = malloc(s.n_out * sizeof *good);
                 memcpy(good, s.out, s.n_out * sizeof *good);
                 for (int c = 0; c < s.width; c++)
                     s.k[bad * s.job.k_ld + c] = s.v[bad * s.job.v_ld + c] = poison[p];
-                run(t, &s);
+                scene_run(t, &s);
                 for (int i = 0; i < 50; i++) {
                     const bool sees = s.interval[0][i] <= bad && bad < s.interval[1][i];
                     const size_t row = (size_t)(i * s.out_ld);
@@ -300,7 +296,7 @@ static void large_scores_do_not_overflow(void **state)
     {
         scene s = scene_new(1, 1, 32, 9, 40, FULL, FULL, 41);
         for (int i = 0; i < 9 * s.job.q_ld; i++) s.q[i] *= 1e4f;
-        run(t, &s);
+        scene_run(t, &s);
         for (int i = 0; i < 9; i++) /* all weight on the largest score: that key's value */
             for (int c = 0; c < 32; c++) {
                 double best = -INFINITY;
@@ -315,7 +311,7 @@ static void large_scores_do_not_overflow(void **state)
                     }
                 }
                 float got = s.out[i * s.out_ld + c]; /* bf16 may find another key the best */
-                assert_true(in_bf16 ? fabsf(got) < 2.01f : got == s.v[at * s.job.v_ld + c]);
+                assert_true(scenes_in_bf16 ? fabsf(got) < 2.01f : got == s.v[at * s.job.v_ld + c]);
             }
         scene_done(&s);
     }
@@ -334,7 +330,7 @@ static void the_operand_is_the_rounding_of_the_rows(void **state)
         for (int f = 0; f < COUNT(forms); f++) {
             scene s = scene_new(shapes[i].heads, shapes[i].heads, shapes[i].d, 21, 37, PREFIX,
                                 PREFIX, 51);
-            run(t, &s);
+            scene_run(t, &s);
             size_t ld, bytes = b4c_operand_bytes(forms[f], 30, s.width, &ld);
             uint8_t *data = b4c_block_new(bytes);
             memset(data, 0x55, bytes);
@@ -366,7 +362,7 @@ static void query_heads_that_share_keys_see_the_same_keys(void **state)
     EACH_TABLE(t)
     {
         scene s = scene_new(6, 2, 32, 19, 44, CAUSAL, CAUSAL, 61);
-        run(t, &s);
+        scene_run(t, &s);
         const int d = 32, ld = 6 * d;
         float *k = malloc((size_t)(44 * ld) * sizeof *k),
               *v = malloc((size_t)(44 * ld) * sizeof *v);
@@ -381,7 +377,7 @@ static void query_heads_that_share_keys_see_the_same_keys(void **state)
         s.job.k = k;
         s.job.v = v;
         s.job.k_ld = s.job.v_ld = ld;
-        run(t, &s);
+        scene_run(t, &s);
         assert_memory_equal(shared, s.out, s.n_out * sizeof *shared);
         free(k);
         free(v);
@@ -399,10 +395,10 @@ static void bf16_rows_are_read_as_they_are(void **state)
     EACH_TABLE(t)
     for (int i = 0; i < COUNT(sizes) * COUNT(rows); i++) {
         const int d = sizes[i / COUNT(rows)], n = rows[i % COUNT(rows)];
-        if (!in_bf16 || !t->bf16_heads || d % t->bf16_heads) continue;
+        if (!scenes_in_bf16 || !t->bf16_heads || d % t->bf16_heads) continue;
         scene s = scene_new(4, 2, d, n, n, (mask)(i % MASKS), FULL, (unsigned)i);
-        if (i % 2) add_bias(&s, 5);
-        run(t, &s);
+        if (i % 2) scene_add_bias(&s, 5);
+        scene_run(t, &s);
         float *want = malloc(s.n_out * sizeof *want);
         memcpy(want, s.out, s.n_out * sizeof *want);
         const float *from[3] = { s.q, s.k, s.v };
@@ -416,7 +412,7 @@ static void bf16_rows_are_read_as_they_are(void **state)
         s.job.q_half = half[0];
         s.job.k_half = half[1];
         s.job.v_half = half[2];
-        run(t, &s);
+        scene_run(t, &s);
         assert_memory_equal(want, s.out, s.n_out * sizeof *want);
         for (int a = 0; a < 3; a++) free(half[a]);
         free(want);
@@ -427,13 +423,13 @@ static void bf16_rows_are_read_as_they_are(void **state)
 static int numbers(void **state)
 {
     (void)state;
-    in_bf16 = false;
+    scenes_in_bf16 = false;
     return 0;
 }
 static int pairs(void **state)
 {
     (void)state;
-    in_bf16 = true;
+    scenes_in_bf16 = true;
     return 0;
 }
 
