@@ -109,7 +109,7 @@ static int make_room(engine *e, b4c_crew *crew, b4c_error *err)
         if (n > least) least = n;
         all += m;
         pages += n;
-        source_pages += b4c_cache_pages(j->n);
+        source_pages += b4c_pages_of(j->n);
     }
     e->left = pages_within(e, budget, pages, least);
     /* A hypothesis that lives has a page. */
@@ -118,7 +118,7 @@ static int make_room(engine *e, b4c_crew *crew, b4c_error *err)
                            &crew->cache, err));
     int sources = 0;
     if (two_stacks(e)) {
-        e->left_sources = pages_within(e, budget, source_pages, b4c_cache_pages(source));
+        e->left_sources = pages_within(e, budget, source_pages, b4c_pages_of(source));
         sources = e->n_jobs < e->left_sources ? e->n_jobs : e->left_sources;
         B4C_TRY(b4c_cache_init(&e->sources, kernels, e->net, e->stack, sources, source,
                                e->left_sources, &crew->sources, err));
@@ -216,7 +216,7 @@ static int admit(engine *e, b4c_error *err)
             continue;
         }
         const int pages = pages_for(e, j, e->cache.room);
-        const int source_pages = two_stacks(e) ? b4c_cache_pages(j->n) : 0;
+        const int source_pages = two_stacks(e) ? b4c_pages_of(j->n) : 0;
         if (e->n_free - promised(e) < b4c_request_most(j->request) || pages > e->left ||
             source_pages > e->left_sources || (two_stacks(e) && !e->n_free_source))
             break;

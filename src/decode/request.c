@@ -13,8 +13,6 @@
 
 /* ---- beginning and end of a request ---------------------------------------------------------- */
 
-static bool is_sample(const b4c_request *r) { return r->o.beams <= 1 && !r->o.bert4keras_beam; }
-
 /* A phrase list with its tokens behind it, in one block. */
 static b4c_phrase *copy_phrases(const b4c_phrase *p, int n)
 {
@@ -78,7 +76,7 @@ b4c_request *b4c_request_new(const b4c_generate_options *o, const b4c_vocabulary
     r->n_prompt = n_prompt;
     r->n_model_end = f->n_end;
     r->n_end = f->n_end + o->n_stop_tokens;
-    r->most = is_sample(r) ? o->n : o->beams;
+    r->most = b4c_is_sample(r) ? o->n : o->beams;
     r->history_room = n_prompt + o->max_new_tokens + 1;
 
     const size_t v = (size_t)f->vocabulary, most = (size_t)r->most;
@@ -101,7 +99,7 @@ b4c_request *b4c_request_new(const b4c_generate_options *o, const b4c_vocabulary
     bool ok = r->o.bias && r->o.not_first && r->o.bad && r->o.forced && r->o.stop && r->end &&
               r->history && r->live && r->next && r->row && r->scratch_value && r->seen &&
               r->rng && r->z && r->also && r->border;
-    if (ok && !is_sample(r)) ok = b4c_beam_init(r) == 0;
+    if (ok && !b4c_is_sample(r)) ok = b4c_beam_init(r) == 0;
     if (!ok) {
         b4c_request_free(r);
         b4c_fail(err, B4C_E_MEMORY, "generation: no memory for a request of %d results", r->most);
@@ -238,7 +236,7 @@ static bool done_grows(b4c_request *r)
 void b4c_request_finished(b4c_request *r, b4c_hypothesis *h, b4c_finish why)
 {
     h->finish = why;
-    for (int i = is_sample(r) ? r->also[h->lane] : -1; i >= 0 && !r->failed; i = r->also[i]) {
+    for (int i = b4c_is_sample(r) ? r->also[h->lane] : -1; i >= 0 && !r->failed; i = r->also[i]) {
         b4c_hypothesis same = copy_hypothesis(r, h, 0);
         same.lane = i;
         if (done_grows(r)) r->done[r->n_done++] = same;
@@ -443,7 +441,7 @@ int b4c_request_step(b4c_request *r, float *logits, b4c_move *moves, b4c_error *
 
 void b4c_request_finish(b4c_request *r, b4c_finish why)
 {
-    if (!is_sample(r)) {
+    if (!b4c_is_sample(r)) {
         b4c_beam_finish(r, why);
     } else {
         for (int i = 0; i < r->n_live; i++)

@@ -53,6 +53,12 @@ struct b4c_request {
     int n_result;
 };
 
+/* Are its results drawn, or the best each time? Else they come from beams. */
+static inline bool b4c_is_sample(const b4c_request *r)
+{
+    return r->o.beams <= 1 && !r->o.bert4keras_beam;
+}
+
 /* ---- options (request_check.c) --------------------------------------------------------------- */
 
 /* Tokens that come only where they are asked for: [UNK] and its like, but for those that end

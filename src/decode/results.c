@@ -60,7 +60,7 @@ int b4c_request_results(const b4c_request *request, const b4c_result **results)
 {
     b4c_request *r =
         (b4c_request *)(uintptr_t)request; /* results are made when they are first asked for */
-    const bool beams = r->o.beams > 1 || r->o.bert4keras_beam;
+    const bool beams = !b4c_is_sample(r);
     if (!r->result && r->n_done) {
         r->result = calloc((size_t)r->n_done, sizeof *r->result);
         if (!r->result) return B4C_E_MEMORY;

@@ -306,6 +306,7 @@ static void attention_sum_branches(const attention_head *t, const attention_bloc
     attention_sum_run(t, b, p, 0, b->rows, b->lo, trunk, false, false);
     for (int i = 0; i < b->rows; i++) {
         const attention_product row = attention_from_row(p, i);
+        assert(t->upto[b->row + i] > trunk);         /* its sums end in its branch */
         if (attention_keeps(t)) attention_keep_value(t, b->row + i);
         attention_sum_run(t, b, &row, i, 1, lo, t->upto[b->row + i], b->lo < trunk, true);
     }
@@ -458,8 +459,6 @@ static void attention_plan(attention_head *t)
             b->rows = (int)((long)job->q_rows * (i + 1) / blocks) - b->row;
             b->at = i % t->room.strip == 0 ? 0 : b[-1].at + b[-1].rows;
             attention_look(b, set ? job->from2 : job->from, set ? job->upto2 : job->upto);
-            for (int r = b->row; job->branch && r < b->row + b->rows; r++)
-                assert(job->upto[r] > job->trunk);
             if (job->branch) b->ragged = false;      /* each row sums up its own keys */
             assert(b->lo >= 0 && b->hi <= job->k_rows);
             if (b->lo < b->hi && b->lo < t->low) t->low = b->lo;

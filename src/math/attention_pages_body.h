@@ -28,16 +28,11 @@ typedef struct attention_head {
 /* Number `key` of the page, which is the `index`th of its sequence and ends before key `upto`. */
 typedef struct attention_place { char *page; int key, index, upto; } attention_place;
 
-static inline int attention_trunk_pages(const b4c_attention *job)
-{
-    return (job->trunk + B4C_PAGE - 1) / B4C_PAGE;
-}
-
 /* Page number `index` of row `row`'s sequence. */
 static inline char *attention_page(const attention_head *t, int row, int index)
 {
     const b4c_attention *job = t->job;
-    const int trunk = attention_trunk_pages(job);
+    const int trunk = b4c_pages_of(job->trunk);
     const bool own = job->branch && index >= trunk;
     const int number = job->page[own ? job->branch[row] + index - trunk : index];
     return job->pages + (size_t)number * t->page_bytes;
@@ -50,7 +45,7 @@ static attention_place attention_find(const attention_head *t, int row, int j)
     attention_place at = { .key = key % B4C_PAGE, .index = page };
     at.upto = (page + 1) * B4C_PAGE;
     if (j >= trunk) {
-        at.index += attention_trunk_pages(t->job);
+        at.index += b4c_pages_of(trunk);
         at.upto += trunk;
     } else if (at.upto > trunk) {
         at.upto = trunk;
@@ -71,12 +66,12 @@ static const void *attention_later(const attention_head *t, int row, int index, 
     const int d = job->head_size, strip = t->together ? job->kv_heads : 1;
     if (t->room.blocks > 1) return NULL;
     const bool rows = job->q_rows > 1 && job->branch;    /* or pages, of one sequence */
-    const int trunk = attention_trunk_pages(job);
+    const int trunk = b4c_pages_of(job->trunk);
     if (rows && index != trunk) return NULL;
     int items = job->q_rows, i = row + ROWS_AHEAD;
     if (!rows) {
         const int behind = t->high > job->trunk ? t->high - job->trunk : 0;
-        items = trunk + (behind + B4C_PAGE - 1) / B4C_PAGE;
+        items = trunk + b4c_pages_of(behind);
         i = index + PAGES_AHEAD;
     }
     int at = (t->kv / strip * 2 + values) * strip * items + t->kv % strip * items + i;

@@ -71,6 +71,7 @@ typedef struct b4c_gemm {
 
 /* Keys that a page of kept keys and values holds. */
 enum { B4C_PAGE = 32 };
+static inline int b4c_pages_of(int keys) { return (keys + B4C_PAGE - 1) / B4C_PAGE; }
 
 /* Rows of k and v [.., kv_heads*d] to keep: row i becomes key at + i of its sequence, whose pages
  * are numbers page[0], page[1] ... of `pages`, each of table->page_bytes bytes. */

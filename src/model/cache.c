@@ -17,16 +17,14 @@
 /* Keys that pay for a page of their own. */
 enum { TRUNK_LEAST = 8 };
 
-int b4c_cache_pages(int rows) { return (rows + B4C_PAGE - 1) / B4C_PAGE; }
-
 /* Attention takes keys by pairs: an odd last one stays with those that follow. */
 static int trunk_of(int rows) { return rows < TRUNK_LEAST ? 0 : rows - rows % 2; }
 
 int b4c_cache_pages_of_forks(int first, int rows, int n)
 {
-    const int whole = b4c_cache_pages(rows);
+    const int whole = b4c_pages_of(rows);
     /* The trunk may come to be any longer than `first`, the branches then the shorter. */
-    return n == 1 ? whole : whole + n * b4c_cache_pages(rows - trunk_of(first));
+    return n == 1 ? whole : whole + n * b4c_pages_of(rows - trunk_of(first));
 }
 
 /* May keys be rounded? */
@@ -77,7 +75,7 @@ int b4c_cache_init(b4c_cache *c, const b4c_kernels *kernels, const b4c_network *
                       .room = room,
                       .kv_heads = net->spec.kv_heads,
                       .head_size = net->spec.head_size,
-                      .slot_pages = b4c_cache_pages(room) + 1,
+                      .slot_pages = b4c_pages_of(room) + 1,
                       .rel = net->spec.positions == B4C_POSITION_NEZHA,
                       .bf16 = in_bf16(net),
                       .page_bytes = layer_page_bytes(kernels, net),
@@ -139,10 +137,10 @@ static void leave_page(b4c_cache *c, int page)
 }
 
 /* Pages of the slot's trunk, and of what it holds behind that. */
-static int trunk_pages(const b4c_cache *c, int slot) { return b4c_cache_pages(c->trunk[slot]); }
+static int trunk_pages(const b4c_cache *c, int slot) { return b4c_pages_of(c->trunk[slot]); }
 static int branch_pages(const b4c_cache *c, int slot)
 {
-    return b4c_cache_pages(c->length[slot] - c->trunk[slot]);
+    return b4c_pages_of(c->length[slot] - c->trunk[slot]);
 }
 
 /* `n` keys of a layer's page, from number `at` on, to the beginning of another. */
@@ -185,11 +183,11 @@ static int own_page(b4c_cache *c, int page, int keys, copying *copies)
 static void make_ready(b4c_cache *c, int slot, int rows, copying *copies)
 {
     int *list = list_of(c, slot) + trunk_pages(c, slot);
-    const int held = c->length[slot] - c->trunk[slot], have = b4c_cache_pages(held);
+    const int held = c->length[slot] - c->trunk[slot], have = b4c_pages_of(held);
     assert(c->length[slot] + rows <= c->room);
     if (rows && held % B4C_PAGE)
         list[have - 1] = own_page(c, list[have - 1], held % B4C_PAGE, copies);
-    for (int i = have; i < b4c_cache_pages(held + rows); i++) list[i] = take_page(c);
+    for (int i = have; i < b4c_pages_of(held + rows); i++) list[i] = take_page(c);
 }
 
 void b4c_cache_root(b4c_cache *c, int slot)

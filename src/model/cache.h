@@ -47,10 +47,9 @@ typedef struct b4c_cache {
 int b4c_cache_init(b4c_cache *, const b4c_kernels *, const b4c_network *, const b4c_stack *,
                    int slots, int room, int pages, b4c_cache_memory *home, b4c_error *);
 void b4c_cache_done(b4c_cache *);
-/* Pages of `rows` rows; bytes of a page in all layers. */
-int b4c_cache_pages(int rows);
 /* The most pages that `n` slots hold which go on to `rows` rows each from the same `first` ones. */
 int b4c_cache_pages_of_forks(int first, int rows, int n);
+/* Bytes of a page in all layers. */
 size_t b4c_cache_page_bytes(const b4c_kernels *, const b4c_network *, const b4c_stack *);
 
 /* Plan for lengths[s] new rows behind slot[s], s < n_seq. FULL: each sees all the slot holds and

@@ -99,17 +99,8 @@ b4c_want b4c_attend_reads(const b4c_tape *t, const b4c_attend_spec *s)
 /* First sequence of group g. */
 static int first_of(const attend_job *j, int g) { return j->group ? j->group[g] : g; }
 
-/* Pages of a sequence's trunk. */
-static int trunk_pages(const b4c_plan *p, int s)
-{
-    return p->trunk ? (p->trunk[s] + B4C_PAGE - 1) / B4C_PAGE : 0;
-}
-
-static int kept_pages(const b4c_plan *p, int s)
-{
-    const int trunk = p->trunk ? p->trunk[s] : 0;
-    return trunk_pages(p, s) + (p->k_len[s] - trunk + B4C_PAGE - 1) / B4C_PAGE;
-}
+/* Kept keys of sequence s's trunk. */
+static int trunk_of(const b4c_plan *p, int s) { return p->trunk ? p->trunk[s] : 0; }
 
 /* Cut number `cut` of group g's queries. */
 static b4c_attention attention_of(const attend_job *j, int g, int cut)
@@ -144,7 +135,7 @@ static b4c_attention attention_of(const attend_job *j, int g, int cut)
         n.q = b4c_row_of(a->q, row);
         n.pages = a->kept->pages;
         n.page = a->kept->page + p->k_off[s];
-        n.trunk = p->trunk ? p->trunk[s] : 0;
+        n.trunk = trunk_of(p, s);
         n.branch = j->branch ? j->branch + row : NULL;
         for (int i = s + 1; i < next; i++)
             if (p->k_len[i] > n.k_rows) n.k_rows = p->k_len[i];
@@ -154,8 +145,9 @@ static b4c_attention attention_of(const attend_job *j, int g, int cut)
             n.v = b4c_row_of(a->v, row);
         }
         if (next < p->n_seq) {
+            const int trunk = trunk_of(p, next);
             n.later_page = a->kept->page + p->k_off[next];
-            n.later_pages = kept_pages(p, next);
+            n.later_pages = b4c_pages_of(trunk) + b4c_pages_of(p->k_len[next] - trunk);
         }
     } else if (is_half(a->q)) {
         n.q_half = half_row(a->q, row);
@@ -226,6 +218,14 @@ double b4c_attend_work(const b4c_attend_arg *a)
 
 /* ---- the op --------------------------------------------------------------------------------- */
 
+/* Does each sequence have one row? */
+static bool one_row_each(const b4c_plan *p)
+{
+    bool one = p->n_rows == p->n_seq;
+    for (int s = 0; s < p->n_seq && one; s++) one = p->q_off[s] == s;
+    return one;
+}
+
 /* Sequences s and s - 1 have one trunk. */
 static bool share_trunk(const b4c_attend_arg *a, int s)
 {
@@ -241,9 +241,8 @@ static void make_groups(b4c_tape *t, attend_job *j)
     const b4c_attend_arg *a = j->a;
     const b4c_plan *p = &a->plan;
     bool any = false;
-    if (!p->trunk || p->n_rows != p->n_seq) return;
+    if (!p->trunk || !one_row_each(p)) return;
     for (int s = 1; s < p->n_seq; s++) any |= share_trunk(a, s);
-    for (int s = 0; s < p->n_seq; s++) any &= p->q_off[s] == s;
     int *group = any ? b4c_take(t, (size_t)(p->n_seq + 1) * sizeof *group) : NULL;
     int *branch = any ? b4c_take(t, (size_t)p->n_rows * sizeof *branch) : NULL;
     if (!group || !branch) return;
@@ -258,7 +257,7 @@ static void make_groups(b4c_tape *t, attend_job *j)
     group[n] = p->n_seq;
     for (int g = 0; g < n; g++)
         for (int s = group[g]; s < group[g + 1]; s++)
-            branch[s] = p->k_off[s] + trunk_pages(p, s) - p->k_off[group[g]];
+            branch[s] = p->k_off[s] + b4c_pages_of(trunk_of(p, s)) - p->k_off[group[g]];
     j->groups = n;
     j->group = group;
     j->branch = branch;
@@ -329,10 +328,7 @@ b4c_tensor b4c_attend_keeping(b4c_tape *t, b4c_tensor q, b4c_tensor k, b4c_tenso
     /* whole key heads are a lane's units: enough to divide them evenly */
     const bool even = spec->heads == spec->kv_heads ||
                       self->n_seq * spec->kv_heads >= 8 * b4c_lanes(t);
-    bool singly = even && self->n_rows == self->n_seq && plan->n_rows == self->n_rows;
-    for (int s = 0; s < self->n_seq && singly; s++)
-        singly = self->q_off[s] == s && plan->q_off[s] == s;
-    if (!singly) {
+    if (!even || !one_row_each(self) || !one_row_each(plan)) {
         b4c_keep(t, kept, self, k, v);
         return b4c_attend_kept(t, q, kept, plan, spec, want);
     }
@@ -370,9 +366,9 @@ static void keep_rows(b4c_tape *t, void *arg, int begin, int end, int lane)
             .v = b4c_row_of(j->v, row),
             .k_ld = j->k.ld,
             .v_ld = j->v.ld,
-            .at = p->pos[row] - (p->trunk ? p->trunk[s] : 0),
+            .at = p->pos[row] - trunk_of(p, s),
             .pages = kept->pages,
-            .page = kept->page + p->k_off[s] + trunk_pages(p, s),
+            .page = kept->page + p->k_off[s] + b4c_pages_of(trunk_of(p, s)),
         };
         assert(to.at >= 0);
         t->kernels->keep(&to, 0, next - row);

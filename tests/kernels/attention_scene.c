@@ -7,6 +7,20 @@
 
 bool scenes_in_bf16;
 
+int scenes_of_numbers(void **state)
+{
+    (void)state;
+    scenes_in_bf16 = false;
+    return 0;
+}
+
+int scenes_of_pairs(void **state)
+{
+    (void)state;
+    scenes_in_bf16 = true;
+    return 0;
+}
+
 static unsigned next_random(unsigned *seed)
 {
     *seed = *seed * 1664525u + 1013904223u;
@@ -110,6 +124,15 @@ void scene_run(const b4c_kernels *t, scene *s)
     t->attention(&s->job, 0, s->job.heads, s->scratch);
     for (int i = 0; i < s->job.q_rows; i++) /* and nothing else is written */
         for (int j = s->width; j < s->out_ld; j++) assert_true(s->out[i * s->out_ld + j] == 55);
+}
+
+float *scene_results(const b4c_kernels *t, scene *s)
+{
+    scene_run(t, s);
+    float *results = s->out;
+    s->out = malloc(s->n_out * sizeof *s->out);
+    s->job.out.data = s->out;
+    return results;
 }
 
 void scene_done(scene *s)

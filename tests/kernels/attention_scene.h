@@ -11,6 +11,9 @@
 /* Whether jobs let their products be bf16: the laws hold either way, where the table has them or
  * not. */
 extern bool scenes_in_bf16;
+/* Setups of groups of tests, which say so. */
+int scenes_of_numbers(void **state);
+int scenes_of_pairs(void **state);
 
 typedef enum mask { FULL, CAUSAL, ANTI, PREFIX, WINDOW, RANDOM, MASKS } mask;
 
@@ -36,6 +39,8 @@ void scene_add_rel(scene *, int rel_max);
 void scene_add_weights(scene *);
 /* Results into scene->out; nothing is written beside them. */
 void scene_run(const b4c_kernels *, scene *);
-/* The same, against double loops. */
+/* The same, but returns them, which the caller frees: scene->out is another's room from then on. */
+float *scene_results(const b4c_kernels *, scene *);
+/* The same as scene_run, against double loops. */
 void scene_check(const b4c_kernels *, scene *);
 #endif

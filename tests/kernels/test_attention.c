@@ -178,10 +178,7 @@ static void check_kept(const b4c_kernels *t, int kind, mask m, int k_rows, int h
     if (kind == 2) scene_add_rel(&s, 64);
     /* what some queries do not see, in a value and in a key */
     if (hidden >= 0) s.v[hidden * s.job.v_ld] = s.k[hidden * s.job.k_ld + 3] = INFINITY;
-    scene_run(t, &s);
-    float *want = s.out;
-    s.out = malloc(s.n_out * sizeof *s.out);
-    s.job.out.data = s.out;
+    float *want = scene_results(t, &s);
     int page[8];
     char *pages = keep(t, &s.job, page, kind % 2 == 1);
     scene_run(t, &s);
@@ -219,10 +216,7 @@ static void check_keeping(const b4c_kernels *t, int kind, int k_rows)
     if (kind == 1) scene_add_bias(&s, 20);
     if (kind == 3) scene_add_rel(&s, 8);
     s.job.head_set = NULL;
-    scene_run(t, &s);
-    float *want = s.out;
-    s.out = malloc(s.n_out * sizeof *s.out);
-    s.job.out.data = s.out;
+    float *want = scene_results(t, &s);
     int page[8];
     const b4c_real *k = s.job.k, *v = s.job.v;
     for (int apart = 0; apart < 2; apart++) {
@@ -420,19 +414,6 @@ static void bf16_rows_are_read_as_they_are(void **state)
     }
 }
 
-static int numbers(void **state)
-{
-    (void)state;
-    scenes_in_bf16 = false;
-    return 0;
-}
-static int pairs(void **state)
-{
-    (void)state;
-    scenes_in_bf16 = true;
-    return 0;
-}
-
 int main(void)
 {
     print_tables();
@@ -450,6 +431,7 @@ int main(void)
         cmocka_unit_test(query_heads_that_share_keys_see_the_same_keys),
         cmocka_unit_test(bf16_rows_are_read_as_they_are),
     };
-    int failed = cmocka_run_group_tests_name("attention", tests, numbers, NULL);
-    return failed + cmocka_run_group_tests_name("attention with bf16 products", tests, pairs, NULL);
+    int failed = cmocka_run_group_tests_name("attention", tests, scenes_of_numbers, NULL);
+    return failed + cmocka_run_group_tests_name("attention with bf16 products", tests,
+                                                scenes_of_pairs, NULL);
 }

@@ -23,8 +23,6 @@ static pages pages_new(const b4c_kernels *t, const b4c_attention *job)
     return p;
 }
 
-static int pages_of(int keys) { return (keys + B4C_PAGE - 1) / B4C_PAGE; }
-
 /* Keys from .. upto-1 of a scene into pages from number `first` of the list on. */
 static void put(const b4c_kernels *t, pages *p, const scene *s, int from, int upto, int first)
 {
@@ -75,7 +73,7 @@ static void check_family(const b4c_kernels *t, family *f, int kind, bool newest)
     float *q = calloc((size_t)(n * q_ld), sizeof *q), *out = malloc((size_t)(n * out_ld) * 4);
     float *k = calloc((size_t)(n * one->k_ld), sizeof *k);
     float *v = calloc((size_t)(n * one->v_ld), sizeof *v);
-    int from[MOST] = { 0 }, upto[MOST], pos[MOST], branch[MOST], next = pages_of(f->trunk);
+    int from[MOST] = { 0 }, upto[MOST], pos[MOST], branch[MOST], next = b4c_pages_of(f->trunk);
     put(t, &p, &f->s[0], 0, f->trunk, 0);
     for (int i = 0; i < n; i++) {
         scene *s = &f->s[i];
@@ -83,7 +81,7 @@ static void check_family(const b4c_kernels *t, family *f, int kind, bool newest)
         scene_run(t, s);
         put(t, &p, s, f->trunk, newest ? last : keys, next);
         branch[i] = next;
-        next += pages_of(keys - f->trunk);
+        next += b4c_pages_of(keys - f->trunk);
         assert_true(next <= PAGES);
         upto[i] = keys;
         pos[i] = last;
@@ -143,13 +141,10 @@ static void check_sequence(const b4c_kernels *t, int kind, mask m, int keys, int
     if (kind == 1) scene_add_bias(&s, 20);
     if (kind == 3) scene_add_rel(&s, 8);
     if (hidden >= 0) s.v[hidden * s.job.v_ld] = s.k[hidden * s.job.k_ld + 3] = INFINITY;
-    scene_run(t, &s);
-    float *want = s.out;
-    s.out = malloc(s.n_out * sizeof *s.out);
-    s.job.out.data = s.out;
+    float *want = scene_results(t, &s);
     pages p = pages_new(t, &s.job);
     put(t, &p, &s, 0, trunk, 0);
-    put(t, &p, &s, trunk, keys, pages_of(trunk));
+    put(t, &p, &s, trunk, keys, b4c_pages_of(trunk));
     s.job.k = s.job.v = NULL;
     s.job.pages = p.data;
     s.job.page = p.page;
@@ -190,10 +185,7 @@ static void copied_keys_are_the_same(void **state)
                 const int n = at[i] + keys[k];
                 scene s = scene_new(heads[kind], kv_heads[kind], sizes[kind], 1, n, FULL, FULL, 2);
                 s.job.head_set = NULL;
-                scene_run(t, &s);
-                float *want = s.out;
-                s.out = malloc(s.n_out * sizeof *s.out);
-                s.job.out.data = s.out;
+                float *want = scene_results(t, &s);
                 pages p = pages_new(t, &s.job);
                 put(t, &p, &s, 0, n, 0);
                 t->copy_kept(s.job.kv_heads, s.job.head_size, s.job.bf16,
@@ -211,19 +203,6 @@ static void copied_keys_are_the_same(void **state)
             }
 }
 
-static int numbers(void **state)
-{
-    (void)state;
-    scenes_in_bf16 = false;
-    return 0;
-}
-static int pairs(void **state)
-{
-    (void)state;
-    scenes_in_bf16 = true;
-    return 0;
-}
-
 int main(void)
 {
     print_tables();
@@ -232,6 +211,6 @@ int main(void)
         cmocka_unit_test(queries_of_one_sequence_do_not_feel_where_its_trunk_ends),
         cmocka_unit_test(copied_keys_are_the_same),
     };
-    int failed = cmocka_run_group_tests_name("kept keys", tests, numbers, NULL);
-    return failed + cmocka_run_group_tests_name("kept keys in pairs", tests, pairs, NULL);
+    int failed = cmocka_run_group_tests_name("kept keys", tests, scenes_of_numbers, NULL);
+    return failed + cmocka_run_group_tests_name("kept keys in pairs", tests, scenes_of_pairs, NULL);
 }

@@ -50,7 +50,7 @@ static void branch(const golden_model *m, const b4c_kernels *k, int n, bool root
     assert_ok(b4c_cache_init(&c, k, &m->net, &m->net.encoder, SLOTS, ROOM, PAGES, home, &err),
               &err);
     assert_int_equal(b4c_tape_init(&t, k, NULL, m->net.dtype, (size_t)64 << 20, false), 0);
-    const int first = 0, pages = b4c_cache_pages(n);
+    const int first = 0, pages = b4c_pages_of(n);
     for (int i = 0; i < n; i++) ids[i] = token(m, n, i, 0);
     rows(&t, m, &c, &first, &n, 1, ids);
     assert_int_equal(PAGES - c.n_free, pages);
@@ -66,7 +66,7 @@ static void branch(const golden_model *m, const b4c_kernels *k, int n, bool root
     b4c_cache_clear(&c, 0);
     assert_int_equal(PAGES - c.n_free, held);        /* a fork holds what there is */
     /* Whole pages are shared on, and all of a trunk's. */
-    const int shared = root ? b4c_cache_pages(n - n % 2) : n / B4C_PAGE;
+    const int shared = root ? b4c_pages_of(n - n % 2) : n / B4C_PAGE;
     for (int s = 0; s < STEPS; s++) {
         for (int b = 0; b < BRANCHES; b++) ids[b] = token(m, n, n + s, b);
         const b4c_tensor y = rows(&t, m, &c, slot, one, BRANCHES, ids);
